@@ -1,0 +1,104 @@
+"""What a recording is, whoever made it, and what a window cut from it looks like."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from episodes.errors import UserError
+
+STATE_SIZE = 15  # tcp xyz, tcp Euler xyz, gripper width, 7 joints, last gripper action (CALVIN's robot_obs)
+ACTION_SIZE = 7  # relative xyz and Euler xyz in [-1, 1], gripper -1 (close) or 1 (open)
+
+
+@dataclass(frozen=True)
+class Narration:
+    """A sentence about the stretch of a recording between two times (seconds from its start)."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One recording at a constant rate: pictures, and what else was known while it was made.
+
+    `executed` holds the actions really sent when they differ from `actions` (the ones to learn
+    from), as when noise was injected into an expert's commands (DART, Laskey et al. 2017).
+    `source` says enough to make the recording again: origin, seed, scene, renderer, reset options.
+
+    Raises:
+        UserError: the lengths of the parts disagree, or neither pictures nor states are present.
+    """
+
+    frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
+    fps: float
+    instruction: str = ""
+    narrations: tuple[Narration, ...] = ()
+    state: Float32[np.ndarray, "t 15"] | None = None
+    actions: Float32[np.ndarray, "t 7"] | None = None
+    executed: Float32[np.ndarray, "t 7"] | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {f"frames[{camera}]": len(frames) for camera, frames in self.frames.items()}
+        for name in ("state", "actions", "executed"):
+            if (values := getattr(self, name)) is not None:
+                lengths[name] = len(values)
+        if not lengths:
+            raise UserError("an episode needs at least one camera or a state, and has neither")
+        if len(set(lengths.values())) > 1:
+            raise UserError(f"the parts of an episode disagree in length: {lengths}")
+        if not self.fps > 0:
+            raise UserError(f"an episode's fps must be positive, not {self.fps}")
+
+    def __len__(self) -> int:
+        return len(self.state) if self.state is not None else len(next(iter(self.frames.values())))
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """Which part of a recording a training sample shows.
+
+    A window holds `length` frames `stride` seconds apart. For every frame it may also hold the
+    picture `future` seconds later (what the model learns to predict) and the next `chunk` actions
+    at the recording's own rate, the first of them the frame's own.
+    """
+
+    length: int
+    stride: float
+    cameras: tuple[str, ...]
+    future: float | None = None
+    chunk: int = 0
+
+    def __post_init__(self) -> None:
+        if self.length < 1 or self.stride <= 0:
+            raise UserError(
+                f"a window needs length >= 1 and stride > 0, not length={self.length} stride={self.stride}"
+            )
+        if self.future is not None and self.future <= 0:
+            raise UserError(f"future must be a positive number of seconds, not {self.future}")
+        if self.chunk < 0:
+            raise UserError(f"chunk must be 0 or more actions, not {self.chunk}")
+        if not self.cameras:
+            raise UserError("a window needs at least one camera")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A training sample. Past the end of its recording, frames repeat the last one and are not valid.
+
+    A camera that a recording lacks is absent from `frames` and `future`.
+    """
+
+    frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
+    valid: Bool[np.ndarray, "t"]
+    instruction: str
+    state: Float32[np.ndarray, "t 15"] | None = None
+    actions: Float32[np.ndarray, "t k 7"] | None = None
+    actions_valid: Bool[np.ndarray, "t k"] | None = None
+    future: Mapping[str, UInt8[np.ndarray, "t h w 3"]] | None = None
+    future_valid: Bool[np.ndarray, "t"] | None = None

@@ -1,0 +1,375 @@
+"""A deterministic software rasteriser: meshes, textures, one sun with a shadow, depth, segmentation.
+
+World coordinates are metres with z up. Pictures have row 0 at the top; a pixel's colour is taken at
+its centre. Deferred shading: a z-buffer pass finds the nearest triangle of every pixel, and only
+that triangle is shaded (Deering et al., "The triangle processor and normal vector shader", 1988).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, Int32, UInt8
+
+from envs.meshes import Mesh, corner_normals
+from episodes.errors import UserError
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera: `view` maps world to OpenGL camera axes (x right, y up, looking along -z).
+
+    `fov` is the vertical field of view in degrees; `near` and `far` are metres along the optical axis.
+    """
+
+    view: Float[np.ndarray, "4 4"]
+    fov: float
+    near: float
+    far: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.near < self.far:
+            raise UserError(f"a camera needs 0 < near < far, not near={self.near} far={self.far}")
+        if not 0 < self.fov < 180:
+            raise UserError(f"a camera's fov must lie between 0 and 180 degrees, not {self.fov}")
+        if self.width < 1 or self.height < 1:
+            raise UserError(f"a picture needs at least 1x1 pixels, not {self.width}x{self.height}")
+
+    @classmethod
+    def look_at(
+        cls,
+        eye: Sequence[float] | Float[np.ndarray, "3"],
+        target: Sequence[float] | Float[np.ndarray, "3"],
+        up: Sequence[float] | Float[np.ndarray, "3"],
+        *,
+        fov: float,
+        near: float,
+        far: float,
+        width: int,
+        height: int,
+    ) -> "Camera":
+        """A camera at `eye` that looks at `target` with `up` pointing upwards in the picture."""
+        position = np.asarray(eye, dtype=np.float64)
+        backward = position - np.asarray(target, dtype=np.float64)
+        backward /= np.linalg.norm(backward)
+        right = np.cross(np.asarray(up, dtype=np.float64), backward)
+        right /= np.linalg.norm(right)
+        view = np.eye(4)
+        view[:3, :3] = right, np.cross(backward, right), backward
+        view[:3, 3] = -view[:3, :3] @ position
+        return cls(view, fov, near, far, width, height)
+
+    @cached_property
+    def focal(self) -> float:
+        """Focal length in pixels, the same in both directions."""
+        return self.height / 2 / np.tan(np.radians(self.fov) / 2)
+
+    @cached_property
+    def to_pixels(self) -> Float[np.ndarray, "3 4"]:
+        """World point -> (x w, y w, w): column x and row y with pixel centres at whole numbers."""
+        x, y = (self.width - 1) / 2, (self.height - 1) / 2
+        intrinsics = np.array([[self.focal, 0, -x], [0, -self.focal, -y], [0, 0, -1.0]])
+        return intrinsics @ self.view[:3]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a camera saw: depth in metres along the optical axis (`far` where nothing is),
+    and the id of the instance seen (-1 where nothing is)."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    depth: Float32[np.ndarray, "h w"]
+    segmentation: Int32[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A mesh to draw. `color` (0..1) multiplies the texture; `id` is what segmentation shows."""
+
+    mesh: Mesh
+    color: Vector = (1.0, 1.0, 1.0)
+    texture: UInt8[np.ndarray, "h w 3"] | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Light:
+    """A sun and the sky. A surface's brightness is
+
+    ambient (1 + above n_z) + diffuse max(0, n . direction) (1, or `shaded` where shadow falls).
+
+    Shadows fall within `radius` metres of `center`, from a map of `resolution`^2; 0 means none.
+    """
+
+    direction: Vector = (0.35, -0.5, 0.9)  # towards the light
+    ambient: float = 0.5
+    above: float = 0.25
+    diffuse: float = 0.5
+    shaded: float = 0.25
+    center: Vector = (0.0, 0.0, 0.4)
+    radius: float = 1.0
+    resolution: int = 256
+
+    @cached_property
+    def unit(self) -> Float[np.ndarray, "3"]:
+        return np.asarray(self.direction) / np.linalg.norm(self.direction)
+
+    @cached_property
+    def camera(self) -> Camera:
+        """What the light sees: a camera so far away that its rays are all but parallel."""
+        distance = 40 * self.radius
+        center = np.asarray(self.center, dtype=np.float64)
+        up = (0.0, 1.0, 0.0) if abs(self.unit[2]) > 0.9 else (0.0, 0.0, 1.0)
+        return Camera.look_at(
+            center + distance * self.unit,
+            center,
+            up,
+            fov=float(2 * np.degrees(np.arctan2(self.radius, distance))),
+            near=distance / 2,
+            far=distance * 2,
+            width=self.resolution,
+            height=self.resolution,
+        )
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Working memory for one picture size, kept between pictures."""
+
+    inverse_depth: Float32[np.ndarray, "h w"]
+    owner: Int32[np.ndarray, "h w"]
+
+    @classmethod
+    def of(cls, height: int, width: int) -> "_Buffers":
+        return cls(np.empty((height, width), np.float32), np.empty((height, width), np.int32))
+
+
+@dataclass(frozen=True)
+class _Atlas:
+    """Every texture with its coarser levels (each half as fine), in one array of bytes."""
+
+    texels: UInt8[np.ndarray, "t"]
+    where: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, textures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> "_Atlas":
+        parts: list[UInt8[np.ndarray, "_"]] = [np.zeros(0, np.uint8)]
+        where: dict[int, tuple[int, int, int, int]] = {}
+        start = 0
+        for texture in textures:
+            if id(texture) in where:
+                continue
+            high, wide = texture.shape[:2]
+            if high & (high - 1) or wide & (wide - 1) or not high or not wide:
+                raise UserError(f"a texture's sides must be powers of two, not {wide}x{high}")
+            levels = [texture.astype(np.float64)]
+            while min(levels[-1].shape[:2]) > 1:
+                fine = levels[-1]
+                coarse = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2, 3)
+                levels.append(coarse.mean(axis=(1, 3)))
+            where[id(texture)] = (start, wide.bit_length() - 1, high.bit_length() - 1, len(levels))
+            parts += [np.round(level).astype(np.uint8).reshape(-1) for level in levels]
+            start += sum(level.size for level in levels)
+        return cls(np.concatenate(parts), where)
+
+
+class Rasteriser:
+    """Draws a fixed set of instances at given poses.
+
+    Raises:
+        UserError: a texture's side is not a power of two, or its mesh has no texture coordinates.
+    """
+
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        light: Light | None = None,
+        background: Vector = (0.80, 0.84, 0.88),
+    ) -> None:
+        self.instances = tuple(instances)
+        self.light = Light() if light is None else light
+        meshes = [instance.mesh for instance in self.instances]
+        for instance in self.instances:
+            if instance.texture is not None and instance.mesh.uv is None:
+                raise UserError(
+                    f"instance {instance.id} has a texture but its mesh has no texture"
+                    " coordinates: give it some with Mesh.tiled(metres)"
+                )
+        self._vertex_start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+        self._face_start = np.cumsum([0] + [len(mesh.faces) for mesh in meshes])
+        total = int(self._face_start[-1])
+        self._vertices = _stack([mesh.vertices for mesh in meshes], (3,), np.float32)
+        offsets = zip(meshes, self._vertex_start[:-1], strict=True)
+        self._faces = _stack([mesh.faces + offset for mesh, offset in offsets], (3,), np.int32)
+        self._normals = _stack([corner_normals(mesh) for mesh in meshes], (3, 3), np.float32)
+        blank = [np.zeros((len(m.faces), 3, 2)) if m.uv is None else m.uv for m in meshes]
+        self._uv = _stack(blank, (3, 2), np.float32)
+        counts = [len(mesh.faces) for mesh in meshes]
+        self._face_instance = np.repeat(np.arange(len(meshes)), counts).astype(np.int32)
+        self._ids = np.array([instance.id for instance in self.instances], dtype=np.int32)
+        self._colors = _stack([[instance.color] for instance in self.instances], (3,), np.float64)
+        self._spheres = _stack([[_sphere(mesh)] for mesh in meshes], (4,), np.float64)
+        self._background = np.clip(background, 0, 1) * 255
+        textures = [i.texture for i in self.instances if i.texture is not None]
+        atlas = _Atlas.of(textures)
+        self._atlas = atlas.texels
+        rows = [atlas.where.get(id(i.texture), (-1, 0, 0, 0)) for i in self.instances]
+        self._textures = np.array(rows, dtype=np.int64).reshape(-1, 4)
+        self._texels = _texel_density(self._vertices[self._faces], self._uv)
+        self._texels *= 2 ** (self._textures[:, 1:3].sum(1) / 2)[self._face_instance]
+        self._texels = self._texels.astype(np.float32)
+        self._points = np.empty((len(self._vertices), 3))
+        self._edges = np.empty((total, 9))
+        self._buffers: dict[tuple[int, int], _Buffers] = {}
+        self._shadow_of: Float[np.ndarray, "n 16"] | None = None
+
+    def draw(
+        self,
+        camera: Camera,
+        poses: Float[np.ndarray, "n 4 4"],
+        colors: Float[np.ndarray, "n 3"] | None = None,
+        visible: Bool[np.ndarray, "n"] | None = None,
+    ) -> Picture:
+        """The picture with every instance at its pose (mesh frame to world, rigid).
+
+        `colors` replaces the instances' own; instances that are not `visible` are left out.
+        """
+        from envs.raster_kernels import shade
+
+        count = len(self.instances)
+        if poses.shape != (count, 4, 4):
+            raise UserError(
+                f"{count} instances need poses of shape ({count}, 4, 4), not {poses.shape}"
+            )
+        tints = self._colors if colors is None else np.ascontiguousarray(colors, dtype=np.float64)
+        present = np.ones(count, dtype=np.bool_) if visible is None else visible
+        rows, shadow = self._shadow(camera, poses, present)
+        buffers = self._cover(camera, poses, present, facing=1.0)
+        height, width = camera.height, camera.width
+        picture = Picture(
+            np.empty((height, width, 3), np.uint8),
+            np.empty((height, width), np.float32),
+            np.empty((height, width), np.int32),
+        )
+        light = self.light
+        shade(
+            buffers.inverse_depth,
+            buffers.owner,
+            self._edges,
+            self._face_instance,
+            self._normals,
+            self._uv,
+            self._texels,
+            tints,
+            np.ascontiguousarray(light.unit @ poses[:, :3, :3]),
+            np.ascontiguousarray(poses[:, 2, :3]),
+            self._atlas,
+            self._textures,
+            np.array([light.ambient, light.above, light.diffuse, light.shaded]),
+            1 / camera.focal,
+            rows,
+            shadow,
+            self._background,
+            self._ids,
+            picture.rgb,
+            picture.depth,
+            picture.segmentation,
+        )
+        return picture
+
+    def _cover(
+        self,
+        camera: Camera,
+        poses: Float[np.ndarray, "n 4 4"],
+        present: Bool[np.ndarray, "n"],
+        facing: float,
+    ) -> _Buffers:
+        """The z-buffer of the faces that look at the camera (facing 1) or away from it (-1)."""
+        from envs.raster_kernels import cover
+
+        size = camera.height, camera.width
+        buffers = self._buffers.setdefault(size, _Buffers.of(*size))
+        buffers.inverse_depth.fill(1 / camera.far)
+        buffers.owner.fill(-1)
+        to_pixels = np.ascontiguousarray(camera.to_pixels @ poses, dtype=np.float64)
+        shown = present & _in_view(camera, to_pixels, self._spheres)
+        cover(
+            self._vertices,
+            self._faces,
+            self._vertex_start,
+            self._face_start,
+            to_pixels,
+            shown,
+            facing,
+            camera.near,
+            self._points,
+            self._edges,
+            buffers.inverse_depth,
+            buffers.owner,
+        )
+        return buffers
+
+    def _shadow(
+        self, camera: Camera, poses: Float[np.ndarray, "n 4 4"], present: Bool[np.ndarray, "n"]
+    ) -> tuple[Float[np.ndarray, "3 4"], Float32[np.ndarray, "s s"]]:
+        """The light's depth map of back faces, and the way from the camera's pixels to its texels.
+
+        Back faces, because a lit surface cannot lie behind its own back: nothing shades itself by
+        rounding. The map is drawn again only when something has moved since.
+        """
+        if not self.light.resolution:
+            return np.zeros((3, 4)), np.zeros((0, 0), np.float32)
+        state = np.concatenate([poses.reshape(len(poses), 16), present[:, None]], axis=1)
+        if self._shadow_of is None or not np.array_equal(state, self._shadow_of):
+            buffers = self._cover(self.light.camera, poses, present, facing=-1.0)
+            self._shadow_map = buffers.inverse_depth.copy()
+            self._shadow_of = state
+        to_light = self.light.camera.to_pixels
+        inverse = np.linalg.inv(camera.to_pixels[:, :3])
+        rows = np.empty((3, 4))
+        rows[:, :3] = to_light[:, :3] @ inverse
+        rows[:, 3] = to_light[:, 3] - rows[:, :3] @ camera.to_pixels[:, 3]
+        return rows, self._shadow_map
+
+
+def _stack(parts: Sequence, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Concatenate along the first axis; no parts make an empty array of the right shape."""
+    joined = (
+        np.concatenate([np.asarray(part) for part in parts]) if parts else np.zeros((0, *shape))
+    )
+    return np.ascontiguousarray(joined, dtype=dtype)
+
+
+def _sphere(mesh: Mesh) -> Float[np.ndarray, "4"]:
+    """Centre and radius of a sphere around a mesh."""
+    center = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
+    return np.append(center, np.linalg.norm(mesh.vertices - center, axis=1).max())
+
+
+def _texel_density(
+    corners: Float[np.ndarray, "f 3 3"], uv: Float[np.ndarray, "f 3 2"]
+) -> Float[np.ndarray, "f"]:
+    """Texture tiles per metre of surface, for every face."""
+    space = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    side, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    tile = np.abs(side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0])
+    return np.sqrt(tile / np.maximum(space, 1e-20))
+
+
+def _in_view(
+    camera: Camera, to_pixels: Float[np.ndarray, "n 3 4"], spheres: Float[np.ndarray, "n 4"]
+) -> Bool[np.ndarray, "n"]:
+    """Whether a sphere around the mesh reaches into the picture: its far side against five planes."""
+    right, bottom = camera.width - 0.5, camera.height - 0.5
+    planes = np.array([[1, 0, 0.5], [-1, 0, right], [0, 1, 0.5], [0, -1, bottom], [0, 0, 1]])
+    rows = planes @ to_pixels
+    reach = (rows[..., :3] @ spheres[:, :3, None])[..., 0] + rows[..., 3]
+    reach += spheres[:, 3:] * np.linalg.norm(rows[..., :3], axis=2)
+    return (reach >= np.array([0, 0, 0, 0, camera.near])).all(axis=1)

@@ -1,0 +1,124 @@
+"""Procedural textures, each a pure function of a seed: square, power of two, seamless."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from episodes.errors import UserError
+
+Color = tuple[float, float, float]
+
+
+def _grid(size: int) -> tuple[Float[np.ndarray, "s s"], Float[np.ndarray, "s s"]]:
+    """Coordinates (across, down) of the texel centres, in 0..1."""
+    if size < 1 or size & (size - 1):
+        raise UserError(f"a texture's size must be a power of two, not {size}")
+    line = (np.arange(size) + 0.5) / size
+    across, down = np.meshgrid(line, line)
+    return across, down
+
+
+def _picture(shade: Float[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "s s 3"]:
+    return np.round(np.clip(shade, 0, 1) * 255).astype(np.uint8)
+
+
+def _smooth_noise(
+    rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: int = 4
+) -> Float[np.ndarray, "s s"]:
+    """Seamless value noise in 0..1 with `cells` = (across, down) features in its coarsest octave."""
+    across, down = _grid(size)
+    total, weight = np.zeros((size, size)), 0.0
+    for octave in range(octaves):
+        columns, rows = (min(count << octave, size) for count in cells)
+        values = rng.random((rows, columns))
+        x, y = across * columns, down * rows
+        i, j = np.floor(x).astype(int), np.floor(y).astype(int)
+        p, q = (t * t * (3 - 2 * t) for t in (x - i, y - j))
+        i0, i1, j0, j1 = i % columns, (i + 1) % columns, j % rows, (j + 1) % rows
+        above = values[j0, i0] * (1 - p) + values[j0, i1] * p
+        below = values[j1, i0] * (1 - p) + values[j1, i1] * p
+        total += 0.5**octave * (above * (1 - q) + below * q)
+        weight += 0.5**octave
+    return total / weight
+
+
+def _between(low: Color, high: Color, mix: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s 3"]:
+    return np.array(low) + mix[..., None] * (np.array(high) - np.array(low))
+
+
+def wood(
+    seed: int, size: int = 256, light: Color = (0.80, 0.62, 0.42), dark: Color = (0.56, 0.38, 0.22)
+) -> UInt8[np.ndarray, "s s 3"]:
+    """Planks' grain running across the picture: stretched noise bent into rings."""
+    rng = np.random.default_rng(seed)
+    _, down = _grid(size)
+    bend = _smooth_noise(rng, size, (2, 4))
+    rings = 0.5 + 0.5 * np.sin(2 * np.pi * (6 * down + 2.5 * bend))
+    fibre = _smooth_noise(rng, size, (4, 64), octaves=3)
+    return _picture(_between(light, dark, 0.55 * rings**2 + 0.45 * fibre))
+
+
+def brushed_metal(
+    seed: int, size: int = 256, color: Color = (0.72, 0.73, 0.75)
+) -> UInt8[np.ndarray, "s s 3"]:
+    """Fine scratches across the picture."""
+    rng = np.random.default_rng(seed)
+    scratches = _smooth_noise(rng, size, (2, size // 4), octaves=3)
+    return _picture(np.array(color) * (0.85 + 0.3 * scratches[..., None]))
+
+
+def fabric(
+    seed: int, size: int = 256, color: Color = (0.35, 0.45, 0.60)
+) -> UInt8[np.ndarray, "s s 3"]:
+    """A plain weave with uneven threads."""
+    rng = np.random.default_rng(seed)
+    across, down = _grid(size)
+    threads = size // 8
+    weave = np.sin(np.pi * threads * across) * np.sin(np.pi * threads * down)
+    uneven = _smooth_noise(rng, size, (16, 16))
+    return _picture(np.array(color) * (0.85 + 0.12 * weave + 0.3 * (uneven - 0.5))[..., None])
+
+
+def tiles(
+    seed: int,
+    size: int = 256,
+    count: int = 4,
+    color: Color = (0.78, 0.76, 0.72),
+    joint: Color = (0.45, 0.44, 0.43),
+) -> UInt8[np.ndarray, "s s 3"]:
+    """`count` x `count` tiles of slightly different shades with joints between them."""
+    rng = np.random.default_rng(seed)
+    across, down = _grid(size)
+    shade = 0.9 + 0.15 * rng.random((count, count))
+    i, j = (across * count).astype(int), (down * count).astype(int)
+    edge = np.minimum(*(np.minimum(t % 1, 1 - t % 1) for t in (across * count, down * count)))
+    grain = 0.97 + 0.06 * _smooth_noise(rng, size, (32, 32), octaves=2)
+    face = np.array(color) * (shade[j, i] * grain)[..., None]
+    return _picture(np.where((edge < 0.03)[..., None], np.array(joint), face))
+
+
+def checker(
+    seed: int,
+    size: int = 256,
+    count: int = 8,
+    light: Color = (0.85, 0.85, 0.85),
+    dark: Color = (0.35, 0.40, 0.50),
+) -> UInt8[np.ndarray, "s s 3"]:
+    """`count` x `count` squares, each with a little of its own shade."""
+    rng = np.random.default_rng(seed)
+    across, down = _grid(size)
+    i, j = (across * count).astype(int), (down * count).astype(int)
+    shade = 1 + 0.06 * (rng.random((count, count)) - 0.5)
+    odd = ((i + j) % 2).astype(np.float64)
+    return _picture(_between(light, dark, odd) * shade[j, i][..., None])
+
+
+def noise(
+    seed: int,
+    size: int = 256,
+    cells: int = 8,
+    low: Color = (0.30, 0.42, 0.25),
+    high: Color = (0.55, 0.65, 0.40),
+) -> UInt8[np.ndarray, "s s 3"]:
+    """Clouds between two colours, with `cells` features across."""
+    rng = np.random.default_rng(seed)
+    return _picture(_between(low, high, _smooth_noise(rng, size, (cells, cells), octaves=5)))

@@ -1,0 +1,8 @@
+"""Worlds to act in: the PlayTable environment, its tasks, experts and evaluation.
+
+Importing this package registers `firsthand/PlayTable-v0` with gymnasium and starts no physics.
+"""
+
+import gymnasium
+
+gymnasium.register(id="firsthand/PlayTable-v0", entry_point="envs.playtable:PlayTable")

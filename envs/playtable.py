@@ -1,0 +1,261 @@
+"""PlayTable: CALVIN's desk and arm as a gymnasium environment, physics by PyBullet."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pybullet
+import pybullet_data
+from gymnasium import spaces
+from jaxtyping import Float
+
+from envs import robot, scene, table
+from envs.tasks import TASKS
+from envs.trials import sample_robot, sample_scene
+from episodes.errors import UserError
+
+CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gripper": 84})
+RENDERERS = ("raster", "tiny")
+CONTROL_HZ = 30
+SUBSTEPS = 8  # physics steps of 1/240 s a control step
+RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
+
+
+class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
+    """A Panda at a desk with a drawer, a sliding door, a button, a switch and three blocks.
+
+    An observation holds `rgb_obs` (camera name to uint8 picture (h, w, 3)), `depth_obs` (metres,
+    (h, w) float32, only with `depth`), `robot_obs` (15,) and `scene_obs` (24,), laid out as CALVIN's.
+    An action is (7,): relative xyz in units of 2 cm and relative Euler angles in units of 0.05 rad a
+    control step, clipped to [-1, 1], then the gripper (above 0 opens, else closes). Each action is
+    applied for `action_repeat` control steps at 30 Hz. With a task set at reset, success is looked
+    for after every control step and ends the episode. A reset rebuilds the world, so that the same
+    reset and the same actions give the same bits.
+
+    Args:
+        scene: name of a layout in `envs.table.LAYOUTS`.
+        renderer: "raster" (own, fast) or "tiny" (PyBullet's).
+        cameras: edge in pixels of every camera's square picture; {} draws nothing.
+        action_repeat: control steps an action lasts.
+        depth: whether to observe depth.
+
+    Raises:
+        UserError: an argument is not one of the above.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012
+
+    def __init__(
+        self,
+        scene: str = "D",
+        renderer: str = "raster",
+        cameras: Mapping[str, int] = CAMERAS_CALVIN,
+        action_repeat: int = 1,
+        depth: bool = False,
+        render_mode: str = "rgb_array",
+    ) -> None:
+        _check_arguments(scene, renderer, cameras, action_repeat)
+        self.layout = table.LAYOUTS[scene]
+        self.cameras = dict(cameras)
+        self.action_repeat = action_repeat
+        self.depth = depth
+        self.render_mode = render_mode
+        self.action_space = spaces.Box(-1.0, 1.0, (7,), np.float64)
+        self.observation_space = _observation_space(self.cameras, depth)
+        self.instruction = ""
+        self._task: str | None = None
+        self._renderer_name = renderer
+        self._renderer: Any = None
+        self._files = tempfile.TemporaryDirectory(prefix="playtable-")
+        self._client = pybullet.connect(pybullet.DIRECT)
+        self._write_files()
+        self._load()
+
+    def _write_files(self) -> None:
+        folder = Path(self._files.name)
+        (folder / "panda.urdf").write_text(robot.panda_urdf())
+        scene.write_urdfs(self.layout, folder)
+
+    def _load(self) -> None:
+        """Builds the world from nothing: bodies get the same ids, physics no memory."""
+        client, folder = self._client, Path(self._files.name)
+        pybullet.resetSimulation(physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=1 / (CONTROL_HZ * SUBSTEPS), deterministicOverlappingPairs=1,
+            physicsClientId=client,
+        )  # fmt: skip
+        pybullet.setGravity(0, 0, -9.8, physicsClientId=client)
+        self.robot = robot.Panda(client, folder / "panda.urdf")
+        self._load_pedestal()
+        self.scene = scene.Scene(client, folder, self.layout)
+        plane = Path(pybullet_data.getDataPath()) / "plane.urdf"
+        pybullet.loadURDF(str(plane), physicsClientId=client)
+
+    def _load_pedestal(self) -> None:
+        x, y, height = robot.BASE_POSITION
+        shape = pybullet.createVisualShape(
+            pybullet.GEOM_CYLINDER, radius=0.13, length=height, rgbaColor=(0.3, 0.3, 0.32, 1),
+            physicsClientId=self._client,
+        )  # fmt: skip
+        pybullet.createMultiBody(
+            baseVisualShapeIndex=shape,
+            basePosition=(x, y, height / 2),
+            physicsClientId=self._client,
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Starts an episode from `options["robot_obs"]` and `options["scene_obs"]`, each restored
+        exactly, or where they are missing from a random layout.
+
+        `options["task"]` is the task whose success ends the episode, `options["instruction"]` the
+        sentence that `info` carries.
+
+        Raises:
+            UserError: an option is unknown, or a state has the wrong shape or is not finite.
+        """
+        super().reset(seed=seed)
+        options = dict(options or {})
+        _check_options(options)
+        robot_obs = options.get("robot_obs")
+        scene_obs = options.get("scene_obs")
+        if robot_obs is None:
+            robot_obs = sample_robot(self.np_random)
+        if scene_obs is None:
+            scene_obs = sample_scene(self.np_random)
+        self._task = options.get("task")
+        self.instruction = options.get("instruction", "")
+        self._load()
+        self.scene.reset(_state("scene_obs", scene_obs, 24))
+        self.robot.reset(_state("robot_obs", robot_obs, 15))
+        pybullet.performCollisionDetection(physicsClientId=self._client)
+        self._start_info = self._info()
+        return self._observe(), self._start_info
+
+    def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Applies an action for `action_repeat` control steps, or until the task has succeeded.
+
+        Raises:
+            UserError: the action does not have 7 finite numbers.
+        """
+        action = np.clip(_state("the action", action, 7), -1, 1)
+        success, info = False, self._start_info
+        for _ in range(self.action_repeat):
+            self.robot.command(action)
+            for _ in range(SUBSTEPS):
+                pybullet.stepSimulation(physicsClientId=self._client)
+            self.scene.update_lights()
+            if self._task is not None:
+                info = self._info()
+                success = TASKS[self._task].succeeded(self._start_info, info)
+                if success:
+                    break
+        if self._task is None:
+            info = self._info()
+        info["is_success"] = success
+        return self._observe(), float(success), success, False, info
+
+    def set_task(self, task: str | None, instruction: str = "") -> dict[str, Any]:
+        """Gives another task without moving anything, as in a chain; returns the info it starts at."""
+        self._task, self.instruction = task, instruction
+        self._start_info = self._info()
+        return self._start_info
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "robot_info": self.robot.info(),
+            "scene_info": self.scene.info(),
+            "instruction": self.instruction,
+            "is_success": False,
+        }
+
+    def _observe(self) -> dict[str, Any]:
+        pictures = {name: self._picture(name, size) for name, size in self.cameras.items()}
+        return {
+            "rgb_obs": {name: picture.rgb for name, picture in pictures.items()},
+            "depth_obs": {
+                name.replace("rgb", "depth"): picture.depth
+                for name, picture in pictures.items()
+                if self.depth
+            },
+            "robot_obs": self.robot.observe(),
+            "scene_obs": self.scene.observe(),
+        }
+
+    def _picture(self, camera: str, size: int) -> Any:
+        """What a camera sees, as `envs.raster.Picture`."""
+        from envs.cameras import gripper_camera, static_camera
+        from envs.renderer import RasterRenderer, TinyRenderer
+
+        if self._renderer is None:
+            kind = RasterRenderer if self._renderer_name == "raster" else TinyRenderer
+            self._renderer = kind(self._client)
+        if camera == "rgb_static":
+            return self._renderer.render(static_camera(size))
+        return self._renderer.render(gripper_camera(size, *self.robot.camera_pose()))
+
+    def render(self) -> np.ndarray:
+        """The static camera's picture, uint8 (h, w, 3)."""
+        return self._picture("rgb_static", self.cameras.get("rgb_static", 200)).rgb
+
+    def close(self) -> None:
+        """Disconnects from physics and removes temporary files; may be called twice."""
+        if self._client >= 0:
+            pybullet.disconnect(self._client)
+            self._client = -1
+        self._files.cleanup()
+
+
+def _check_arguments(
+    scene: str, renderer: str, cameras: Mapping[str, int], action_repeat: int
+) -> None:
+    if scene not in table.LAYOUTS:
+        raise UserError(f"scene must be one of {sorted(table.LAYOUTS)}, not {scene!r}")
+    if renderer not in RENDERERS:
+        raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")
+    if unknown := set(cameras) - set(CAMERAS_CALVIN):
+        raise UserError(f"cameras must be among {list(CAMERAS_CALVIN)}, not {sorted(unknown)}")
+    if small := {name: size for name, size in cameras.items() if size < 1}:
+        raise UserError(f"a camera's size must be 1 pixel or more, not {small}")
+    if action_repeat < 1:
+        raise UserError(f"action_repeat must be 1 or more, not {action_repeat}")
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if unknown := set(options) - RESET_OPTIONS:
+        raise UserError(f"unknown reset options {sorted(unknown)}; known: {sorted(RESET_OPTIONS)}")
+    task = options.get("task")
+    if task is not None and task not in TASKS:
+        raise UserError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+
+
+def _state(name: str, values: Any, size: int) -> Float[np.ndarray, "n"]:
+    """Values as a float64 vector of the right size."""
+    vector = np.asarray(values, np.float64)
+    if vector.shape != (size,):
+        raise UserError(f"{name} must have shape ({size},), not {vector.shape}")
+    if not np.isfinite(vector).all():
+        raise UserError(f"{name} must be finite, not {vector.tolist()}")
+    return vector
+
+
+def _observation_space(cameras: Mapping[str, int], depth: bool) -> spaces.Dict:
+    far = {"rgb_static": 10.0, "rgb_gripper": 2.0}
+    pictures = {name: spaces.Box(0, 255, (n, n, 3), np.uint8) for name, n in cameras.items()}
+    depths = {
+        name.replace("rgb", "depth"): spaces.Box(0.0, far[name], (n, n), np.float32)
+        for name, n in cameras.items()
+        if depth
+    }
+    # Generous bounds: an arm joint turns less than once, and nothing leaves a 20 m room.
+    return spaces.Dict({
+        "rgb_obs": spaces.Dict(pictures),
+        "depth_obs": spaces.Dict(depths),
+        "robot_obs": spaces.Box(-20.0, 20.0, (15,), np.float64),
+        "scene_obs": spaces.Box(-20.0, 20.0, (24,), np.float64),
+    })  # fmt: skip

@@ -1,0 +1,154 @@
+"""The desk, its blocks, doors, switches and lamps in one physics client."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pybullet
+from jaxtyping import Float
+
+from envs import table
+
+DOORS = ("base__slide", "base__drawer")
+LIGHTS = ("lightbulb", "led")
+JOINTS = ("base__slide", "base__drawer", "base__button", "base__switch")  # as in scene_obs
+LIGHT_LINKS = {"lightbulb": "light_link", "led": "led_link"}
+FRICTION_FORCE = 4.0  # newtons that hold a door, and that push the button back
+BUTTON_THRESHOLD = table.BUTTON_TRAVEL / 2
+SWITCH_THRESHOLD = table.SWITCH_TRAVEL / 2
+
+
+def write_urdfs(layout: table.Layout, folder: Path) -> None:
+    """Writes the desk and its blocks as URDF files for `Scene` to load."""
+    (folder / "table.urdf").write_text(table.table_urdf(layout))
+    for name, size in layout.blocks.items():
+        (folder / f"{name}.urdf").write_text(table.block_urdf(name, size))
+
+
+class Scene:
+    """Loads the files of `write_urdfs` and gives doors, button and switch their behaviour.
+
+    Doors are held by dry friction. A press of the button toggles the LED; the bulb burns while the
+    switch is up.
+    """
+
+    def __init__(self, client: int, folder: Path, layout: table.Layout) -> None:
+        self.client = client
+        self.blocks = {
+            name: pybullet.loadURDF(str(folder / f"{name}.urdf"), physicsClientId=client)
+            for name in layout.blocks
+        }
+        self.table = pybullet.loadURDF(
+            str(folder / "table.urdf"), useFixedBase=True, physicsClientId=client
+        )
+        self.links, self._joints = {"base_link": -1}, {}
+        for index in range(pybullet.getNumJoints(self.table, physicsClientId=client)):
+            info = pybullet.getJointInfo(self.table, index, physicsClientId=client)
+            self._joints[info[1].decode()] = index
+            self.links[info[12].decode()] = index
+        self.lights = dict.fromkeys(LIGHTS, False)
+        self._pressed = False
+        self._set_motors()
+
+    def _set_motors(self) -> None:
+        for name in JOINTS:
+            mode = (
+                pybullet.POSITION_CONTROL if name == "base__button" else pybullet.VELOCITY_CONTROL
+            )
+            pybullet.setJointMotorControl2(
+                self.table, self._joints[name], mode, force=FRICTION_FORCE,
+                physicsClientId=self.client,
+            )  # fmt: skip
+
+    def reset(self, scene_obs: Float[np.ndarray, "24"]) -> None:
+        """Puts everything where an observation had it, at rest."""
+        for name, position in zip(JOINTS, scene_obs[:4], strict=True):
+            pybullet.resetJointState(
+                self.table, self._joints[name], position, 0, physicsClientId=self.client
+            )
+        for light, value in zip(LIGHTS, scene_obs[4:6], strict=True):
+            self._set_light(light, bool(value > 0.5))
+        self._pressed = self._joint("base__button") > BUTTON_THRESHOLD
+        for body, pose in zip(self.blocks.values(), scene_obs[6:].reshape(-1, 6), strict=True):
+            quaternion = pybullet.getQuaternionFromEuler(pose[3:])
+            pybullet.resetBasePositionAndOrientation(
+                body, pose[:3], quaternion, physicsClientId=self.client
+            )
+
+    def update_lights(self) -> None:
+        """Lets button and switch act on their lamps; called once a control step."""
+        pressed = self._joint("base__button") > BUTTON_THRESHOLD
+        if pressed and not self._pressed:
+            self._set_light("led", not self.lights["led"])
+        self._pressed = pressed
+        lit = self._joint("base__switch") > SWITCH_THRESHOLD
+        if lit != self.lights["lightbulb"]:
+            self._set_light("lightbulb", lit)
+
+    def _set_light(self, light: str, on: bool) -> None:
+        self.lights[light] = on
+        color = table.LIGHT_ON[light] if on else table.LIGHT_OFF
+        pybullet.changeVisualShape(
+            self.table, self.links[LIGHT_LINKS[light]], rgbaColor=(*color, 1),
+            physicsClientId=self.client,
+        )  # fmt: skip
+
+    def _joint(self, name: str) -> float:
+        return pybullet.getJointState(
+            self.table, self._joints[name], physicsClientId=self.client
+        )[0]  # fmt: skip
+
+    def observe(self) -> Float[np.ndarray, "24"]:
+        """CALVIN's scene_obs: slide, drawer, button, switch, bulb, LED, then position and Euler
+        angles of the red, the blue and the pink block."""
+        values = [self._joint(name) for name in JOINTS]
+        values += [float(self.lights[light]) for light in LIGHTS]
+        for body in self.blocks.values():
+            position, quaternion = self._block_pose(body)
+            values += [*position, *pybullet.getEulerFromQuaternion(quaternion)]
+        return np.array(values)
+
+    def _block_pose(self, body: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return pybullet.getBasePositionAndOrientation(body, physicsClientId=self.client)
+
+    def info(self) -> dict[str, Any]:
+        """CALVIN's scene_info, from which its success conditions are computed."""
+        return {
+            "fixed_objects": {
+                "table": {
+                    "uid": self.table,
+                    "links": self.links,
+                    "contacts": self._contacts(self.table),
+                }
+            },
+            "movable_objects": {name: self._block_info(body) for name, body in self.blocks.items()},
+            "doors": {name: {"current_state": self._joint(name)} for name in DOORS},
+            "buttons": {
+                "base__button": {
+                    "joint_state": self._joint("base__button"),
+                    "logical_state": int(self.lights["led"]),
+                }
+            },
+            "switches": {
+                "base__switch": {
+                    "joint_state": self._joint("base__switch"),
+                    "logical_state": int(self.lights["lightbulb"]),
+                }
+            },
+            "lights": {name: {"logical_state": int(on)} for name, on in self.lights.items()},
+        }
+
+    def _block_info(self, body: int) -> dict[str, Any]:
+        position, quaternion = self._block_pose(body)
+        linear, angular = pybullet.getBaseVelocity(body, physicsClientId=self.client)
+        return {
+            "current_pos": np.array(position),
+            "current_orn": np.array(quaternion),
+            "current_lin_vel": np.array(linear),
+            "current_ang_vel": np.array(angular),
+            "contacts": self._contacts(body),
+            "uid": body,
+        }
+
+    def _contacts(self, body: int) -> tuple[Any, ...]:
+        return pybullet.getContactPoints(bodyA=body, physicsClientId=self.client)

@@ -13,6 +13,9 @@ from jaxtyping import Float, Float32, Int32
 
 from episodes.errors import UserError
 
+Number = float | int
+Vector = Sequence[Number] | Float[np.ndarray, "3"]
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -31,7 +34,7 @@ class Mesh:
         uv = None if self.uv is None else np.ascontiguousarray(self.uv[:, ::-1])
         return replace(moved, faces=np.ascontiguousarray(self.faces[:, ::-1]), uv=uv)
 
-    def tiled(self, metres: float) -> "Mesh":
+    def tiled(self, metres: Number) -> "Mesh":
         """The mesh with texture coordinates projected along the main axis of each face.
 
         A texture repeats every `metres` on the surface, in the mesh's own coordinates.
@@ -52,7 +55,7 @@ def _box_map(corners: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "f 3 2"]:
     return np.take_along_axis(corners, planes[:, None, :].repeat(3, axis=1), axis=2)
 
 
-def corner_normals(mesh: Mesh, crease: float = 40.0) -> Float32[np.ndarray, "f 3 3"]:
+def corner_normals(mesh: Mesh, crease: Number = 40) -> Float32[np.ndarray, "f 3 3"]:
     """Unit normals for every corner, smooth across edges that bend less than `crease` degrees.
 
     A corner's normal is the area-weighted mean over the faces that meet there and lie within the
@@ -85,15 +88,13 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
     faces = [mesh.faces + offset for mesh, offset in zip(meshes, offsets[:-1], strict=True)]
     uv = None
     if any(mesh.uv is not None for mesh in meshes):
-        blank = [
-            np.zeros((len(mesh.faces), 3, 2)) if mesh.uv is None else mesh.uv for mesh in meshes
-        ]
+        blank = [np.zeros((len(m.faces), 3, 2)) if m.uv is None else m.uv for m in meshes]
         uv = np.concatenate(blank).astype(np.float32)
     vertices = np.concatenate([mesh.vertices for mesh in meshes])
     return Mesh(vertices, np.concatenate(faces).astype(np.int32), uv)
 
 
-def box(size: Sequence[float], center: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
+def box(size: Vector, center: Vector = (0, 0, 0)) -> Mesh:
     """A box with full side lengths `size`."""
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     vertices = (signs * np.asarray(size) / 2 + np.asarray(center)).astype(np.float32)
@@ -101,27 +102,27 @@ def box(size: Sequence[float], center: Sequence[float] = (0.0, 0.0, 0.0)) -> Mes
     return Mesh(vertices, _fans(quads)).tiled(1.0)
 
 
-def plane(size: Sequence[float]) -> Mesh:
+def plane(size: Sequence[Number]) -> Mesh:
     """A rectangle in the plane z = 0, centred on the origin, seen from above (+z) only."""
     x, y = size[0] / 2, size[1] / 2
     vertices = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]], dtype=np.float32)
     return Mesh(vertices, _fans([[0, 1, 2, 3]])).tiled(1.0)
 
 
-def cylinder(radius: float, length: float, segments: int = 24) -> Mesh:
+def cylinder(radius: Number, length: Number, segments: int = 24) -> Mesh:
     """A closed cylinder about the z axis, centred on the origin."""
     profile = np.array([[radius, -length / 2], [radius, length / 2]])
     return _revolved(profile, segments)
 
 
-def sphere(radius: float, segments: int = 20, rings: int = 10) -> Mesh:
+def sphere(radius: Number, segments: int = 20, rings: int = 10) -> Mesh:
     """A sphere about the origin."""
     angles = np.pi * (np.arange(1, rings) / rings - 0.5)
     profile = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return _revolved(profile, segments, bottom=-radius, top=radius)
 
 
-def capsule(radius: float, length: float, segments: int = 20, rings: int = 10) -> Mesh:
+def capsule(radius: Number, length: Number, segments: int = 20, rings: int = 10) -> Mesh:
     """A cylinder of `length` about the z axis with a half sphere on either end."""
     angles = np.pi / 2 * np.arange(1, rings // 2 + 1) / (rings // 2)
     upper = np.stack([radius * np.sin(angles), length / 2 + radius * np.cos(angles)], axis=1)[::-1]
@@ -133,8 +134,8 @@ def capsule(radius: float, length: float, segments: int = 20, rings: int = 10) -
 def _revolved(
     profile: Float[np.ndarray, "p 2"],
     segments: int,
-    bottom: float | None = None,
-    top: float | None = None,
+    bottom: Number | None = None,
+    top: Number | None = None,
 ) -> Mesh:
     """A closed surface of revolution about z from (radius, z) pairs that run upwards."""
     turn = 2 * np.pi * np.arange(segments) / segments

@@ -1,4 +1,4 @@
-"""A deterministic software rasteriser: meshes, textures, one sun with a shadow, depth, segmentation.
+"""A deterministic software rasteriser: textures, a sun and its shadow, depth, segmentation.
 
 World coordinates are metres with z up. Pictures have row 0 at the top; a pixel's colour is taken at
 its centre. Deferred shading: a z-buffer pass finds the nearest triangle of every pixel, and only
@@ -10,25 +10,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
-from envs.meshes import Mesh, corner_normals
+from envs.meshes import Mesh, Number, Vector, corner_normals
 from episodes.errors import UserError
-
-Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Camera:
     """A pinhole camera: `view` maps world to OpenGL camera axes (x right, y up, looking along -z).
 
-    `fov` is the vertical field of view in degrees; `near` and `far` are metres along the optical axis.
+    `fov` is the vertical field of view in degrees; `near` and `far` are metres of depth.
     """
 
     view: Float[np.ndarray, "4 4"]
-    fov: float
-    near: float
-    far: float
+    fov: Number
+    near: Number
+    far: Number
     width: int
     height: int
 
@@ -43,13 +41,13 @@ class Camera:
     @classmethod
     def look_at(
         cls,
-        eye: Sequence[float] | Float[np.ndarray, "3"],
-        target: Sequence[float] | Float[np.ndarray, "3"],
-        up: Sequence[float] | Float[np.ndarray, "3"],
+        eye: Vector,
+        target: Vector,
+        up: Vector,
         *,
-        fov: float,
-        near: float,
-        far: float,
+        fov: Number,
+        near: Number,
+        far: Number,
         width: int,
         height: int,
     ) -> "Camera":
@@ -107,12 +105,12 @@ class Light:
     """
 
     direction: Vector = (0.35, -0.5, 0.9)  # towards the light
-    ambient: float = 0.5
-    above: float = 0.25
-    diffuse: float = 0.5
-    shaded: float = 0.25
+    ambient: Number = 0.5
+    above: Number = 0.25
+    diffuse: Number = 0.5
+    shaded: Number = 0.25
     center: Vector = (0.0, 0.0, 0.4)
-    radius: float = 1.0
+    radius: Number = 1.0
     resolution: int = 256
 
     @cached_property
@@ -158,7 +156,7 @@ class _Atlas:
 
     @classmethod
     def of(cls, textures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> "_Atlas":
-        parts: list[UInt8[np.ndarray, "_"]] = [np.zeros(0, np.uint8)]
+        parts = [np.zeros(0, np.uint8)]
         where: dict[int, tuple[int, int, int, int]] = {}
         start = 0
         for texture in textures:
@@ -243,9 +241,7 @@ class Rasteriser:
 
         count = len(self.instances)
         if poses.shape != (count, 4, 4):
-            raise UserError(
-                f"{count} instances need poses of shape ({count}, 4, 4), not {poses.shape}"
-            )
+            raise UserError(f"poses must have shape ({count}, 4, 4), not {poses.shape}")
         tints = self._colors if colors is None else np.ascontiguousarray(colors, dtype=np.float64)
         present = np.ones(count, dtype=np.bool_) if visible is None else visible
         rows, shadow = self._shadow(camera, poses, present)
@@ -339,9 +335,7 @@ class Rasteriser:
 
 def _stack(parts: Sequence, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """Concatenate along the first axis; no parts make an empty array of the right shape."""
-    joined = (
-        np.concatenate([np.asarray(part) for part in parts]) if parts else np.zeros((0, *shape))
-    )
+    joined = np.concatenate(parts) if parts else np.zeros((0, *shape))
     return np.ascontiguousarray(joined, dtype=dtype)
 
 
@@ -355,9 +349,8 @@ def _texel_density(
     corners: Float[np.ndarray, "f 3 3"], uv: Float[np.ndarray, "f 3 2"]
 ) -> Float[np.ndarray, "f"]:
     """Texture tiles per metre of surface, for every face."""
-    space = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-    )
+    sides = corners[:, 1:] - corners[:, :1]
+    space = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
     side, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     tile = np.abs(side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0])
     return np.sqrt(tile / np.maximum(space, 1e-20))
@@ -366,7 +359,7 @@ def _texel_density(
 def _in_view(
     camera: Camera, to_pixels: Float[np.ndarray, "n 3 4"], spheres: Float[np.ndarray, "n 4"]
 ) -> Bool[np.ndarray, "n"]:
-    """Whether a sphere around the mesh reaches into the picture: its far side against five planes."""
+    """Whether a sphere around the mesh reaches in front of all five sides of the view."""
     right, bottom = camera.width - 0.5, camera.height - 0.5
     planes = np.array([[1, 0, 0.5], [-1, 0, right], [0, 1, 0.5], [0, -1, bottom], [0, 0, 1]])
     rows = planes @ to_pixels

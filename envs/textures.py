@@ -1,11 +1,13 @@
 """Procedural textures, each a pure function of a seed: square, power of two, seamless."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from episodes.errors import UserError
 
-Color = tuple[float, float, float]
+Color = Sequence[float | int]
 
 
 def _grid(size: int) -> tuple[Float[np.ndarray, "s s"], Float[np.ndarray, "s s"]]:
@@ -24,7 +26,7 @@ def _picture(shade: Float[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "s s 3"]:
 def _smooth_noise(
     rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: int = 4
 ) -> Float[np.ndarray, "s s"]:
-    """Seamless value noise in 0..1 with `cells` = (across, down) features in its coarsest octave."""
+    """Seamless value noise in 0..1; its coarsest octave has `cells` = (across, down) features."""
     across, down = _grid(size)
     total, weight = np.zeros((size, size)), 0.0
     for octave in range(octaves):

@@ -1,5 +1,6 @@
 """What a recording is, whoever made it, and what a window cut from it looks like."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,9 @@ from jaxtyping import Bool, Float32, UInt8
 
 from episodes.errors import UserError
 
-STATE_SIZE = 15  # tcp xyz, tcp Euler xyz, gripper width, 7 joints, last gripper action (CALVIN's robot_obs)
+STATE_SIZE = (
+    15  # tcp xyz, tcp Euler xyz, gripper width, 7 joints, last gripper action (CALVIN's robot_obs)
+)
 ACTION_SIZE = 7  # relative xyz and Euler xyz in [-1, 1], gripper -1 (close) or 1 (open)
 
 
@@ -44,19 +47,24 @@ class Episode:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {f"frames[{camera}]": len(frames) for camera, frames in self.frames.items()}
-        for name in ("state", "actions", "executed"):
-            if (values := getattr(self, name)) is not None:
-                lengths[name] = len(values)
-        if not lengths:
-            raise UserError("an episode needs at least one camera or a state, and has neither")
-        if len(set(lengths.values())) > 1:
-            raise UserError(f"the parts of an episode disagree in length: {lengths}")
-        if not self.fps > 0:
-            raise UserError(f"an episode's fps must be positive, not {self.fps}")
+        check_episode(self)
 
     def __len__(self) -> int:
         return len(self.state) if self.state is not None else len(next(iter(self.frames.values())))
+
+
+def check_episode(episode: Any) -> None:
+    """Raise `UserError` unless the parts of a (decoded or encoded) episode fit together."""
+    lengths = {f"frames[{camera}]": len(frames) for camera, frames in episode.frames.items()}
+    for name in ("state", "actions", "executed"):
+        if (values := getattr(episode, name)) is not None:
+            lengths[name] = len(values)
+    if not episode.frames and episode.state is None:
+        raise UserError("an episode needs at least one camera or a state, and has neither")
+    if len(set(lengths.values())) > 1:
+        raise UserError(f"the parts of an episode disagree in length: {lengths}")
+    if not (episode.fps > 0 and math.isfinite(episode.fps)):
+        raise UserError(f"an episode's fps must be positive, not {episode.fps}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,8 @@ class WindowSpec:
     def __post_init__(self) -> None:
         if self.length < 1 or self.stride <= 0:
             raise UserError(
-                f"a window needs length >= 1 and stride > 0, not length={self.length} stride={self.stride}"
+                "a window needs length >= 1 and stride > 0, "
+                f"not length={self.length} stride={self.stride}"
             )
         if self.future is not None and self.future <= 0:
             raise UserError(f"future must be a positive number of seconds, not {self.future}")
@@ -89,9 +98,10 @@ class WindowSpec:
 
 @dataclass(frozen=True)
 class Window:
-    """A training sample. Past the end of its recording, frames repeat the last one and are not valid.
+    """A training sample.
 
-    A camera that a recording lacks is absent from `frames` and `future`.
+    Past the end of its recording, frames repeat the last one and are not valid. A camera that a
+    recording lacks is absent from `frames` and `future`.
     """
 
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]

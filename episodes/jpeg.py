@@ -1,0 +1,102 @@
+"""Pictures as JPEG bytes: how recordings lie on disk."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from episodes.episode import Episode, Narration, check_episode
+from episodes.errors import UserError
+
+QUALITY = 95
+
+
+def encode_jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> bytes:
+    """JPEG without chroma subsampling: pictures are small, and a policy acts on sharp ones."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def decode_jpeg(data: bytes | UInt8[np.ndarray, "n"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Raises `UserError` when the bytes are no RGB JPEG."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            picture = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"a picture is no readable JPEG: {error}") from None
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise UserError(f"a picture is no RGB JPEG, its shape is {picture.shape}")
+    return picture
+
+
+@dataclass(frozen=True)
+class EncodedFrames:
+    """The pictures of one camera as JPEG bytes, all of one size."""
+
+    data: Sequence[bytes]
+    height: int
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @classmethod
+    def encode(
+        cls, frames: Iterable[UInt8[np.ndarray, "h w 3"]], quality: int = QUALITY
+    ) -> "EncodedFrames":
+        """Encode frames as they come, so that a stream is never held in memory as pixels."""
+        data, shape = [], None
+        for frame in frames:
+            if shape is not None and frame.shape != shape:
+                raise UserError(f"frames of one camera differ in size: {shape} and {frame.shape}")
+            shape = frame.shape
+            data.append(encode_jpeg(frame, quality))
+        height, width = shape[:2] if shape is not None else (0, 0)
+        return cls(data, height, width)
+
+    def decode(self) -> UInt8[np.ndarray, "t h w 3"]:
+        frames = np.empty((len(self), self.height, self.width, 3), np.uint8)
+        for frame, data in zip(frames, self.data, strict=True):
+            decoded = decode_jpeg(data)
+            if decoded.shape != frame.shape:
+                raise UserError(f"a picture is {decoded.shape}, not {frame.shape} as declared")
+            frame[:] = decoded
+        return frames
+
+
+@dataclass(frozen=True)
+class EncodedEpisode:
+    """An `Episode` whose pictures are JPEG bytes: what workers hand over and stores hold."""
+
+    frames: Mapping[str, EncodedFrames]
+    fps: float
+    instruction: str = ""
+    narrations: tuple[Narration, ...] = ()
+    state: Float32[np.ndarray, "t 15"] | None = None
+    actions: Float32[np.ndarray, "t 7"] | None = None
+    executed: Float32[np.ndarray, "t 7"] | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_episode(self)
+
+    def __len__(self) -> int:
+        return len(self.state) if self.state is not None else len(next(iter(self.frames.values())))
+
+    @classmethod
+    def encode(cls, episode: Episode, quality: int = QUALITY) -> "EncodedEpisode":
+        frames = {c: EncodedFrames.encode(f, quality) for c, f in episode.frames.items()}
+        return cls(frames, **_but_frames(episode))
+
+    def decode(self) -> Episode:
+        return Episode({c: f.decode() for c, f in self.frames.items()}, **_but_frames(self))
+
+
+def _but_frames(episode: "Episode | EncodedEpisode") -> dict[str, Any]:
+    names = ("fps", "instruction", "narrations", "state", "actions", "executed", "source")
+    return {name: getattr(episode, name) for name in names}

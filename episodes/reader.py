@@ -1,0 +1,289 @@
+"""Reading recordings from a store (its layout: `episodes.store`)."""
+
+import json
+import os
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float32, UInt8
+from rich.progress import track
+
+from episodes.episode import Episode, Narration
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
+from episodes.seal import DamagedError, SealedReader
+from episodes.writer import FORMAT_VERSION, STATE
+
+_VERIFIED_AT_ONCE = 1024  # blocks
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a recording without reading its content."""
+
+    name: str
+    length: int
+    fps: float
+    instruction: str
+    narrations: tuple[Narration, ...]
+    cameras: Mapping[str, tuple[int, int]]  # height, width
+    has_state: bool
+    has_actions: bool
+    has_executed: bool
+    source: Mapping[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        return self.length / self.fps
+
+
+class _Handle:
+    """An open file and the process that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        self.pid = os.getpid()
+        self.reader = SealedReader(path)
+        try:
+            self.file = h5py.File(self.reader, "r")
+        except BaseException:
+            self.reader.close()
+            raise
+
+    def close(self) -> None:
+        self.file.close()
+        self.reader.close()
+
+
+class EpisodeFile:
+    """Reads the recordings in a file; every byte is checked before it is believed.
+
+    The file is opened anew in every process that uses the object, so it may be handed to workers
+    by fork or by pickle. Recordings are named by their position or by their name in the file.
+
+    Raises:
+        UserError: naming the file, the recording and the bytes, for whatever is wrong with it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._handle: _Handle | None = None
+        self._fingerprint = ""
+        with self._reading("the list of its episodes") as file:
+            version = file["data"].attrs.get("format_version")
+            if version != FORMAT_VERSION:
+                raise UserError(f"has format version {version}; {FORMAT_VERSION} can be read")
+            self._names = tuple(sorted(file["data"], key=lambda name: int(name.split("_")[1])))
+            self._splits = {
+                split: tuple(name.decode() for name in names[:])
+                for split, names in file["mask"].items()
+            }
+            self.source: Mapping[str, Any] = json.loads(file["data"].attrs["source"])
+            self.env_args: Mapping[str, Any] = json.loads(file["data"].attrs["env_args"])
+        self._index = {name: index for index, name in enumerate(self._names)}
+        self._headers: list[Header | None] = [None] * len(self)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any byte of the content."""
+        return self._fingerprint
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._splits)
+
+    def names(self, split: str | None = None) -> tuple[str, ...]:
+        if split is None:
+            return self._names
+        if split not in self._splits:
+            raise UserError(f"{self.path}: has no split {split!r}, only {', '.join(self.splits)}")
+        return self._splits[split]
+
+    def header(self, episode: int | str) -> Header:
+        index, name = self._find(episode)
+        if (header := self._headers[index]) is None:
+            with self._reading(f"the header of {name}") as file:
+                header = self._headers[index] = _read_header(file["data"][name], name)
+        return header
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        return tuple(self.header(index) for index in range(len(self)))
+
+    def read(self, episode: int | str) -> Episode:
+        """The whole recording, decoded."""
+        encoded = self.read_encoded(episode)
+        with self._reading(f"the pictures of {self._find(episode)[1]}"):
+            return encoded.decode()
+
+    def read_encoded(self, episode: int | str) -> EncodedEpisode:
+        """The whole recording with its pictures as they are stored: what merging files needs."""
+        header = self.header(episode)
+        with self._reading(header.name) as file:
+            demo = file["data"][header.name]
+            frames = {
+                camera: EncodedFrames([d.tobytes() for d in demo["obs"][camera][:]], *size)
+                for camera, size in header.cameras.items()
+            }
+            return EncodedEpisode(
+                frames,
+                header.fps,
+                header.instruction,
+                header.narrations,
+                state=demo["obs"][STATE][:] if header.has_state else None,
+                actions=demo["actions"][:] if header.has_actions else None,
+                executed=demo["executed_actions"][:] if header.has_executed else None,
+                source=header.source,
+            )
+
+    def frames(
+        self, episode: int | str, camera: str, indices: Sequence[int] | np.ndarray
+    ) -> UInt8[np.ndarray, "t h w 3"]:
+        """The pictures of one camera at any indices, each decoded once."""
+        header = self.header(episode)
+        if camera not in header.cameras:
+            raise UserError(
+                f"{self.path}: {header.name} has no camera {camera!r}, "
+                f"only {', '.join(header.cameras) or 'none'}"
+            )
+        wanted, back = np.unique(np.asarray(indices, np.int64), return_inverse=True)
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < header.length:
+            raise UserError(
+                f"{self.path}: {header.name} has frames 0 to {header.length - 1}, "
+                f"not {wanted[0]} to {wanted[-1]}"
+            )
+        pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
+        with self._reading(f"{camera} of {header.name}") as file:
+            data = _pick(file["data"][header.name]["obs"][camera], wanted)
+            for picture, encoded in zip(pictures, data, strict=True):
+                picture[:] = decode_jpeg(encoded)
+        return pictures if len(back) == len(wanted) else pictures[back]
+
+    def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
+        header = self.header(episode)
+        return self._array(header, f"obs/{STATE}") if header.has_state else None
+
+    def actions(self, episode: int | str) -> Float32[np.ndarray, "t 7"] | None:
+        header = self.header(episode)
+        return self._array(header, "actions") if header.has_actions else None
+
+    def _array(self, header: Header, key: str) -> np.ndarray:
+        with self._reading(f"{key} of {header.name}") as file:
+            return file["data"][header.name][key][:]
+
+    def verify(self) -> None:
+        """Check every byte; `UserError` names the damaged ones and the recordings they are in."""
+        with self._reading("the file"):
+            blocks = self._open().reader.blocks
+            starts = range(0, blocks, _VERIFIED_AT_ONCE)
+            quick = blocks < 64 * _VERIFIED_AT_ONCE
+            for first in track(starts, f"Verifying {self.path.name}", disable=quick):
+                damaged = self._open().reader.damaged_blocks(first, _VERIFIED_AT_ONCE)
+                if damaged:
+                    raise DamagedError(self._open().reader.damage + self._damaged_episodes())
+
+    def _damaged_episodes(self) -> str:
+        damaged = []
+        for name in self._names:
+            try:
+                self.read_encoded(name)
+            except UserError:
+                damaged.append(name)
+        return f", in {', '.join(damaged)}" if damaged else ""
+
+    def close(self) -> None:
+        if self._handle is not None and self._handle.pid == os.getpid():
+            self._finalizer()
+        self._handle = None
+
+    def __enter__(self) -> "EpisodeFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_handle", "_finalizer")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _handle=None)
+
+    def _find(self, episode: int | str) -> tuple[int, str]:
+        index = self._index.get(episode, -1) if isinstance(episode, str) else int(episode)
+        if not 0 <= index < len(self):
+            raise UserError(f"{self.path}: has {len(self)} episodes and none called {episode!r}")
+        return index, self._names[index]
+
+    def _open(self) -> _Handle:
+        """The file as opened by this process (an inherited HDF5 handle must not be used)."""
+        if self._handle is None or self._handle.pid != os.getpid():
+            handle = _Handle(self.path)
+            # HDF5 must let go of a Python stream before the interpreter ends, or it crashes.
+            self._finalizer = weakref.finalize(self, handle.close)
+            self._handle = handle
+            self._fingerprint = self._fingerprint or handle.reader.fingerprint
+            if self._fingerprint != handle.reader.fingerprint:
+                raise UserError("was replaced by a different file while in use; start again")
+        return self._handle
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[h5py.File]:
+        """Turn whatever goes wrong inside into a `UserError` that names the file and the part."""
+        handle = None
+        try:
+            handle = self._open()
+            handle.reader.damage = ""
+            yield handle.file
+            if handle.reader.damage:
+                raise DamagedError(handle.reader.damage)
+        except Exception as error:
+            damage = str(error) if isinstance(error, DamagedError) else ""
+            damage = damage or (handle.reader.damage if handle is not None else "")
+            self.close()
+            if damage:
+                raise UserError(
+                    f"{self.path}: {what} cannot be read: {damage}; restore or remake the file"
+                ) from None
+            if isinstance(error, UserError) and str(error).startswith(f"{self.path}: "):
+                raise
+            if isinstance(error, UserError):
+                raise UserError(f"{self.path}: {error}") from None
+            raise UserError(f"{self.path}: {what} is not as it should be: {error}") from error
+
+
+def _read_header(demo: h5py.Group, name: str) -> Header:
+    attributes, observations = demo.attrs, demo["obs"]
+    cameras = {
+        camera: (int(dataset.attrs["height"]), int(dataset.attrs["width"]))
+        for camera, dataset in observations.items()
+        if camera != STATE
+    }
+    return Header(
+        name=name,
+        length=int(attributes["num_samples"]),
+        fps=float(attributes["fps"]),
+        instruction=attributes["instruction"],
+        narrations=tuple(Narration(**n) for n in json.loads(attributes["narrations"])),
+        cameras=cameras,
+        has_state=STATE in observations,
+        has_actions="actions" in demo,
+        has_executed="executed_actions" in demo,
+        source=json.loads(attributes["source"]),
+    )
+
+
+def _pick(dataset: h5py.Dataset, wanted: np.ndarray) -> Iterable[np.ndarray]:
+    """Items at increasing indices; evenly spaced ones in one read, which is much faster."""
+    steps = np.diff(wanted)
+    if len(wanted) and (steps == steps[:1]).all():
+        step = int(steps[0]) if len(steps) else 1
+        return dataset[int(wanted[0]) : int(wanted[-1]) + 1 : step]
+    return [dataset[int(index)] for index in wanted]

@@ -1,0 +1,152 @@
+"""Writing recordings to a store (its layout: `episodes.store`)."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from episodes.episode import Episode
+from episodes.errors import UserError
+from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
+from episodes.seal import seal
+
+FORMAT_VERSION = 1
+STATE = "state"  # its name under obs/
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class EpisodeWriter:
+    """Writes recordings to a file that appears under its name only when it is complete.
+
+    Use it as a context manager. The file grows beside its final place as `<name>.partial`; leaving
+    the block normally seals and renames it, leaving it by an exception removes it. The same
+    episodes give the same bytes.
+
+    Args:
+        path: where the file is to appear; an existing one is replaced at the end.
+        quality: of the JPEG pictures, 1 to 100. Already encoded ones are stored as they are.
+        env_args: robomimic's description of the world: env_name, env_type, env_kwargs.
+        source: how the file came about: enough to make it again.
+
+    Raises:
+        UserError: nothing was added, or an episode cannot be stored.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        quality: int = QUALITY,
+        env_args: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not 1 <= quality <= 100:
+            raise UserError(f"JPEG quality must be 1 to 100, not {quality}")
+        self.path = Path(path)
+        self.quality = quality
+        self._env_args = env_args or {"env_name": "", "env_type": 2, "env_kwargs": {}}
+        self._source = source or {}
+        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._splits: dict[str, list[str]] = {}
+        self._total = 0
+
+    def __enter__(self) -> "EpisodeWriter":
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self._partial, "w", libver=("v110", "v110"))
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written: {error}") from None
+        self._data = self._file.create_group("data")
+        self._data.attrs["format_version"] = FORMAT_VERSION
+        self._data.attrs["env_args"] = _to_json(self._env_args)
+        self._data.attrs["source"] = _to_json(self._source)
+        return self
+
+    def __len__(self) -> int:
+        return sum(len(names) for names in self._splits.values())
+
+    def add(self, episode: Episode | EncodedEpisode, split: str = "train") -> str:
+        """Store one recording and return its name in the file."""
+        _check_storable(episode, split)
+        if isinstance(episode, Episode):
+            episode = EncodedEpisode.encode(episode, self.quality)
+        name = f"demo_{len(self)}"
+        demo = self._data.create_group(name)
+        demo.attrs["num_samples"] = len(episode)
+        demo.attrs["fps"] = float(episode.fps)
+        demo.attrs["instruction"] = demo.attrs["language"] = episode.instruction
+        demo.attrs["narrations"] = _to_json([asdict(n) for n in episode.narrations])
+        demo.attrs["source"] = _to_json(dict(episode.source))
+        if episode.actions is not None:
+            demo.create_dataset("actions", data=episode.actions)
+        if episode.executed is not None:
+            demo.create_dataset("executed_actions", data=episode.executed)
+        observations = demo.create_group("obs")
+        if episode.state is not None:
+            observations.create_dataset(STATE, data=episode.state)
+        for camera in sorted(episode.frames):
+            _write_frames(observations, camera, episode.frames[camera])
+        self._splits.setdefault(split, []).append(name)
+        self._total += len(episode)
+        return name
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if not self._splits:
+            raise UserError(f"{self.path}: no episode was added, so no file was written")
+        self._data.attrs["total"] = self._total
+        mask = self._file.create_group("mask")
+        for split, names in sorted(self._splits.items()):
+            mask.create_dataset(split, data=np.array(names, "S"))
+        self._file.close()
+        seal(self._partial)
+        os.replace(self._partial, self.path)
+
+
+def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
+    if not len(episode):
+        raise UserError("an episode of length 0 cannot be stored")
+    for kind, name in [("split", split), *(("camera", camera) for camera in episode.frames)]:
+        if not _NAME.fullmatch(name) or set(name) == {"."} or (kind, name) == ("camera", STATE):
+            raise UserError(f"{name!r} cannot name a {kind}: use letters, digits, '_', '-' and '.'")
+    for text in (episode.instruction, *(n.text for n in episode.narrations)):
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise UserError(f"{text!r} cannot be stored: it holds a character that is not text")
+    for part in (STATE, "actions", "executed"):
+        values = getattr(episode, part)
+        if values is not None and not np.isfinite(values).all():
+            raise UserError(f"{part} of an episode holds values that are not finite")
+
+
+def _write_frames(group: h5py.Group, camera: str, frames: EncodedFrames) -> None:
+    data = np.empty(len(frames), h5py.vlen_dtype(np.uint8))
+    for index, picture in enumerate(frames.data):
+        data[index] = np.frombuffer(picture, np.uint8)
+    dataset = group.create_dataset(camera, (len(frames),), data.dtype)
+    # Not `dataset[...] = data`: that takes pictures of equal byte counts for a 2-D array.
+    dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
+    dataset.attrs["encoding"] = "jpeg"
+    dataset.attrs["height"], dataset.attrs["width"] = frames.height, frames.width
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars and arrays as JSON knows them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{value!r} cannot be written as JSON")

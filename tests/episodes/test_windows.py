@@ -66,8 +66,8 @@ def said_at(episode, first, last) -> str:
 
 
 @settings(max_examples=60, deadline=None)
-@given(spec=specs, split=st.sampled_from([None, "train", "valid"]), data=st.data())
-def test_against_brute_force(files, spec, split, data):
+@given(spec=specs, split=st.sampled_from([None, "train", "valid"]), pick=st.integers(0, 9999))
+def test_against_brute_force(files, spec, split, pick):
     stores, recordings = files
     spec = WindowSpec(**spec)
     names = ["train", "valid", "train", "train", "train"]
@@ -75,7 +75,7 @@ def test_against_brute_force(files, spec, split, data):
     windows = Windows(stores, spec, split, verify=False)
     everything = [(episode, start) for episode in chosen for start in range(len(episode))]
     assert len(windows) == len(everything)
-    index = data.draw(st.integers(0, len(everything) - 1))
+    index = pick % len(everything)
     episode, start = everything[index]
     window = windows[index]
     last = len(episode) - 1

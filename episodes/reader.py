@@ -5,7 +5,6 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from rich.progress import track
 
-from episodes.episode import Episode, Narration
+from episodes.episode import Episode
 from episodes.errors import UserError
+from episodes.header import Header, headers_from_json
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
 from episodes.seal import DamagedError, SealedReader
 from episodes.writer import FORMAT_VERSION, STATE
 
 _VERIFIED_AT_ONCE = 1024  # blocks
-
-
-@dataclass(frozen=True)
-class Header:
-    """What is known of a recording without reading its content."""
-
-    name: str
-    length: int
-    fps: float
-    instruction: str
-    narrations: tuple[Narration, ...]
-    cameras: Mapping[str, tuple[int, int]]  # height, width
-    has_state: bool
-    has_actions: bool
-    has_executed: bool
-    source: Mapping[str, Any]
-
-    @property
-    def seconds(self) -> float:
-        return self.length / self.fps
 
 
 class _Handle:
@@ -78,15 +58,15 @@ class EpisodeFile:
             version = file["data"].attrs.get("format_version")
             if version != FORMAT_VERSION:
                 raise UserError(f"has format version {version}; {FORMAT_VERSION} can be read")
-            self._names = tuple(sorted(file["data"], key=lambda name: int(name.split("_")[1])))
+            self.headers = tuple(headers_from_json(file["headers"][:].tobytes()))
             self._splits = {
                 split: tuple(name.decode() for name in names[:])
                 for split, names in file["mask"].items()
             }
             self.source: Mapping[str, Any] = json.loads(file["data"].attrs["source"])
             self.env_args: Mapping[str, Any] = json.loads(file["data"].attrs["env_args"])
+        self._names = tuple(header.name for header in self.headers)
         self._index = {name: index for index, name in enumerate(self._names)}
-        self._headers: list[Header | None] = [None] * len(self)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -108,20 +88,15 @@ class EpisodeFile:
         return self._splits[split]
 
     def header(self, episode: int | str) -> Header:
-        index, name = self._find(episode)
-        if (header := self._headers[index]) is None:
-            with self._reading(f"the header of {name}") as file:
-                header = self._headers[index] = _read_header(file["data"][name], name)
-        return header
-
-    @property
-    def headers(self) -> tuple[Header, ...]:
-        return tuple(self.header(index) for index in range(len(self)))
+        index = self._index.get(episode, -1) if isinstance(episode, str) else int(episode)
+        if not 0 <= index < len(self):
+            raise UserError(f"{self.path}: has {len(self)} episodes and none called {episode!r}")
+        return self.headers[index]
 
     def read(self, episode: int | str) -> Episode:
         """The whole recording, decoded."""
         encoded = self.read_encoded(episode)
-        with self._reading(f"the pictures of {self._find(episode)[1]}"):
+        with self._reading(f"the pictures of {self.header(episode).name}"):
             return encoded.decode()
 
     def read_encoded(self, episode: int | str) -> EncodedEpisode:
@@ -162,7 +137,7 @@ class EpisodeFile:
             )
         pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
         with self._reading(f"{camera} of {header.name}") as file:
-            data = _pick(file["data"][header.name]["obs"][camera], wanted)
+            data = _pick(file[f"data/{header.name}/obs/{camera}"], wanted)
             for picture, encoded in zip(pictures, data, strict=True):
                 picture[:] = decode_jpeg(encoded)
         return pictures if len(back) == len(wanted) else pictures[back]
@@ -177,7 +152,7 @@ class EpisodeFile:
 
     def _array(self, header: Header, key: str) -> np.ndarray:
         with self._reading(f"{key} of {header.name}") as file:
-            return file["data"][header.name][key][:]
+            return file[f"data/{header.name}/{key}"][:]
 
     def verify(self) -> None:
         """Check every byte; `UserError` names the damaged ones and the recordings they are in."""
@@ -216,12 +191,6 @@ class EpisodeFile:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _handle=None)
 
-    def _find(self, episode: int | str) -> tuple[int, str]:
-        index = self._index.get(episode, -1) if isinstance(episode, str) else int(episode)
-        if not 0 <= index < len(self):
-            raise UserError(f"{self.path}: has {len(self)} episodes and none called {episode!r}")
-        return index, self._names[index]
-
     def _open(self) -> _Handle:
         """The file as opened by this process (an inherited HDF5 handle must not be used)."""
         if self._handle is None or self._handle.pid != os.getpid():
@@ -257,27 +226,6 @@ class EpisodeFile:
             if isinstance(error, UserError):
                 raise UserError(f"{self.path}: {error}") from None
             raise UserError(f"{self.path}: {what} is not as it should be: {error}") from error
-
-
-def _read_header(demo: h5py.Group, name: str) -> Header:
-    attributes, observations = demo.attrs, demo["obs"]
-    cameras = {
-        camera: (int(dataset.attrs["height"]), int(dataset.attrs["width"]))
-        for camera, dataset in observations.items()
-        if camera != STATE
-    }
-    return Header(
-        name=name,
-        length=int(attributes["num_samples"]),
-        fps=float(attributes["fps"]),
-        instruction=attributes["instruction"],
-        narrations=tuple(Narration(**n) for n in json.loads(attributes["narrations"])),
-        cameras=cameras,
-        has_state=STATE in observations,
-        has_actions="actions" in demo,
-        has_executed="executed_actions" in demo,
-        source=json.loads(attributes["source"]),
-    )
 
 
 def _pick(dataset: h5py.Dataset, wanted: np.ndarray) -> Iterable[np.ndarray]:

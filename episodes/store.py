@@ -9,6 +9,7 @@
     data/demo_0/obs/<camera>       (t,) JPEG bytes as variable-length uint8; attrs: encoding,
                                    height, width
     mask/<split>              names of the demos in that split: train, valid, …
+    headers                   all demos' attributes again as JSON, so that opening takes one read
 
 robomimic trains on `actions` and `obs/state` as they are (`dataset_keys=["actions"]`); pictures
 must be decoded first. The file ends with a seal (see `episodes.seal`), which HDF5 programs ignore.
@@ -21,7 +22,8 @@ from pathlib import Path
 from rich.progress import track
 
 from episodes.errors import UserError
-from episodes.reader import EpisodeFile, Header
+from episodes.header import Header
+from episodes.reader import EpisodeFile
 from episodes.writer import EpisodeWriter
 
 __all__ = ["EpisodeFile", "EpisodeWriter", "Header", "merge"]

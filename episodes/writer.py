@@ -1,6 +1,5 @@
 """Writing recordings to a store (its layout: `episodes.store`)."""
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import numpy as np
 
 from episodes.episode import Episode
 from episodes.errors import UserError
+from episodes.header import Header, headers_to_json, to_json
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.seal import seal
 
@@ -53,7 +53,7 @@ class EpisodeWriter:
         self._source = source or {}
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._splits: dict[str, list[str]] = {}
-        self._total = 0
+        self._headers: list[Header] = []
 
     def __enter__(self) -> "EpisodeWriter":
         try:
@@ -63,25 +63,25 @@ class EpisodeWriter:
             raise UserError(f"{self.path}: cannot be written: {error}") from None
         self._data = self._file.create_group("data")
         self._data.attrs["format_version"] = FORMAT_VERSION
-        self._data.attrs["env_args"] = _to_json(self._env_args)
-        self._data.attrs["source"] = _to_json(self._source)
+        self._data.attrs["env_args"] = to_json(self._env_args)
+        self._data.attrs["source"] = to_json(self._source)
         return self
 
     def __len__(self) -> int:
-        return sum(len(names) for names in self._splits.values())
+        return len(self._headers)
 
     def add(self, episode: Episode | EncodedEpisode, split: str = "train") -> str:
         """Store one recording and return its name in the file."""
         _check_storable(episode, split)
         if isinstance(episode, Episode):
             episode = EncodedEpisode.encode(episode, self.quality)
-        name = f"demo_{len(self)}"
-        demo = self._data.create_group(name)
-        demo.attrs["num_samples"] = len(episode)
-        demo.attrs["fps"] = float(episode.fps)
-        demo.attrs["instruction"] = demo.attrs["language"] = episode.instruction
-        demo.attrs["narrations"] = _to_json([asdict(n) for n in episode.narrations])
-        demo.attrs["source"] = _to_json(dict(episode.source))
+        header = Header.of(f"demo_{len(self)}", episode)
+        demo = self._data.create_group(header.name)
+        demo.attrs["num_samples"] = header.length
+        demo.attrs["fps"] = header.fps
+        demo.attrs["instruction"] = demo.attrs["language"] = header.instruction
+        demo.attrs["narrations"] = to_json([asdict(n) for n in header.narrations])
+        demo.attrs["source"] = to_json(header.source)
         if episode.actions is not None:
             demo.create_dataset("actions", data=episode.actions)
         if episode.executed is not None:
@@ -91,9 +91,9 @@ class EpisodeWriter:
             observations.create_dataset(STATE, data=episode.state)
         for camera in sorted(episode.frames):
             _write_frames(observations, camera, episode.frames[camera])
-        self._splits.setdefault(split, []).append(name)
-        self._total += len(episode)
-        return name
+        self._splits.setdefault(split, []).append(header.name)
+        self._headers.append(header)
+        return header.name
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
@@ -104,9 +104,11 @@ class EpisodeWriter:
             self._partial.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        if not self._splits:
+        if not self._headers:
             raise UserError(f"{self.path}: no episode was added, so no file was written")
-        self._data.attrs["total"] = self._total
+        self._data.attrs["total"] = sum(header.length for header in self._headers)
+        headers = np.frombuffer(headers_to_json(self._headers), np.uint8)
+        self._file.create_dataset("headers", data=headers)
         mask = self._file.create_group("mask")
         for split, names in sorted(self._splits.items()):
             mask.create_dataset(split, data=np.array(names, "S"))
@@ -139,14 +141,3 @@ def _write_frames(group: h5py.Group, camera: str, frames: EncodedFrames) -> None
     dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
     dataset.attrs["encoding"] = "jpeg"
     dataset.attrs["height"], dataset.attrs["width"] = frames.height, frames.width
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """numpy's scalars and arrays as JSON knows them."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"{value!r} cannot be written as JSON")

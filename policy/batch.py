@@ -16,9 +16,9 @@ from torch import Tensor
 class Batch:
     """Windows of recordings. What a recording lacks is None (or a missing camera), never zeros.
 
-    images, future: pictures as stored, 0 to 255; `future[camera][:, i]` is what `images[camera][:, i]`
-    turns into a fixed time later. `instruction` is the frozen language encoder's output.
-    `actions[:, i]` is the chunk of k actions that starts at frame i.
+    images, future: pictures as stored, 0 to 255; `future[camera][:, i]` is what
+    `images[camera][:, i]` turns into a fixed time later. `instruction` is the frozen language
+    encoder's output. `actions[:, i]` is the chunk of k actions that starts at frame i.
     """
 
     images: Mapping[str, UInt8[Tensor, "b t 3 _ _"]]
@@ -57,7 +57,7 @@ class Losses:
         """Every term that is present, as plain numbers: total, arm, gripper, video/<camera>."""
         terms = {"total": self.total, "arm": self.arm, "gripper": self.gripper}
         terms |= {f"video/{camera}": loss for camera, loss in (self.video or {}).items()}
-        return {name: float(loss) for name, loss in terms.items() if loss is not None}
+        return {name: float(loss.detach()) for name, loss in terms.items() if loss is not None}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,24 @@
+"""Scaled dot-product attention, by the kernel that is fast where we are."""
+
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+# torch's fused CPU kernel works by blocks of keys. Below about this many, its backward pass is
+# several times slower than plain matrix products (`python -m benchmarks.attention` says how much).
+SHORT = 256
+
+
+def attend(
+    q: Float[Tensor, "b heads n c"],
+    k: Float[Tensor, "b heads m c"],
+    v: Float[Tensor, "b heads m c"],
+    mask: Bool[Tensor, "#b 1 n m"] | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "b heads n c"]:
+    """Softmax of q·k over the root of c, where the mask is true, times v."""
+    if q.device.type == "cpu" and k.shape[-2] <= SHORT:
+        with sdpa_kernel(SDPBackend.MATH):
+            return F.scaled_dot_product_attention(q, k, v, mask, dropout)
+    return F.scaled_dot_product_attention(q, k, v, mask, dropout)

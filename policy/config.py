@@ -1,0 +1,169 @@
+"""Every choice that makes one policy differ from another. There are no defaults in the modules."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """A camera the policy looks through; its pictures are resized to `size` pixels squared."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """The frozen sentence encoder.
+
+    `minilm` is all-MiniLM-L6-v2 as a package ships it (384 wide, nothing to download);
+    `clip` is the text half of CLIP ViT-B/32 (512 wide), read from `weights`, a local directory or
+    hub name that transformers understands.
+    """
+
+    encoder: Literal["minilm", "clip"] = "minilm"
+    weights: str = ""
+
+    @property
+    def width(self) -> int:
+        return {"minilm": 384, "clip": 512}[self.encoder]
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What turns one picture into a grid of features, the same weights for every camera.
+
+    `conv` is a strided stem and `blocks` residual blocks of `width` channels, the last of them
+    modulated by the instruction (FiLM, Perez et al. 2018); `vit` is a timm vision transformer,
+    `model` its name, `weights` a local safetensors file, `frozen` whether it stays as it is.
+    """
+
+    encoder: Literal["conv", "vit"] = "conv"
+    width: int = 64
+    blocks: int = 2
+    stride: int = 4
+    model: str = "vit_base_patch16_224"
+    weights: str = ""
+    frozen: bool = False
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """What turns a grid of features into a few tokens.
+
+    `points`: softmax attention maps, a token being the attended feature and the map's centre
+    (spatial softmax, Levine et al. 2016). `perceiver`: a perceiver resampler (Flamingo, Alayrac et
+    al. 2022), to which the vision transformer's class token is added as one token more.
+    """
+
+    kind: Literal["points", "perceiver"] = "points"
+    tokens: int = 8
+    depth: int = 3
+    heads: int = 4
+    head_width: int = 128
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """The causal transformer.
+
+    `within_step` says whether the observed tokens of one time step see each other all ("full") or
+    only those before them ("causal", as GR-1 does).
+    """
+
+    width: int = 192
+    depth: int = 3
+    heads: int = 6
+    mlp_ratio: int = 4
+    dropout: float = 0.0
+    within_step: Literal["full", "causal"] = "full"
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(
+                f"trunk width {self.width} is not a multiple of its {self.heads} heads"
+            )
+
+
+@dataclass(frozen=True)
+class ActionConfig:
+    """The action head: `chunk` actions at a time, `hidden` layers of half the trunk's width.
+
+    GR-1's head has no activation between its layers, which makes it one linear map; `activation`
+    says whether ours has.
+    """
+
+    chunk: int = 10
+    activation: Literal["none", "relu"] = "relu"
+    execute: int = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.execute <= self.chunk:
+            raise ValueError(f"cannot execute {self.execute} actions of a chunk of {self.chunk}")
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """The future-frame decoder: `queries` read-only tokens a camera, then a small transformer.
+
+    With `from_current` the decoder starts from the current picture (its features as input, its
+    pixels as what the prediction changes); without, from mask tokens alone, as GR-1 does.
+    `floor` is added to a patch's standard deviation (pixels in 0..1) before dividing by it.
+    """
+
+    queries: int = 4
+    patch: int = 16
+    width: int = 128
+    depth: int = 1
+    heads: int = 4
+    from_current: bool = True
+    floor: float = 0.05
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    arm: float = 1.0
+    gripper: float = 0.05
+    video: float = 0.1
+    arm_beta: float = 0.1  # where smooth L1 turns from quadratic to linear
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """A policy: its senses, its trunk, its outputs.
+
+    `length` frames of history `stride` seconds apart are seen; the future `future` seconds ahead of
+    each is predicted; actions are given at `control_hz`. `state` is how the robot's state is
+    written: `sincos` (position, sine and cosine of the angles, gripper width; normalised) or
+    `gr1` (position and angles as they are, gripper as one of two).
+    """
+
+    cameras: tuple[CameraConfig, ...] = (
+        CameraConfig("rgb_static", 96),
+        CameraConfig("rgb_gripper", 64),
+    )
+    length: int = 1
+    stride: float = 0.3
+    future: float = 0.6
+    control_hz: float = 10.0
+    state: Literal["sincos", "gr1"] = "sincos"
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    images: ImageConfig = field(default_factory=ImageConfig)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    action: ActionConfig = field(default_factory=ActionConfig)
+    video: VideoConfig = field(default_factory=VideoConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        for camera in self.cameras:
+            if camera.size % self.video.patch:
+                raise ValueError(
+                    f"{camera.name} is {camera.size} pixels wide, "
+                    f"not a multiple of the video patch of {self.video.patch}"
+                )
+        if (self.images.encoder == "vit") != (self.pool.kind == "perceiver"):
+            raise ValueError(
+                f"images.encoder={self.images.encoder} does not go with "
+                f"pool.kind={self.pool.kind}: write conv with points, or vit with perceiver"
+            )

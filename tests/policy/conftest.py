@@ -1,0 +1,110 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from policy.batch import Batch
+from policy.config import (
+    ActionConfig,
+    CameraConfig,
+    ImageConfig,
+    LanguageConfig,
+    PolicyConfig,
+    PoolConfig,
+    TrunkConfig,
+    VideoConfig,
+)
+from policy.policy import Policy
+from policy.statistics import Statistics
+
+CAMERAS = (CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16))
+SEEN = Statistics(frames=10, state_mean=(0.1,) * 15, state_std=(0.5,) * 15)
+
+
+def tiny(**changes: object) -> PolicyConfig:
+    """Every part of the `small` policy, a few numbers wide."""
+    values: dict = {
+        "cameras": CAMERAS,
+        "length": 3,
+        "images": ImageConfig(width=8),
+        "pool": PoolConfig(tokens=3),
+        "trunk": TrunkConfig(width=24, depth=2, heads=2),
+        "action": ActionConfig(chunk=4, execute=2),
+        "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2),
+    }
+    return PolicyConfig(**(values | changes))
+
+
+def tiny_gr1() -> PolicyConfig:
+    """Every choice of the `gr1` policy on the smallest vision transformer of timm's."""
+    return tiny(
+        cameras=(CameraConfig("rgb_static", 160), CameraConfig("rgb_gripper", 160)),
+        state="gr1",
+        language=LanguageConfig("clip"),
+        images=ImageConfig(encoder="vit", model="test_vit", frozen=True),
+        pool=PoolConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
+        trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal"),
+        action=ActionConfig(chunk=1, activation="none", execute=1),
+        video=VideoConfig(queries=2, patch=16, width=16, depth=1, heads=2, from_current=False),
+    )
+
+
+CONFIGS = {
+    "small": tiny(),
+    "small, one frame": tiny(length=1),
+    "small, causal within a step": tiny(
+        trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal")
+    ),
+    "gr1": tiny_gr1(),
+}
+
+
+@pytest.fixture(params=CONFIGS, scope="session")
+def config(request: pytest.FixtureRequest) -> PolicyConfig:
+    return CONFIGS[request.param]
+
+
+@pytest.fixture(scope="session")
+def policy(config: PolicyConfig) -> Policy:
+    return make(config)
+
+
+def make(config: PolicyConfig) -> Policy:
+    """A policy whose every parameter matters: none is left at zero."""
+    torch.manual_seed(0)
+    policy = Policy(config, SEEN).eval()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return policy
+
+
+@pytest.fixture(scope="session")
+def make_batch() -> Callable[..., Batch]:
+    def build(config: PolicyConfig, size: int = 2, seed: int = 0) -> Batch:
+        generator = torch.Generator().manual_seed(seed)
+        steps, chunk = config.length, config.action.chunk
+
+        def pictures() -> dict[str, torch.Tensor]:
+            return {
+                c.name: torch.randint(
+                    0, 256, (size, steps, 3, c.size, c.size), dtype=torch.uint8, generator=generator
+                )
+                for c in config.cameras
+            }
+
+        def normal(*shape: int) -> torch.Tensor:
+            return torch.randn(*shape, generator=generator)
+
+        return Batch(
+            images=pictures(),
+            valid=torch.ones(size, steps, dtype=torch.bool),
+            instruction=normal(size, config.language.width),
+            state=normal(size, steps, 15),
+            actions=normal(size, steps, chunk, 7),
+            actions_valid=torch.ones(size, steps, chunk, dtype=torch.bool),
+            future=pictures(),
+            future_valid=torch.ones(size, steps, dtype=torch.bool),
+        )
+
+    return build

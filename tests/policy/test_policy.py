@@ -1,0 +1,210 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from policy.batch import Batch
+from policy.policy import Policy
+from policy.statistics import Statistics
+from tests.policy.conftest import SEEN, make, tiny
+
+
+def outputs(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
+    """Everything the policy says, before any clipping could hide a change."""
+    with torch.no_grad():
+        read, views = policy._read(batch, act=True, watch=tuple(batch.images))
+        told = {name: value for name, value in read.items()}
+        told |= {f"frames {c}": policy._imagine(c, read, views[c]) for c in batch.images}
+    return told
+
+
+def changed_after(batch: Batch, step: int) -> Batch:
+    """The same up to and including `step`, everything else different."""
+    noise = torch.Generator().manual_seed(1)
+
+    def scramble(value: torch.Tensor) -> torch.Tensor:
+        other = value.clone()
+        rest = value[:, step + 1 :]
+        if value.dtype == torch.uint8:
+            random = torch.randint(0, 256, rest.shape, dtype=torch.uint8, generator=noise)
+        else:
+            random = torch.randn(rest.shape, generator=noise)
+        other[:, step + 1 :] = random
+        return other
+
+    images = {camera: scramble(pictures) for camera, pictures in batch.images.items()}
+    return replace(batch, images=images, state=scramble(batch.state))
+
+
+def test_nothing_after_a_step_changes_what_is_said_up_to_it(policy, config, make_batch):
+    batch = make_batch(config)
+    before = outputs(policy, batch)
+    for step in range(config.length):
+        after = outputs(policy, changed_after(batch, step))
+        for name, value in before.items():
+            assert torch.allclose(value[:, : step + 1], after[name][:, : step + 1], atol=1e-5), name
+            if step + 1 < config.length:
+                assert not torch.allclose(value[:, step + 1 :], after[name][:, step + 1 :])
+
+
+def test_padding_changes_nothing_and_a_shorter_window_says_the_same(policy, config, make_batch):
+    batch = make_batch(config)
+    before = outputs(policy, batch)
+    for steps in range(1, config.length):
+        seen = replace(batch, actions=None, actions_valid=None, future=None, future_valid=None)
+        valid = torch.arange(config.length) < steps
+        padded = replace(changed_after(batch, steps - 1), valid=valid.expand(2, -1).clone())
+        short = replace(
+            seen,
+            images={c: p[:, :steps] for c, p in batch.images.items()},
+            state=batch.state[:, :steps],
+            valid=batch.valid[:, :steps],
+        )
+        for name, value in before.items():
+            for other in (padded, short):
+                said = outputs(policy, other)[name][:, :steps]
+                assert torch.allclose(value[:, :steps], said, atol=1e-5), name
+
+
+def test_leaving_out_a_query_changes_no_other(policy, config, make_batch):
+    batch = make_batch(config)
+    with torch.no_grad():
+        whole, _ = policy._read(batch, act=True, watch=tuple(batch.images))
+        alone, _ = policy._read(batch, act=True, watch=())
+        silent, _ = policy._read(batch, act=False, watch=("rgb_gripper",))
+    assert torch.allclose(whole["action"], alone["action"], atol=1e-6)
+    assert torch.allclose(whole["future rgb_gripper"], silent["future rgb_gripper"], atol=1e-6)
+
+
+def test_changing_a_query_changes_its_own_output_alone(config, make_batch):
+    policy, batch = make(config), make_batch(config)
+    before = outputs(policy, batch)
+    with torch.no_grad():
+        policy.video_query["rgb_static"].weight[0] += 1
+    after = outputs(policy, batch)
+    for name in ("action", "future rgb_gripper"):
+        assert torch.equal(before[name], after[name])
+    assert torch.equal(before["future rgb_static"][:, :, 1:], after["future rgb_static"][:, :, 1:])
+    assert not torch.equal(
+        before["future rgb_static"][:, :, 0], after["future rgb_static"][:, :, 0]
+    )
+
+
+def test_a_loss_is_there_when_its_targets_are(policy, config, make_batch):
+    batch = make_batch(config)
+    losses = policy(batch)
+    assert set(losses.scalars()) == {
+        "total", "arm", "gripper", "video/rgb_static", "video/rgb_gripper"
+    }  # fmt: skip
+    video = replace(batch, actions=None, actions_valid=None, state=None)
+    assert set(policy(video).scalars()) == {"total", "video/rgb_static", "video/rgb_gripper"}
+    acts = replace(batch, future=None, future_valid=None)
+    assert set(policy(acts).scalars()) == {"total", "arm", "gripper"}
+    with pytest.raises(ValueError, match="neither actions nor future"):
+        policy(replace(video, future=None))
+
+
+def test_invalid_targets_do_not_count(policy, config, make_batch):
+    batch = make_batch(config)
+    valid = batch.actions_valid.clone()
+    valid[0] = False
+    future_valid = batch.future_valid.clone()
+    future_valid[0] = False
+    some = policy(replace(batch, actions_valid=valid, future_valid=future_valid)).scalars()
+    second = {
+        "images": {c: p[1:] for c, p in batch.images.items()},
+        "future": {c: p[1:] for c, p in batch.future.items()},
+    }
+    rest = {
+        name: getattr(batch, name)[1:]
+        for name in ("valid", "instruction", "state", "actions", "actions_valid", "future_valid")
+    }
+    alone = policy(Batch(**second, **rest)).scalars()
+    assert some == pytest.approx(alone, rel=1e-4)
+
+
+def test_every_trainable_parameter_learns(config, make_batch):
+    policy = make(config).train()
+    policy(make_batch(config)).total.backward()
+    for name, parameter in policy.named_parameters():
+        if not parameter.requires_grad:
+            assert name.startswith("images.vit."), name
+        else:
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_an_untrained_small_policy_predicts_no_change(make_batch):
+    config = tiny()
+    batch = make_batch(config)
+    frames = Policy(config, SEEN).eval().predict(batch).frames
+    for camera, pictures in frames.items():
+        assert torch.allclose(pictures, batch.images[camera] / 255, atol=1e-6)
+
+
+def test_attention_maps_sum_to_one(make_batch):
+    config = tiny()
+    attention = make(config).predict(make_batch(config)).attention
+    for maps in attention.values():
+        assert torch.allclose(maps.sum((-2, -1)), torch.ones(2, config.length, 3), atol=1e-5)
+
+
+def test_actions_are_what_the_world_understands(policy, config, make_batch):
+    actions = policy.predict(make_batch(config)).actions
+    assert actions.shape == (2, config.length, config.action.chunk, 7)
+    assert actions[..., :6].abs().max() <= 1
+    assert set(actions[..., 6].unique().tolist()) <= {-1.0, 1.0}
+
+
+def test_saving_and_loading_changes_nothing(policy, config, make_batch, tmp_path):
+    policy.save_pretrained(tmp_path)
+    again = Policy.from_pretrained(tmp_path)
+    assert again.config == config
+    assert again.statistics == SEEN
+    batch = make_batch(config)
+    for name, value in outputs(policy, batch).items():
+        assert torch.equal(value, outputs(again, batch)[name])
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: (d / "statistics.json").unlink(), "holds no statistics.json: a policy without"),
+        (lambda d: (d / "config.json").write_text("{"), "config.json is not JSON"),
+        (lambda d: (d / "config.json").write_text('{"format_version": 7}'), "format_version 7"),
+        (
+            lambda d: (d / "config.json").write_text('{"format_version": 1, "lenght": 3}'),
+            "unknown lenght",
+        ),
+        (
+            lambda d: (d / "statistics.json").write_text(json.dumps({"state_mean": [0.0]})),
+            "state_mean holds 1 numbers, not 15",
+        ),
+        (
+            lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 100),
+            "model.safetensors cannot be read",
+        ),
+    ],
+)
+def test_a_damaged_directory_is_refused_by_name(damage, message, tmp_path):
+    make(tiny()).save_pretrained(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        Policy.from_pretrained(tmp_path)
+
+
+def test_a_place_without_a_policy_is_named():
+    with pytest.raises(ValueError, match="no policy at nowhere"):
+        Policy.from_pretrained("nowhere")
+
+
+def test_statistics_are_mean_and_deviation():
+    torch.manual_seed(0)
+    state, actions = torch.randn(50, 15) * 3 + 1, torch.randn(50, 7)
+    state[:, 4] = 2.0
+    statistics = Statistics.of(state, actions)
+    assert torch.allclose(torch.tensor(statistics.state_mean), state.mean(0), atol=1e-5)
+    assert statistics.state_std[4] == 1.0
+    assert statistics.frames == 50

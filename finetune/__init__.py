@@ -1,0 +1,1 @@
+"""Learning from demonstrations: behaviour cloning together with the video loss."""

@@ -13,7 +13,7 @@ matching CPU wheel.
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -24,12 +24,12 @@ _libraries: list[object] = []  # a torch.library.Library undeclares its operator
 
 class _TorchvisionFinder(importlib.abc.MetaPathFinder):
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != "torchvision":
             return None
         sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        spec = importlib.machinery.PathFinder.find_spec(fullname)
         if spec is not None and spec.origin is not None:
             _declare_operators(Path(spec.origin).with_name("_C.so"))
         return spec

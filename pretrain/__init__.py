@@ -1,0 +1,1 @@
+"""Learning without actions: predicting what first-person video shows next."""

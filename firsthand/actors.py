@@ -1,0 +1,114 @@
+"""Who acts in an evaluation: a trained policy, a scripted expert, or any class of the user's.
+
+Each is a recipe that travels to worker processes by pickle and makes its policy there.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from episodes.errors import UserError
+from firsthand import checkpoints
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from envs.rollout import EvaluatedPolicy, PolicyFactory
+    from policy.policy import Policy
+
+EXPERT = "expert"
+
+
+@dataclass(frozen=True)
+class CheckpointActor:
+    """Acts with the policy in a directory, on one thread: the workers share the cores."""
+
+    path: str
+
+    def __call__(self) -> "EvaluatedPolicy":
+        import torch
+
+        torch.set_num_threads(1)
+        return TrainedPolicy(checkpoints.load_policy(self.path))
+
+
+class TrainedPolicy:
+    """A policy with the rate it was trained to act at."""
+
+    def __init__(self, policy: "Policy") -> None:
+        self.policy = policy
+        self.control_hz = policy.config.control_hz
+
+    def reset(self, instruction: str) -> None:
+        """Begin to act on an instruction."""
+        self.policy.reset(instruction)
+
+    def select_action(self, observation: Mapping[str, Any]) -> "np.ndarray":
+        """The next relative action, (7,)."""
+        try:
+            return self.policy.select_action(observation)
+        except ValueError as error:  # what the policy cannot do, said by the policy
+            raise UserError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class ExpertActor:
+    """Acts with the scripted expert of the task, from the world's full state."""
+
+    seed: int
+
+    def __call__(self) -> "EvaluatedPolicy":
+        from envs.experts import ExpertPolicy
+
+        return ExpertPolicy(self.seed)
+
+
+@dataclass(frozen=True)
+class PythonActor:
+    """Acts with an object of the user's: `package.module:name`, called without arguments.
+
+    The module is looked for in the working directory too. What the call returns needs
+    `reset(instruction)` and `select_action(observation)`; see `envs.rollout.EvaluatedPolicy`.
+    """
+
+    name: str
+
+    def __call__(self) -> "EvaluatedPolicy":
+        module, colon, attribute = self.name.partition(":")
+        if not colon:
+            raise UserError(f"actor={self.name}: write actor={EXPERT} or actor=package.module:name")
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        try:
+            make = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"actor={self.name} cannot be imported: {error}") from error
+        made = make()
+        for method in ("reset", "select_action"):
+            if not callable(getattr(made, method, None)):
+                raise UserError(f"actor={self.name} makes a {type(made).__name__} without {method}")
+        return made
+
+
+def actor(checkpoint: str | None, name: str | None, seed: int) -> "PolicyFactory":
+    """The recipe for whoever shall act.
+
+    Raises:
+        UserError: neither or both are named, or it cannot act at all.
+    """
+    if (checkpoint is None) == (name is None):
+        raise UserError(f"name who acts: checkpoint=<path>, actor={EXPERT} or actor=module:name")
+    if checkpoint is not None:
+        path = checkpoints.locate(checkpoint)
+        if checkpoints.load_policy(path).statistics.frames == 0:
+            raise UserError(f"{path} has learned from video alone and cannot act: fine-tune it")
+        return CheckpointActor(path)
+    assert name is not None
+    if name == EXPERT:
+        return ExpertActor(seed)
+    factory = PythonActor(name)
+    factory()  # here, so that a mistake is found before workers start
+    return factory

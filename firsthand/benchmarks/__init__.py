@@ -1,0 +1,1 @@
+"""Side-by-side measurements, each comparing what it compares within one run."""

@@ -1,0 +1,35 @@
+"""The commands, and where each one lives. Nothing is imported here: `--help` stays instant.
+
+A command's module has three names: `SCHEMA` (the dataclasses that its settings fill), `execute`
+(what it does with them, given a run directory) and, in its docstring, what `--help` explains.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One verb of the command line.
+
+    `config` names the top-level YAML and the module; `argument` is the key that a bare first word
+    sets (`inspect PATH`); a command with `writes=False` only looks, and makes no run directory.
+    """
+
+    name: str
+    summary: str
+    config: str
+    argument: str | None = None
+    writes: bool = True
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
+        Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
+        Command("benchmark world", "the world's speed, raster against tiny", "benchmark_world"),
+    )
+}

@@ -1,0 +1,61 @@
+"""Single tasks and instruction chains in a world."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from envs.evaluation import CAMERAS_CALVIN, EvaluationConfig, evaluate_chains, evaluate_tasks
+from envs.intervals import Interval
+from firsthand import actors, checkpoints
+from firsthand.console import say, table
+from firsthand.run import Run
+from firsthand.settings import Schema
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(EvaluationConfig):
+    """Who acts, and in what; everything else is `EvaluationConfig`.
+
+    checkpoint: a run, one of its checkpoints, a saved policy, or a hub id.
+    actor: "expert", or any class as `package.module:name`.
+    what: "tasks", "chains" or "both".
+    """
+
+    checkpoint: str | None = None
+    actor: str | None = None
+    what: Literal["tasks", "chains", "both"] = "both"
+
+
+SCHEMA = Schema(EvaluateConfig)
+
+
+def execute(config: EvaluateConfig, run: Run) -> None:
+    """Evaluate, print tables; records, summaries and videos go to the run directory."""
+    factory = actors.actor(config.checkpoint, config.actor, config.seed)
+    values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
+    name = config.checkpoint or config.actor or ""
+    evaluation = replace(EvaluationConfig(**values), policy=config.policy or name)
+    if not config.cameras:
+        evaluation = replace(evaluation, cameras=_cameras(config.checkpoint))
+    if config.what != "chains":
+        tasks = evaluate_tasks(factory, evaluation, run.path, run.resume)
+        rows = [("all tasks", *_shown(tasks.success))]
+        rows += [(task, *_shown(interval)) for task, interval in tasks.by_task.items()]
+        table("single tasks", ("task", "success", "95 %"), rows)
+    if config.what != "tasks":
+        chains = evaluate_chains(factory, evaluation, run.path, run.resume)
+        rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(chains.success_at, 1)]
+        table("instruction chains", ("followed", "success", "95 %"), rows)
+        value, low, high = chains.average_length
+        say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
+    say(f"records, summaries and videos: {run.path}")
+
+
+def _cameras(checkpoint: str | None) -> dict[str, int]:
+    """The pictures a policy was trained on; CALVIN's for whoever does not say."""
+    if checkpoint is None:
+        return dict(CAMERAS_CALVIN)
+    return {c.name: c.size for c in checkpoints.load_policy(checkpoint).config.cameras}
+
+
+def _shown(interval: Interval) -> tuple[str, str]:
+    return f"{interval.value:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"

@@ -1,0 +1,212 @@
+"""From `key=value` words to a checked dataclass: Hydra composes, `firsthand.schema` checks.
+
+A command's settings are one top-level YAML in `configs/` over the schema that its dataclass
+spells out, plus one file for every choice (`corpus=videos`). Two keys belong to every command:
+`run`, where its results go, and `resume`.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException, HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from episodes.errors import UserError
+from firsthand.commands import CONFIGS
+from firsthand.schema import build, free_keys, one_of, plain, unknown_key
+
+RUN_KEYS = {"run": None, "resume": False}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command shall do. `config` is the recipe's dataclass; `resolved` the same, plain."""
+
+    config: Any
+    resolved: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    run: str | None
+    resume: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The dataclass behind a command, and behind each choice where choices differ in kind.
+
+    `choices["corpus"]["videos"]` is the dataclass that `corpus=videos` fills in.
+    """
+
+    kind: type
+    choices: Mapping[str, Mapping[str, type]] = field(default_factory=dict)
+
+
+def options(group: str) -> list[str]:
+    """What can be chosen in a group: the files of its folder."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def groups() -> list[str]:
+    """Every folder of choices, nested ones as `a/b`."""
+    found = (path.relative_to(CONFIGS) for path in CONFIGS.rglob("*") if path.is_dir())
+    return sorted(path.as_posix() for path in found if options(path.as_posix()))
+
+
+def load(command: str, schema: Schema, overrides: Sequence[str]) -> Settings:
+    """Compose and check the settings of one run.
+
+    Args:
+        command: the name of the top-level YAML.
+        schema: the dataclasses that the settings must fill.
+        overrides: words such as `training.steps=300` and `corpus=videos`, in Hydra's grammar.
+
+    Raises:
+        UserError: a word cannot be read, names no key or choice, or has an impossible value.
+    """
+    parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise UserError(f"{override.input_line} lists several values; add -m to run them all")
+    return _load(command, schema, parsed)
+
+
+def sweep(command: str, schema: Schema, overrides: Sequence[str]) -> list[Settings]:
+    """The settings of every combination of the swept values, the last one changing fastest.
+
+    Values are written as in Hydra: `a=1,2,3`, `a=range(0,10,2)`, `a=choice(x,y)`, `a=glob(*)`
+    for choices.
+    """
+    lists = []
+    for override in parse(overrides):
+        if not override.is_sweep_override():
+            lists.append([override.input_line])
+        elif (name := override.key_or_group) in groups():
+            values = override.sweep_string_iterator() if _is_list(override) else _globbed(override)
+            lists.append([f"{name}={value}" for value in values])
+        else:
+            lists.append([f"{name}={value}" for value in override.sweep_string_iterator()])
+    combinations = [parse(words) for words in itertools.product(*lists)]
+    return [_load(command, schema, parsed) for parsed in combinations]
+
+
+def as_yaml(settings: Settings) -> str:
+    """The resolved settings, as `--cfg` prints them and config.yaml holds them."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(settings.resolved)))
+
+
+def _is_list(override: Override) -> bool:
+    from hydra.core.override_parser.types import Glob
+
+    return not isinstance(override.value(), Glob)
+
+
+def _globbed(override: Override) -> list[str]:
+    return override.value().filter(options(str(override.key_or_group)))  # pyright: ignore
+
+
+def parse(words: Sequence[str]) -> list[Override]:
+    """Read `key=value` words in Hydra's grammar. The last word for a key counts."""
+    parser = OverridesParser.create()
+    parsed: dict[str, Override] = {}
+    for word in words:
+        if "=" not in word:
+            raise UserError(f"cannot read {word!r}: settings are written key=value")
+        try:
+            override = parser.parse_override(word)
+        except HydraException:
+            key, _, value = word.partition("=")
+            raise UserError(f"cannot read {word!r}: quote the value, {key}='\"{value}\"'") from None
+        if override.is_delete():
+            raise UserError(f"{word}: settings cannot be taken away, only given another value")
+        if override.is_add() or override.is_force_add():
+            raise UserError(f"{word}: there is nothing to add; write {word.lstrip('+')}")
+        parsed.pop(str(override.key_or_group), None)
+        parsed[str(override.key_or_group)] = override
+    return list(parsed.values())
+
+
+def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
+    _register(command, schema)
+    known_groups = groups()
+    choices = [o for o in parsed if o.key_or_group in known_groups]
+    for override in choices:
+        group, choice = str(override.key_or_group), str(override.value())
+        if choice not in options(group):
+            raise UserError(f"{group}={choice}: {one_of(choice, options(group))}")
+    base, _ = _compose(command, choices)
+    known = list(_keys(base))
+    free = free_keys(schema.kind)
+    for group, kinds in schema.choices.items():
+        for kind in kinds.values():
+            free += free_keys(kind, group.replace("/", "."))
+    for override in parsed:
+        below_free = str(override.key_or_group).rpartition(".")[0] in free
+        if override not in choices and override.key_or_group not in known and not below_free:
+            shown = [k for k in known if k not in known_groups] + known_groups
+            raise UserError(unknown_key(str(override.key_or_group), shown))
+    composed, chosen = _compose(command, parsed, free)
+    run, resume = composed.pop("run"), composed.pop("resume")
+    if not isinstance(resume, bool):
+        raise UserError(f"resume={resume}: must be true or false")
+    kinds = {
+        group: kinds[chosen[group]] for group, kinds in schema.choices.items() if group in chosen
+    }
+    config = build(schema.kind, composed, chosen={g.replace("/", "."): k for g, k in kinds.items()})
+    words = tuple(o.input_line for o in parsed if o.key_or_group not in RUN_KEYS)
+    path = None if run is None else str(run)
+    return Settings(config, plain(config), tuple(str(w) for w in words), path, resume)
+
+
+def _compose(
+    command: str, parsed: Sequence[Override], free: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The merged settings as plain nested values, and the option chosen in every group.
+
+    Below the keys in `free`, names that the schema does not hold are added.
+    """
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3", job_name=command):
+        try:
+            words = [
+                ("++" if str(o.key_or_group).rpartition(".")[0] in free else "") + str(o.input_line)
+                for o in parsed
+            ]
+            composed = compose(command, words, return_hydra_config=True)
+            chosen = OmegaConf.to_container(composed.hydra.runtime.choices)
+            del composed._content["hydra"]  # pyright: ignore
+            values = OmegaConf.to_container(composed, resolve=True)
+        except (ConfigCompositionException, HydraException, OmegaConfBaseException) as error:
+            raise UserError(_first_line(error)) from error
+    assert isinstance(values, dict)
+    assert isinstance(chosen, dict)
+    return values, {str(group): str(option) for group, option in chosen.items()}  # pyright: ignore
+
+
+def _first_line(error: Exception) -> str:
+    """What Hydra says, without the lines about its internals; the cause says it better."""
+    return str(error.__cause__ or error).strip().splitlines()[0]
+
+
+def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{name}.")
+
+
+def _register(command: str, schema: Schema) -> None:
+    """Put the schemas where the YAML files name them: `<command>_schema`, `<choice>_schema`."""
+    store = ConfigStore.instance()
+    top: DictConfig = OmegaConf.create({**RUN_KEYS, **plain(schema.kind)})
+    store.store(name=f"{command}_schema", node=top, provider="firsthand")
+    for group, kinds in schema.choices.items():
+        for option, kind in kinds.items():
+            node = OmegaConf.create(plain(kind))
+            store.store(name=f"{option}_schema", group=group, node=node, provider="firsthand")

@@ -1,0 +1,184 @@
+"""The command line as a process: fast help, one-line errors, exit statuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from episodes.errors import UserError
+from firsthand import cli
+from firsthand.commands import COMMANDS
+
+HEAVY = ("torch", "transformers", "hydra", "omegaconf", "numpy", "pybullet", "numba", "rich")
+
+
+def firsthand(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "firsthand", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.mark.parametrize("words", [["--help"], *([*name.split(), "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    script = f"""
+import sys
+from firsthand.cli import main
+assert main({words!r}) == 0
+loaded = [name for name in {HEAVY!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert words[0] in done.stdout or "COMMAND" in done.stdout
+
+
+def test_importing_firsthand_imports_nothing_heavy(tmp_path: Path) -> None:
+    script = f"import sys, firsthand; assert not [n for n in {HEAVY!r} if n in sys.modules]"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, timeout=60)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evalute"], "unknown command 'evalute': did you mean 'evaluate'?"),
+        (["benchmark"], "benchmark what? one of: world"),
+        (["evaluate", "--verbose"], "unknown switch --verbose"),
+        (["evaluate", "faster"], "cannot read 'faster': settings are written key=value"),
+        (["-m"], "which command? one of: "),
+    ],
+)
+def test_words_that_make_no_command_exit_with_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_without_words_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "firsthand COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["/a b/c=[1],{x}'\"\\d.h5", "000_a=1", "$HOME", "a", "ünï/ç.h5"])
+def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
+    from firsthand.settings import parse
+
+    (override,) = parse(cli.parse(["inspect", path]).overrides)
+    assert override.value() == path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "checkpoint=nowhere"], "no checkpoint at nowhere"),
+        (["evaluate", "checkpont=x"], "unknown key 'checkpont'; did you mean 'checkpoint'?"),
+        (["evaluate", "actor=expert", "trials=many"], "trials=many: must be a whole number"),
+        (["evaluate", "actor=expert", "tasks=[jump]"], "unknown task 'jump'"),
+        (["evaluate", "actor=expert", "what=task"], "what=task: did you mean 'tasks'?"),
+        (["evaluate", "actor=nowhere:thing"], "actor=nowhere:thing cannot be imported"),
+        (["evaluate"], "name who acts"),
+        (["evaluate", "resume=true"], "nothing to resume in runs/evaluate"),
+        (["inspect", "nothing"], "there is nothing at nothing"),
+    ],
+)
+def test_wrong_input_ends_in_one_line_and_status_1(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("firsthand: ")
+    assert message in lines[0]
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_an_error_of_a_whole_process_is_one_line(tmp_path: Path) -> None:
+    done = firsthand("evaluate", "checkpoint=nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "firsthand: no checkpoint at nowhere: there is no such directory"
+    ]
+
+
+def test_a_traceback_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FIRSTHAND_TRACEBACK", "1")
+    with pytest.raises(UserError):
+        cli.main(["inspect", "nothing"])
+
+
+def test_cfg_prints_settings_that_can_be_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    from omegaconf import OmegaConf
+
+    assert cli.main(["evaluate", "--cfg", "trials=3"]) == 0
+    shown = OmegaConf.create(capsys.readouterr().out)
+    assert shown.trials == 3
+    assert shown.steps == 360
+
+
+def _interrupt(config: object, run: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from firsthand.commands import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "execute", _interrupt)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["evaluate", "run=here"])
+    assert caught.value.code == 130
+    assert "firsthand evaluate resume=true run=here" in capsys.readouterr().err
+
+
+def test_resume_keeps_the_settings_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from firsthand.commands import evaluate
+
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "execute", lambda config, run: seen.append((config, run)))
+    assert cli.main(["evaluate", "trials=3", "seed=1"]) == 0
+    assert cli.main(["evaluate", "resume=true", "workers=4"]) == 0
+    assert cli.main(["evaluate", "resume=true"]) == 0
+    (first, a), (second, b), (third, c) = seen
+    assert (first.trials, first.seed, first.workers) == (3, 1, 2)
+    assert (second.trials, second.seed, second.workers) == (3, 1, 4)
+    assert third == second
+    assert (a.path, a.resume) == (b.path, False)
+    assert b.resume
+    assert c == b
+
+
+def test_a_sweep_runs_each_in_a_directory_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from firsthand.commands import evaluate
+
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "execute", lambda config, run: seen.append((config, run)))
+    assert cli.main(["evaluate", "-m", "seed=1,2", "trials=3,4", "workers=0", "run=sweep"]) == 0
+    assert [(config.seed, config.trials) for config, _ in seen] == [(1, 3), (1, 4), (2, 3), (2, 4)]
+    assert [run.path.name for _, run in seen] == [
+        f"{n:03}_seed_{s}_trials_{t}" for n, (s, t) in enumerate([(1, 3), (1, 4), (2, 3), (2, 4)])
+    ]
+    assert all((run.path / "config.yaml").is_file() for _, run in seen)
+    assert cli.main(["evaluate", "-m", "seed=1,2", "trials=3,4", "workers=0", "run=sweep"]) == 1

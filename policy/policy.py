@@ -117,6 +117,11 @@ class Policy(nn.Module):
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
         )
 
+    @property
+    def control_hz(self) -> float:
+        """How many actions a second the policy gives; the world repeats each until the next."""
+        return self.config.control_hz
+
     def encode_instructions(self, sentences: list[str]) -> Float[Tensor, "n d"]:
         """The frozen language encoder's vectors, each computed once."""
         return self.language(sentences)

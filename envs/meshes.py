@@ -231,7 +231,7 @@ def load_stl(path: str | Path) -> Mesh:
     if len(data) >= 84 and len(data) == 84 + 50 * count:
         record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
         corners = np.frombuffer(data, record, count, offset=84)["corners"].reshape(-1, 3)
-    elif data.lstrip()[:5].lower() == b"solid":
+    elif data.lstrip()[:5].lower() == b"solid" and b"vertex" in data:
         words = data.split()
         try:
             rows = [words[i + 1 : i + 4] for i, word in enumerate(words) if word == b"vertex"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, UInt8, UInt32
 
 from envs.meshes import Mesh, Number, Vector, corner_normals
 from episodes.errors import UserError
@@ -149,14 +149,17 @@ class _Buffers:
 
 @dataclass(frozen=True)
 class _Atlas:
-    """Every texture with its coarser levels (each half as fine), in one array of bytes."""
+    """Every texture with its coarser levels (each half as fine), in one array.
 
-    texels: UInt8[np.ndarray, "t"]
+    A texel is red + green << 8 + blue << 16.
+    """
+
+    texels: UInt32[np.ndarray, "t"]
     where: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, textures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> "_Atlas":
-        parts = [np.zeros(0, np.uint8)]
+        parts = [np.zeros(0, np.uint32)]
         where: dict[int, tuple[int, int, int, int]] = {}
         start = 0
         for texture in textures:
@@ -171,8 +174,9 @@ class _Atlas:
                 coarse = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2, 3)
                 levels.append(coarse.mean(axis=(1, 3)))
             where[id(texture)] = (start, wide.bit_length() - 1, high.bit_length() - 1, len(levels))
-            parts += [np.round(level).astype(np.uint8).reshape(-1) for level in levels]
-            start += sum(level.size for level in levels)
+            lanes = np.array([1, 1 << 8, 1 << 16])
+            parts += [(np.round(level) @ lanes).astype(np.uint32).reshape(-1) for level in levels]
+            start += sum(level.size // 3 for level in levels)
         return cls(np.concatenate(parts), where)
 
 
@@ -212,7 +216,7 @@ class Rasteriser:
         self._ids = np.array([instance.id for instance in self.instances], dtype=np.int32)
         self._colors = _stack([[instance.color] for instance in self.instances], (3,), np.float64)
         self._spheres = _stack([[_sphere(mesh)] for mesh in meshes], (4,), np.float64)
-        self._background = np.clip(background, 0, 1) * 255
+        self._background = np.round(np.clip(background, 0, 1) * 255).astype(np.uint8)
         textures = [i.texture for i in self.instances if i.texture is not None]
         atlas = _Atlas.of(textures)
         self._atlas = atlas.texels
@@ -266,7 +270,7 @@ class Rasteriser:
             np.ascontiguousarray(poses[:, 2, :3]),
             self._atlas,
             self._textures,
-            np.array([light.ambient, light.above, light.diffuse, light.shaded]),
+            np.array([light.ambient, light.ambient * light.above, light.diffuse, light.shaded]),
             1 / camera.focal,
             rows,
             shadow,
@@ -289,7 +293,9 @@ class Rasteriser:
         from envs.raster_kernels import cover
 
         size = camera.height, camera.width
-        buffers = self._buffers.setdefault(size, _Buffers.of(*size))
+        if size not in self._buffers:
+            self._buffers[size] = _Buffers.of(*size)
+        buffers = self._buffers[size]
         buffers.inverse_depth.fill(1 / camera.far)
         buffers.owner.fill(-1)
         to_pixels = np.ascontiguousarray(camera.to_pixels @ poses, dtype=np.float64)

@@ -12,6 +12,7 @@ cracks. Everything is evaluated in a fixed order without fast-math: equal input,
 
 from typing import no_type_check
 
+import numpy as np
 from numba import njit
 
 
@@ -32,7 +33,7 @@ def cover(
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
     points,  # (v, 3) scratch
-    edges,  # (f, 9) out: three edge functions (a, b, c) of a x + b y + c for drawn faces
+    edges,  # (f, 9) out: a x + b y + c, a corner's barycentric weight / depth, for three
     inverse_depth,  # (h, w) in: 1 / far. out: 1 / depth
     owner,  # (h, w) in: -1. out: the face seen
 ):
@@ -105,14 +106,14 @@ def cover(
                             owner[y, x] = f
                             seen = True
             if seen:
-                edges[f, 0], edges[f, 1], edges[f, 2] = a0, b0, c0
-                edges[f, 3], edges[f, 4], edges[f, 5] = a1, b1, c1
-                edges[f, 6], edges[f, 7], edges[f, 8] = a2, b2, c2
+                edges[f, 0], edges[f, 1], edges[f, 2] = a0 * scale, b0 * scale, c0 * scale
+                edges[f, 3], edges[f, 4], edges[f, 5] = a1 * scale, b1 * scale, c1 * scale
+                edges[f, 6], edges[f, 7], edges[f, 8] = a2 * scale, b2 * scale, c2 * scale
 
 
 @njit(
     "void(f4[:,::1], i4[:,::1], f8[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[::1], f8[:,::1],"
-    " f8[:,::1], f8[:,::1], u1[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], f8[::1],"
+    " f8[:,::1], f8[:,::1], u4[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], u1[::1],"
     " i4[::1], u1[:,:,::1], f4[:,::1], i4[:,::1])",
     cache=True,
     error_model="numpy",
@@ -129,64 +130,85 @@ def shade(
     colors,  # (n, 3) in 0..1
     suns,  # (n, 3) direction to the light in the mesh's frame
     ups,  # (n, 3) direction of world z in the mesh's frame
-    atlas,  # all texture levels, row by row, finest first
+    atlas,  # all texture levels, row by row, finest first; a texel is red + green << 8 + blue << 16
     textures,  # (n, 4) where in the atlas (-1: none), log2 width, log2 height, number of levels
-    light,  # (4,) ambient, how much more of it from above, diffuse, diffuse share in shadow
+    light,  # (4,) ambient, how much more of it from above, diffuse, share of that in shadow
     pixel,  # size of a pixel in metres at one metre of depth
     to_shadow,  # (3, 4): shadow map (x w, y w, w) = depth * (rows[:3] . (x, y, 1)) + rows[3]
     shadow,  # (s, s) 1 / depth of the nearest back faces seen from the light; s = 0 for none
-    background,  # (3,) in 0..255
+    background,  # (3,)
     ids,  # (n,)
     rgb,  # (h, w, 3) out
     depth,  # (h, w) out
     segmentation,  # (h, w) out
 ):
     height, width = owner.shape
-    resolution = shadow.shape[0]
-    ambient, from_above, diffuse, in_shadow = light[0], light[1], light[2], light[3]
+    last = shadow.shape[0] - 1
+    ambient, from_above, diffuse = light[0], light[1], light[2]
+    blocking = 1.0 - light[3]
+    # What the loop needs lives in scalars: the compiler must assume that storing a pixel may
+    # change any array.
+    m00, m01, m02, m03 = to_shadow[0, 0], to_shadow[0, 1], to_shadow[0, 2], to_shadow[0, 3]
+    m10, m11, m12, m13 = to_shadow[1, 0], to_shadow[1, 1], to_shadow[1, 2], to_shadow[1, 3]
+    m20, m21, m22, m23 = to_shadow[2, 0], to_shadow[2, 1], to_shadow[2, 2], to_shadow[2, 3]
+    before, instance = -1, -1
+    a0 = a1 = a2 = c0 = c1 = c2 = 0.0
+    sky0 = sky1 = sky2 = sun0 = sun1 = sun2 = 0.0
+    u0 = u1 = u2 = v0 = v1 = v2 = density = red = green = blue = 0.0
+    origin = wide0 = high0 = levels = 0
+    seen = -1
     for y in range(height):
+        before = -1
+        row0, row1, row2 = m01 * y + m02, m11 * y + m12, m21 * y + m22
         for x in range(width):
             f = owner[y, x]
             distance = 1.0 / inverse_depth[y, x]
             depth[y, x] = distance
             if f < 0:
                 segmentation[y, x] = -1
-                for k in range(3):
-                    rgb[y, x, k] = int(background[k] + 0.5)
+                rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2] = background
                 continue
-            n = face_instance[f]
-            segmentation[y, x] = ids[n]
-            b0 = edges[f, 0] * x + edges[f, 1] * y + edges[f, 2]
-            b1 = edges[f, 3] * x + edges[f, 4] * y + edges[f, 5]
-            b2 = edges[f, 6] * x + edges[f, 7] * y + edges[f, 8]
-            total = 1.0 / (b0 + b1 + b2)
-            b0, b1, b2 = b0 * total, b1 * total, b2 * total
-            nx = b0 * normals[f, 0, 0] + b1 * normals[f, 1, 0] + b2 * normals[f, 2, 0]
-            ny = b0 * normals[f, 0, 1] + b1 * normals[f, 1, 1] + b2 * normals[f, 2, 1]
-            nz = b0 * normals[f, 0, 2] + b1 * normals[f, 1, 2] + b2 * normals[f, 2, 2]
-            up = nx * ups[n, 0] + ny * ups[n, 1] + nz * ups[n, 2]
-            sun = nx * suns[n, 0] + ny * suns[n, 1] + nz * suns[n, 2]
-            bright = ambient * (1.0 + from_above * up)
+            if f != before:  # a run of pixels of one face shares what does not vary on it
+                before = f
+                a0, a1, a2 = edges[f, 0], edges[f, 3], edges[f, 6]
+                c0 = edges[f, 1] * y + edges[f, 2]
+                c1 = edges[f, 4] * y + edges[f, 5]
+                c2 = edges[f, 7] * y + edges[f, 8]
+                if face_instance[f] != instance:
+                    instance = face_instance[f]
+                    seen = ids[instance]
+                    red, green, blue = colors[instance]
+                    origin, wide0, high0, levels = textures[instance]
+                sx, sy, sz = suns[instance]
+                ux, uy, uz = ups[instance]
+                n = normals[f]
+                sun0 = n[0, 0] * sx + n[0, 1] * sy + n[0, 2] * sz
+                sun1 = n[1, 0] * sx + n[1, 1] * sy + n[1, 2] * sz
+                sun2 = n[2, 0] * sx + n[2, 1] * sy + n[2, 2] * sz
+                sky0 = ambient + from_above * (n[0, 0] * ux + n[0, 1] * uy + n[0, 2] * uz)
+                sky1 = ambient + from_above * (n[1, 0] * ux + n[1, 1] * uy + n[1, 2] * uz)
+                sky2 = ambient + from_above * (n[2, 0] * ux + n[2, 1] * uy + n[2, 2] * uz)
+                if origin >= 0:
+                    u0, u1, u2 = uv[f, 0, 0], uv[f, 1, 0], uv[f, 2, 0]
+                    v0, v1, v2 = uv[f, 0, 1], uv[f, 1, 1], uv[f, 2, 1]
+                    density = texels[f] * pixel
+            segmentation[y, x] = seen
+            b0, b1, b2 = (
+                (a0 * x + c0) * distance,
+                (a1 * x + c1) * distance,
+                (a2 * x + c2) * distance,
+            )
+            bright = b0 * sky0 + b1 * sky1 + b2 * sky2
+            sun = b0 * sun0 + b1 * sun1 + b2 * sun2
             if sun > 0.0:
-                lit = 1.0
-                if resolution > 0:
-                    sw = (
-                        distance * (to_shadow[2, 0] * x + to_shadow[2, 1] * y + to_shadow[2, 2])
-                        + to_shadow[2, 3]
-                    )
-                    inverse = 1.0 / sw
-                    sx = inverse * (
-                        distance * (to_shadow[0, 0] * x + to_shadow[0, 1] * y + to_shadow[0, 2])
-                        + to_shadow[0, 3]
-                    )
-                    sy = inverse * (
-                        distance * (to_shadow[1, 0] * x + to_shadow[1, 1] * y + to_shadow[1, 2])
-                        + to_shadow[1, 3]
-                    )
-                    if 0.0 <= sx < resolution - 1 and 0.0 <= sy < resolution - 1:
+                if last > 0:
+                    inverse = 1.0 / (distance * (m20 * x + row2) + m23)
+                    sx = (distance * (m00 * x + row0) + m03) * inverse
+                    sy = (distance * (m10 * x + row1) + m13) * inverse
+                    if 0.0 <= sx < last and 0.0 <= sy < last:
                         i, j = int(sx), int(sy)
                         p, q = sx - i, sy - j
-                        limit = inverse * 1.0001  # closer to the light than the surface by 1e-4
+                        limit = inverse * 1.0001  # this much closer to the light than the surface
                         blocked = 0.0
                         if shadow[j, i] > limit:
                             blocked += (1.0 - p) * (1.0 - q)
@@ -196,44 +218,50 @@ def shade(
                             blocked += (1.0 - p) * q
                         if shadow[j + 1, i + 1] > limit:
                             blocked += p * q
-                        lit = 1.0 - blocked * (1.0 - in_shadow)
-                bright += diffuse * sun * lit
-            red, green, blue = colors[n, 0] * bright, colors[n, 1] * bright, colors[n, 2] * bright
-            start = textures[n, 0]
-            if start < 0:
-                red, green, blue = 255.0 * red, 255.0 * green, 255.0 * blue
-            else:
-                # The level whose texels are about as large as the pixel, then bilinear in it.
-                footprint = texels[f] * distance * pixel
-                wide, high, level = textures[n, 1], textures[n, 2], 1
-                while footprint > 1.5 and level < textures[n, 3]:
-                    start += 3 << (wide + high)
-                    footprint *= 0.5
-                    level += 1
-                    wide -= 1
-                    high -= 1
-                columns, rows = 1 << wide, 1 << high
-                tu = b0 * uv[f, 0, 0] + b1 * uv[f, 1, 0] + b2 * uv[f, 2, 0]
-                tv = b0 * uv[f, 0, 1] + b1 * uv[f, 1, 1] + b2 * uv[f, 2, 1]
-                # An offset keeps the truncation below a floor for coordinates down to -4096.
-                tu = (tu + 4096.0) * columns - 0.5
-                tv = (4096.0 - tv) * rows - 0.5
-                i, j = int(tu), int(tv)
-                p, q = tu - i, tv - j
-                i0, j0 = i & (columns - 1), j & (rows - 1)
-                i1, j1 = (i + 1) & (columns - 1), (j + 1) & (rows - 1)
-                at00, at01 = start + 3 * (j0 * columns + i0), start + 3 * (j0 * columns + i1)
-                at10, at11 = start + 3 * (j1 * columns + i0), start + 3 * (j1 * columns + i1)
-                w00, w01, w10, w11 = (1.0 - p) * (1.0 - q), p * (1.0 - q), (1.0 - p) * q, p * q
-                red *= w00 * atlas[at00] + w01 * atlas[at01] + w10 * atlas[at10] + w11 * atlas[at11]
-                at00, at01, at10, at11 = at00 + 1, at01 + 1, at10 + 1, at11 + 1
-                green *= (
-                    w00 * atlas[at00] + w01 * atlas[at01] + w10 * atlas[at10] + w11 * atlas[at11]
-                )
-                at00, at01, at10, at11 = at00 + 1, at01 + 1, at10 + 1, at11 + 1
-                blue *= (
-                    w00 * atlas[at00] + w01 * atlas[at01] + w10 * atlas[at10] + w11 * atlas[at11]
-                )
-            rgb[y, x, 0] = int(min(red, 255.0) + 0.5)
-            rgb[y, x, 1] = int(min(green, 255.0) + 0.5)
-            rgb[y, x, 2] = int(min(blue, 255.0) + 0.5)
+                        sun *= 1.0 - blocked * blocking
+                bright += diffuse * sun
+            if origin < 0:
+                bright *= 255.0
+                rgb[y, x, 0] = int(min(red * bright, 255.0) + 0.5)
+                rgb[y, x, 1] = int(min(green * bright, 255.0) + 0.5)
+                rgb[y, x, 2] = int(min(blue * bright, 255.0) + 0.5)
+                continue
+            # The texture level whose texels are about as large as the pixel, bilinear in it.
+            footprint = density * distance
+            start, wide, high, level = origin, wide0, high0, 1
+            while footprint > 1.5 and level < levels:
+                start += 1 << (wide + high)
+                footprint *= 0.5
+                level += 1
+                wide -= 1
+                high -= 1
+            columns, rows = 1 << wide, 1 << high
+            # In 256ths of a texel; the offset makes truncation a floor down to -4096 tiles.
+            tu = int((b0 * u0 + b1 * u1 + b2 * u2 + 4096.0) * (256.0 * columns)) - 128
+            tv = int((4096.0 - b0 * v0 - b1 * v1 - b2 * v2) * (256.0 * rows)) - 128
+            p, q = tu & 255, tv & 255
+            i, j = (tu >> 8) & (columns - 1), (tv >> 8) & (rows - 1)
+            i1, j0, j1 = (i + 1) & (columns - 1), start + (j << wide), (j + 1) & (rows - 1)
+            j1 = start + (j1 << wide)
+            t00, t01 = np.int64(atlas[j0 + i]), np.int64(atlas[j0 + i1])
+            t10, t11 = np.int64(atlas[j1 + i]), np.int64(atlas[j1 + i1])
+            w11 = (p * q) >> 8
+            w01, w10 = p - w11, q - w11
+            w00 = 256 - p - w10
+            # Red and blue together: the products of 8-bit lanes with weights that sum to 256 fit.
+            outer = (
+                (t00 & 0xFF00FF) * w00
+                + (t01 & 0xFF00FF) * w01
+                + (t10 & 0xFF00FF) * w10
+                + (t11 & 0xFF00FF) * w11
+            )
+            middle = (
+                (t00 & 0xFF00) * w00
+                + (t01 & 0xFF00) * w01
+                + (t10 & 0xFF00) * w10
+                + (t11 & 0xFF00) * w11
+            )
+            bright *= 1.0 / 256.0
+            rgb[y, x, 0] = int(min(red * bright * (outer & 0xFFFF), 255.0) + 0.5)
+            rgb[y, x, 1] = int(min(green * bright * (middle >> 8), 255.0) + 0.5)
+            rgb[y, x, 2] = int(min(blue * bright * (outer >> 16), 255.0) + 0.5)

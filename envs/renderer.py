@@ -47,7 +47,11 @@ class TinyRenderer:
     def render(self, camera: Camera) -> Picture:
         """See `Renderer.render`. PyBullet normalises depth; here it is in metres again."""
         width, height, near, far = camera.width, camera.height, camera.near, camera.far
-        projection = self._bullet.computeProjectionMatrixFOV(camera.fov, width / height, near, far)
+        fov = self._bullet.computeProjectionMatrixFOV(camera.fov, width / height, near, far)
+        projection = list(fov)
+        # TinyRenderer samples the lower left corner of a pixel: move the picture by half of one.
+        projection[8] += 1 / width
+        projection[9] += 1 / height
         _, _, rgba, normalised, mask = self._bullet.getCameraImage(
             width,
             height,

@@ -118,7 +118,7 @@ def _make_shards(config: NurseryConfig, missing: dict[int, Path]) -> None:
 
 
 def _make_shard(config: NurseryConfig, job: tuple[int, Path]) -> None:
-    from envs.nursery import make_episode  # compiles or loads the rasteriser
+    from envs.nursery_film import make_episode  # compiles or loads the rasteriser
 
     start, path = job
     with EpisodeWriter(path, source=config.source) as writer:

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from envs.meshes import Mesh, box, capsule
+from envs.nursery_parts import Color, Part, lathe, placed, pose, rotation
 from envs.nursery_stage import Hand, Vector
-from envs.nursery_toys import Color, Part, lathe, placed, pose, rotation
 
 # In the hand's frame x points right, y along the fingers, z out of the back of the hand; the origin
 # is where things are held, before the palm.

@@ -6,8 +6,8 @@ import numpy as np
 
 from envs import textures
 from envs.meshes import box, cylinder, plane, sphere
+from envs.nursery_parts import COLORS, DARK, PAPER, Color, Part, dyed, lathe, pose, rotation
 from envs.nursery_stage import Obstacle, Slider
-from envs.nursery_toys import COLORS, DARK, PAPER, Color, Part, dyed, lathe, pose, rotation
 
 WOODS: tuple[Color, ...] = (
     (0.80, 0.62, 0.42),

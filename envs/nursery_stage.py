@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from envs.nursery_toys import Toy, rotation
+from envs.nursery_parts import rotation
+from envs.nursery_toys import Toy
 
 TICKS = 50  # steps a second
 GRAVITY = 9.81

@@ -9,7 +9,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pybullet
-import pybullet_data
 from gymnasium import spaces
 from jaxtyping import Float
 
@@ -22,6 +21,8 @@ CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gr
 RENDERERS = ("raster", "tiny")
 CONTROL_HZ = 30
 SUBSTEPS = 8  # physics steps of 1/240 s a control step
+FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
+CONTACT_MARGIN = 0.0005  # metres
 RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
 
 
@@ -84,6 +85,7 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         """Builds the world from nothing: bodies get the same ids, physics no memory."""
         client, folder = self._client, Path(self._files.name)
         pybullet.resetSimulation(physicsClientId=client)
+        self._lights_shown: dict[str, bool] | None = None
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=1 / (CONTROL_HZ * SUBSTEPS), deterministicOverlappingPairs=1,
             physicsClientId=client,
@@ -92,8 +94,21 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.robot = robot.Panda(client, folder / "panda.urdf")
         self._load_pedestal()
         self.scene = scene.Scene(client, folder, self.layout)
-        plane = Path(pybullet_data.getDataPath()) / "plane.urdf"
-        pybullet.loadURDF(str(plane), physicsClientId=client)
+        self._load_floor()
+
+    def _load_floor(self) -> None:
+        """A slab rather than PyBullet's endless plane, of which pictures would show nothing."""
+        half = (4.0, 4.0, 0.05)
+        shape = pybullet.createCollisionShape(
+            pybullet.GEOM_BOX, halfExtents=half, physicsClientId=self._client
+        )
+        visual = pybullet.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=FLOOR_COLOR, physicsClientId=self._client
+        )
+        floor = pybullet.createMultiBody(
+            0, shape, visual, basePosition=(0, 0, -half[2]), physicsClientId=self._client
+        )
+        pybullet.changeDynamics(floor, -1, lateralFriction=1.0, physicsClientId=self._client)
 
     def _load_pedestal(self) -> None:
         x, y, height = robot.BASE_POSITION
@@ -130,12 +145,23 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
             scene_obs = sample_scene(self.np_random)
         self._task = options.get("task")
         self.instruction = options.get("instruction", "")
-        self._load()
-        self.scene.reset(_state("scene_obs", scene_obs, 24))
-        self.robot.reset(_state("robot_obs", robot_obs, 15))
-        pybullet.performCollisionDetection(physicsClientId=self._client)
+        self._restore(_state("robot_obs", robot_obs, 15), _state("scene_obs", scene_obs, 24))
         self._start_info = self._info()
         return self._observe(), self._start_info
+
+    def _restore(
+        self, robot_obs: Float[np.ndarray, "15"], scene_obs: Float[np.ndarray, "24"]
+    ) -> None:
+        """Rebuilds the world in a state. What rests on something is found by looking for contacts
+        with the blocks half a millimetre lower: bodies that only just touch do not count as such.
+        """
+        self._load()
+        lowered = scene_obs.copy()
+        lowered[8::6] -= CONTACT_MARGIN
+        self.scene.reset(lowered)
+        self.robot.reset(robot_obs)
+        pybullet.performCollisionDetection(physicsClientId=self._client)
+        self.scene.reset(scene_obs)
 
     def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Applies an action for `action_repeat` control steps, or until the task has succeeded.
@@ -188,13 +214,17 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         }
 
     def _picture(self, camera: str, size: int) -> Any:
-        """What a camera sees, as `envs.raster.Picture`."""
+        """What a camera sees now, as `envs.raster.Picture`."""
         from envs.cameras import gripper_camera, static_camera
         from envs.renderer import RasterRenderer, TinyRenderer
 
         if self._renderer is None:
             kind = RasterRenderer if self._renderer_name == "raster" else TinyRenderer
             self._renderer = kind(self._client)
+        if self._lights_shown != self.scene.lights:
+            self._lights_shown = dict(self.scene.lights)
+            for body, link, color in self.scene.light_colors():
+                self._renderer.recolor(body, link, color)
         if camera == "rgb_static":
             return self._renderer.render(static_camera(size))
         return self._renderer.render(gripper_camera(size, *self.robot.camera_pose()))

@@ -67,7 +67,7 @@ class Scene:
                 self.table, self._joints[name], position, 0, physicsClientId=self.client
             )
         for light, value in zip(LIGHTS, scene_obs[4:6], strict=True):
-            self._set_light(light, bool(value > 0.5))
+            self.lights[light] = bool(value > 0.5)
         self._pressed = self._joint("base__button") > BUTTON_THRESHOLD
         for body, pose in zip(self.blocks.values(), scene_obs[6:].reshape(-1, 6), strict=True):
             quaternion = pybullet.getQuaternionFromEuler(pose[3:])
@@ -79,19 +79,20 @@ class Scene:
         """Lets button and switch act on their lamps; called once a control step."""
         pressed = self._joint("base__button") > BUTTON_THRESHOLD
         if pressed and not self._pressed:
-            self._set_light("led", not self.lights["led"])
+            self.lights["led"] = not self.lights["led"]
         self._pressed = pressed
-        lit = self._joint("base__switch") > SWITCH_THRESHOLD
-        if lit != self.lights["lightbulb"]:
-            self._set_light("lightbulb", lit)
+        self.lights["lightbulb"] = self._joint("base__switch") > SWITCH_THRESHOLD
 
-    def _set_light(self, light: str, on: bool) -> None:
-        self.lights[light] = on
-        color = table.LIGHT_ON[light] if on else table.LIGHT_OFF
-        pybullet.changeVisualShape(
-            self.table, self.links[LIGHT_LINKS[light]], rgbaColor=(*color, 1),
-            physicsClientId=self.client,
-        )  # fmt: skip
+    def light_colors(self) -> list[tuple[int, int, tuple[float, ...]]]:
+        """Body, link and present colour (red, green, blue, opacity) of every lamp."""
+        return [
+            (
+                self.table,
+                self.links[LIGHT_LINKS[light]],
+                (*(table.LIGHT_ON[light] if on else table.LIGHT_OFF), 1.0),
+            )
+            for light, on in self.lights.items()
+        ]
 
     def _joint(self, name: str) -> float:
         return pybullet.getJointState(

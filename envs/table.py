@@ -27,7 +27,7 @@ IVORY: Vector = (0.90, 0.87, 0.80)
 STEEL: Vector = (0.33, 0.34, 0.37)
 RUBBER: Vector = (0.20, 0.20, 0.22)
 LIGHT_OFF: Vector = (0.97, 0.97, 0.97)
-LIGHT_ON: dict[str, Vector] = {"lightbulb": (1.0, 0.90, 0.0), "led": (0.0, 0.85, 0.10)}
+LIGHT_ON: dict[str, Vector] = {"lightbulb": (1.0, 0.90, 0.0), "led": (0.1, 1.0, 0.15)}
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ SWITCH_AXIS: Vector = (0.0, 0.5, math.sqrt(0.75))  # up the console, which leans
 LEAN = math.radians(60)  # angle of the console's face above the desk
 DRAWER_TRAVEL = 0.22
 BUTTON_TRAVEL = 0.02
+LINK_MASS = 0.2  # kg, of a door, button or switch
 WIDTH, DEPTH, HEIGHT = 0.882, 0.362, 0.649  # of the whole desk
 
 
@@ -217,11 +218,11 @@ def _drawer(layout: Layout) -> list[Part]:
 def _fixtures(layout: Layout) -> list[Part]:
     """Door, button, switch and lamps, each in its link's frame."""
     half = (layout.door[1] - layout.door[0]) / 2
-    lever = Part("switch_link", "box", (0.12, 0.03, 0.05), (0, 0, 0), STEEL, roll=LEAN)
+    lever = Part("switch_link", "box", (0.12, 0.03, 0.06), (0, 0, 0), STEEL, roll=LEAN)
     return [
         box("slide_link", (-half, half), (-0.006, 0.006), (0.002, 0.135), WALNUT),
         box("slide_link", (-0.02, 0.02), (-0.046, -0.006), (0.06, 0.09), STEEL),
-        Part("button_link", "cylinder", (0.021, 0.02), (0, 0, 0.01), (0.75, 0.15, 0.12)),
+        Part("button_link", "cylinder", (0.021, 0.02), (0, 0, 0.01), RUBBER),
         Part("base_link", "cylinder", (0.03, 0.002), (layout.button, -0.12, TABLE_TOP), STEEL, solid=False),
         lever,
         Part("led_link", "cylinder", (0.022, 0.012), (0, 0, 0.006), LIGHT_OFF, solid=False),
@@ -252,9 +253,9 @@ def _link(
     mass: float | None = None,
     contact: tuple[float, float] = (0.5, 0),
 ) -> str:
-    """A link; one of the desk weighs a kilogram, the base being fixed to the world."""
+    """A link; those of the desk are light enough for 4 N to hold them up, its base is fixed."""
     if mass is None:
-        mass = 0.0 if name == "base_link" else 1.0
+        mass = 0.0 if name == "base_link" else LINK_MASS
     inertia = 'ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"'
     lines = [
         f"<link name={quoteattr(name)}>",

@@ -1,0 +1,175 @@
+"""Where the tool has to go for each task, given where things are now.
+
+A plan is a function of the current `info` alone, so waypoints follow what moves. Distances are
+metres in the world frame of scene D. The tool points down at Euler angles (pi, 0, pi/2), its
+fingers opening along x; a negative pitch tilts it forward, towards +y.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pybullet
+
+from envs.robot import BASE_POSITION, CLOSE, OPEN
+from envs.table import BLOCK_SIZES, LAYOUTS, SWITCH_AXIS, SWITCH_CENTER, SWITCH_TRAVEL
+
+Info = Mapping[str, Any]
+Vector = tuple[float, float, float]
+
+SCENE = LAYOUTS["D"]
+FINGER = 0.013  # from the middle of the closed gripper to its sides
+BLOCK_HEIGHT = 0.46  # of the centre of a block on the desk
+ABOVE: Vector = (0.0, 0.0, 0.08)  # the way in: from 8 cm above
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """A pose to bring the tool to.
+
+    The tool comes in along `approach`, the vector from the waypoint to where the way in begins. The
+    waypoint is reached when the tool is within `tolerance` (metres) of it, turned as asked, and the
+    gripper is no wider than `width`.
+    """
+
+    position: Vector
+    gripper: float = CLOSE
+    pitch: float = 0.0
+    yaw: float = math.pi / 2
+    tolerance: float = 0.015
+    approach: Vector = (0.0, 0.0, 0.0)
+    speed: float = 0.65  # share of the fastest action
+    width: float = math.inf
+
+
+Plan = Callable[[Info], list[Waypoint]]
+
+
+def open_drawer(info: Info) -> list[Waypoint]:
+    """Reach behind the bar and pull."""
+    x, bar = sum(SCENE.drawer_bar) / 2, -0.232 - _door(info, "base__drawer")
+    behind = (x, bar + 0.019, 0.368)
+    pulled = (x, -0.232 - 0.22 - 0.02, 0.368)
+    return [
+        Waypoint(behind, approach=(0, 0, 0.11), tolerance=0.012),
+        Waypoint(pulled, speed=0.5),
+    ]
+
+
+def close_drawer(info: Info) -> list[Waypoint]:
+    """Come down in front of the bar and push."""
+    x, bar = sum(SCENE.drawer_bar) / 2, -0.260 - _door(info, "base__drawer")
+    front = (x, bar - 0.04, 0.365)
+    pushed = (x, -0.260 + 0.02, 0.365)
+    return [Waypoint(front, approach=(0, 0, 0.11)), Waypoint(pushed, speed=0.5)]
+
+
+def move_slider(info: Info, direction: float) -> list[Waypoint]:
+    """Push the door's handle from its other side; `direction` is that of x, -1 opens to the left."""
+    closed = sum(SCENE.door) / 2
+    handle = closed - _door(info, "base__slide")
+    end = closed if direction > 0 else closed - SCENE.door_travel
+    reach = 0.02 + FINGER
+    beside = (handle - direction * (reach + 0.022), -0.024, 0.518)
+    pushed = (end - direction * (reach - 0.03), -0.024, 0.518)
+    return [
+        Waypoint(beside, approach=(0, -0.03, 0.06), tolerance=0.012),
+        Waypoint(pushed, speed=0.5),
+    ]
+
+
+def press_button(info: Info) -> list[Waypoint]:
+    """Press with the closed fingers."""
+    above = (SCENE.button, -0.12, 0.485)
+    down = (SCENE.button, -0.12, 0.435)
+    return [Waypoint(above, approach=(0, 0, 0.05)), Waypoint(down)]
+
+
+def move_switch(info: Info, up: bool) -> list[Waypoint]:
+    """Put the tilted fingers below (above) the lever and slide it up (down) the console."""
+    if up:
+        start, end, pitch = _on_console(-0.05), _on_console(SWITCH_TRAVEL - 0.01), -0.7
+        approach = (0.0, -0.05, 0.05)
+    else:
+        start, end, pitch = _on_console(SWITCH_TRAVEL + 0.045), _on_console(0.01), -0.9
+        approach = (0.0, -0.05, 0.03)
+    return [
+        Waypoint(start, pitch=pitch, approach=approach),
+        Waypoint(end, pitch=pitch, speed=0.5),
+    ]
+
+
+def lift_block(info: Info, name: str) -> list[Waypoint]:
+    """Grasp across the short side, close, raise."""
+    position, angle = _block(info, name)
+    tool = info["robot_info"]["tcp_pos"]
+    yaw = _nearest_yaw(angle, math.pi / 2 if SCENE.blocks[name] == "small" else math.pi)
+    at = (position[0], position[1], BLOCK_HEIGHT)
+    pitch = _tilt(at)
+    return [
+        Waypoint(at, OPEN, pitch, yaw, tolerance=0.008, approach=ABOVE),
+        Waypoint(at, CLOSE, pitch, yaw, tolerance=0.02, width=0.046),
+        Waypoint((tool[0], tool[1], 0.60), CLOSE, pitch, yaw, width=0.07),
+    ]
+
+
+def push_block(info: Info, name: str, direction: float) -> list[Waypoint]:
+    """Come down beside the block and push it along x."""
+    (x, y, _), angle = _block(info, name)
+    length, depth, _ = BLOCK_SIZES[SCENE.blocks[name]]
+    half = abs(math.cos(angle)) * length / 2 + abs(math.sin(angle)) * depth / 2
+    beside = (x - direction * (half + FINGER + 0.022), y, BLOCK_HEIGHT)
+    beyond = (x + direction * 0.03, y, BLOCK_HEIGHT)
+    return [
+        Waypoint(beside, pitch=_tilt(beside), approach=ABOVE, tolerance=0.012),
+        Waypoint(beyond, pitch=_tilt(beyond), speed=0.4),
+    ]
+
+
+PLANS: dict[str, Plan] = {
+    "open_drawer": open_drawer,
+    "close_drawer": close_drawer,
+    "move_slider_left": partial(move_slider, direction=-1.0),
+    "move_slider_right": partial(move_slider, direction=1.0),
+    "turn_on_lightbulb": partial(move_switch, up=True),
+    "turn_off_lightbulb": partial(move_switch, up=False),
+    "turn_on_led": press_button,
+    "turn_off_led": press_button,
+}
+for _color in ("red", "blue", "pink"):
+    _name = f"block_{_color}"
+    PLANS[f"lift_{_color}_block_table"] = partial(lift_block, name=_name)
+    PLANS[f"push_{_color}_block_left"] = partial(push_block, name=_name, direction=-1.0)
+    PLANS[f"push_{_color}_block_right"] = partial(push_block, name=_name, direction=1.0)
+
+
+def _door(info: Info, name: str) -> float:
+    return float(info["scene_info"]["doors"][name]["current_state"])
+
+
+def _block(info: Info, name: str) -> tuple[np.ndarray, float]:
+    """Position and yaw of a block."""
+    block = info["scene_info"]["movable_objects"][name]
+    return block["current_pos"], pybullet.getEulerFromQuaternion(block["current_orn"])[2]
+
+
+def _nearest_yaw(angle: float, period: float) -> float:
+    """The tool yaw nearest to its neutral one among those that look alike on the block."""
+    return math.pi / 2 + (angle - math.pi / 2 + period / 2) % period - period / 2
+
+
+def _tilt(position: Vector) -> float:
+    """How far the tool leans forward where the upright arm would be too short."""
+    distance = math.hypot(position[0] - BASE_POSITION[0], position[1] - BASE_POSITION[1])
+    return -float(np.clip((distance - 0.73) * 5, 0.0, 0.5))
+
+
+def _on_console(travel: float) -> Vector:
+    """A point in front of the console, `travel` metres up its face from the lowered lever."""
+    outward = 0.012
+    y = SWITCH_CENTER[0] + SWITCH_AXIS[1] * travel - SWITCH_AXIS[2] * outward
+    z = SWITCH_CENTER[1] + SWITCH_AXIS[2] * travel + SWITCH_AXIS[1] * outward
+    return (SCENE.switch, y, z)

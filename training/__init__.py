@@ -1,0 +1,1 @@
+"""The optimisation loop that pretraining and fine-tuning share: checkpoints, resume, loggers."""

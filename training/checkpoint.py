@@ -1,0 +1,253 @@
+"""Checkpoints: directories that are either whole or absent, and enough in them to go on exactly.
+
+    checkpoints/000500/policy/...              averaged weights, by `policy.save_pretrained`
+    checkpoints/000500/training.safetensors    own weights, average, optimiser, running sums
+    checkpoints/000500/training.json           step, configuration, best step so far
+    checkpoints/last, checkpoints/best         links
+
+There is no random state to save: every draw is a function of the seed and the step.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from episodes.errors import UserError
+from training.config import FREE_ON_RESUME, TrainConfig
+from training.metrics import Means
+from training.optimizer import Average
+
+FORMAT_VERSION = 1
+_FINISHED = re.compile(r"\d{6,}")
+
+
+@dataclass
+class TrainState:
+    """Everything that changes while training.
+
+    losses, norms: of the passes and steps since the last logged one.
+    metrics: the last value of every train/* and held_out/* tag.
+    """
+
+    policy: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average
+    step: int = 0
+    best_step: int | None = None
+    best_loss: float | None = None
+    losses: Means = field(default_factory=Means)
+    norms: Means = field(default_factory=Means)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def as_evaluated(self) -> Iterator[nn.Module]:
+        """The policy with averaged weights, in evaluation mode, without gradients."""
+        self.policy.eval()
+        with self.average.in_place(), torch.no_grad():
+            yield self.policy
+        self.policy.train()
+
+    def note(self, figures: Mapping[str, float]) -> None:
+        """Remembers the figures that are results (speed is not)."""
+        kept = {t: v for t, v in figures.items() if t.startswith(("train/", "held_out/"))}
+        self.metrics.update(kept)
+
+    def facts(self) -> dict[str, Any]:
+        """What is not a tensor, as plain JSON values."""
+        return {
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_loss": self.best_loss,
+            "loss_counts": self.losses.counts,
+            "norm_counts": self.norms.counts,
+            "metrics": self.metrics,
+        }
+
+    def load_facts(self, saved: Mapping[str, Any]) -> None:
+        self.step = saved["step"]
+        self.best_step, self.best_loss = saved["best_step"], saved["best_loss"]
+        self.losses.counts, self.norms.counts = saved["loss_counts"], saved["norm_counts"]
+        self.metrics = saved["metrics"]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """A copy of every tensor to save, by kind and name, on the CPU."""
+        found = {f"weights/{name}": t for name, t in self.policy.state_dict().items()}
+        found |= {f"average/{name}": t for name, t in self.average.values.items()}
+        found |= {f"losses/{name}": t for name, t in self.losses.sums.items()}
+        found |= {f"norms/{name}": t for name, t in self.norms.sums.items()}
+        for name, parameter in self.policy.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                found[f"optimizer/{key}/{name}"] = value
+        return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in found.items()}
+
+    @torch.no_grad()
+    def load_tensors(self, saved: Mapping[str, Tensor]) -> None:
+        """Takes over what `tensors` gave.
+
+        Raises:
+            UserError: the weights belong to another model.
+        """
+        own = {f"weights/{name}": t for name, t in self.policy.state_dict().items()}
+        own |= {f"average/{name}": t for name, t in self.average.values.items()}
+        theirs = {name for name in saved if name.startswith(("weights/", "average/"))}
+        for name in sorted(theirs.symmetric_difference(own)):
+            where = "the checkpoint" if name in theirs else "the model"
+            raise UserError(f"the checkpoint is of another model: only {where} has {name}")
+        for name, tensor in own.items():
+            if tensor.shape != saved[name].shape:
+                raise UserError(
+                    f"the checkpoint is of another model: {name} is {tuple(saved[name].shape)} "
+                    f"in the checkpoint and {tuple(tensor.shape)} in the model"
+                )
+            tensor.copy_(saved[name])
+        parameters = dict(self.policy.named_parameters())
+        for name, tensor in saved.items():
+            kind, _, rest = name.partition("/")
+            if kind == "optimizer":
+                key, _, owner = rest.partition("/")
+                parameter = parameters[owner]
+                self.optimizer.state[parameter][key] = tensor.to(parameter.device)
+            elif kind in ("losses", "norms"):
+                means = self.losses if kind == "losses" else self.norms
+                means.sums[rest] = tensor.to(next(self.policy.parameters()).device)
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    conditions: what besides the configuration must be equal when a run is resumed, for example
+        how many windows there are and how many processes train.
+    """
+
+    def __init__(
+        self, folder: Path, config: TrainConfig, conditions: Mapping[str, int | str]
+    ) -> None:
+        self.folder, self._config, self._conditions = folder, config, dict(conditions)
+
+    def newest(self) -> Path | None:
+        """The checkpoint with the highest step, if there is one."""
+        return max(_finished(self.folder), key=lambda path: int(path.name), default=None)
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"{step:06d}"
+
+    def save(self, state: TrainState) -> Path:
+        """Writes the state under a temporary name, then gives it its own, then prunes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        final = self.path(state.step)
+        draft = self.folder / f".draft-{final.name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        with state.average.in_place():
+            state.policy.save_pretrained(draft / "policy")  # pyright: ignore[reportCallIssue]
+        save_file(state.tensors(), draft / "training.safetensors")
+        facts = {
+            "format_version": FORMAT_VERSION,
+            **state.facts(),
+            "conditions": self._conditions,
+            "config": self._config.record(),
+        }
+        (draft / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+        _flush_tree(draft)
+        _discard(final)
+        draft.rename(final)
+        _flush(self.folder)
+        self._tidy(state.best_step)
+        return final
+
+    def restore(self, state: TrainState) -> None:
+        """Brings the state to the newest checkpoint; leaves it alone if there is none.
+
+        Raises:
+            UserError: the checkpoint was made under a configuration that gives other results,
+                or cannot be read.
+        """
+        path = self.newest()
+        if path is None:
+            return
+        try:
+            facts = json.loads((path / "training.json").read_text())
+            saved = load_file(path / "training.safetensors")
+        except (OSError, ValueError, SafetensorError) as error:
+            raise UserError(f"{path} is not a readable checkpoint: {error}") from error
+        self._check(facts, path)
+        state.load_tensors(saved)
+        state.load_facts(facts)
+
+    def repair(self, best_step: int | None) -> None:
+        """Finishes what a killed process may have left undone: links, pruning, drafts."""
+        if self.newest() is not None:
+            self._tidy(best_step)
+
+    def _check(self, facts: Mapping[str, Any], path: Path) -> None:
+        if facts["format_version"] != FORMAT_VERSION:
+            raise UserError(
+                f"{path} has format version {facts['format_version']}, this program reads "
+                f"{FORMAT_VERSION}; resume it with the version that wrote it"
+            )
+        then = facts["config"] | facts["conditions"]
+        now = self._config.record() | self._conditions
+        for key in now | then:
+            if key not in FREE_ON_RESUME and then.get(key) != now.get(key):
+                raise UserError(
+                    f"cannot resume {path}: {key} was {then.get(key)} and is now {now.get(key)}; "
+                    "restore it, or start a new run directory"
+                )
+
+    def _tidy(self, best_step: int | None) -> None:
+        steps = sorted(int(path.name) for path in _finished(self.folder))
+        _link(self.folder / "last", f"{steps[-1]:06d}")
+        if best_step in steps:
+            _link(self.folder / "best", f"{best_step:06d}")
+        for step in steps[: -self._config.keep_last]:
+            if step != best_step:
+                _discard(self.folder / f"{step:06d}")
+        for leftover in self.folder.glob(".d*-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _finished(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [p for p in folder.iterdir() if _FINISHED.fullmatch(p.name) and p.is_dir()]
+
+
+def _discard(path: Path) -> None:
+    """Removes a directory without ever leaving half of it under its name."""
+    if path.exists():
+        doomed = path.with_name(f".doomed-{path.name}")
+        shutil.rmtree(doomed, ignore_errors=True)
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _link(link: Path, target: str) -> None:
+    if not link.is_symlink() or os.readlink(link) != target:
+        draft = link.with_name(f".draft-{link.name}")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(target)
+        os.replace(draft, link)
+
+
+def _flush_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _flush(path)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

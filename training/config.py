@@ -1,0 +1,108 @@
+"""Everything that decides how a policy is optimised, checked when it is made."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from episodes.errors import UserError
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+# What may differ when a run is resumed: none of these changes a weight.
+FREE_ON_RESUME = frozenset(
+    {
+        "log_every",
+        "validate_every",
+        "validate_batches",
+        "picture_every",
+        "checkpoint_every",
+        "keep_last",
+        "rollout_every",
+        "workers",
+    }
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run of the optimisation loop. Periods are in optimiser steps; a period of 0 means never.
+
+    batch_size: windows of one forward pass of one process; an optimiser step sees
+        batch_size x accumulate x processes windows.
+    warmup: steps over which the learning rate rises linearly, before it falls along a cosine to
+        final_lr_ratio x learning_rate.
+    clip: largest norm of the gradient; infinity for no clipping.
+    ema: decay of the running average of the weights, reached gradually; 0 for no average.
+    precision: "auto" is bf16 where the processor multiplies it natively, else fp32.
+    shift: largest random translation of the pictures in pixels, by camera (DrQ, Kostrikov et al.
+        2020); one draw for a whole window, its future pictures included.
+    keep_last: how many of the newest checkpoints stay on disk, besides the best.
+    workers: processes that read windows; 0 reads them between the steps.
+    threads: threads of this process for tensor work; 0 leaves torch's choice.
+
+    Raises:
+        UserError: a value is out of range.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 64
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    final_lr_ratio: float = 0.01
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: float = 1.0
+    ema: float = 0.998
+    precision: Precision = "auto"
+    seed: int = 0
+    shift: Mapping[str, int] = field(default_factory=dict)
+    log_every: int = 20
+    validate_every: int = 500
+    validate_batches: int = 8
+    picture_every: int = 500
+    checkpoint_every: int = 500
+    keep_last: int = 2
+    rollout_every: int = 0
+    workers: int = 0
+    threads: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "validate_batches", "keep_last"):
+            self._require(name, getattr(self, name) >= 1, "1 or more")
+        periods = ("log_every", "validate_every", "picture_every", "checkpoint_every")
+        for name in (*periods, "rollout_every", "warmup", "workers", "threads", "seed"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("log_every", self.log_every >= 1, "1 or more")
+        self._require("learning_rate", 0 < self.learning_rate < math.inf, "positive")
+        self._require("final_lr_ratio", 0 <= self.final_lr_ratio <= 1, "between 0 and 1")
+        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
+        self._require("clip", self.clip > 0, "positive (infinity for no clipping)")
+        self._require("ema", 0 <= self.ema < 1, "at least 0 and below 1")
+        self._require("precision", self.precision in get_args(Precision), "auto, bf16 or fp32")
+        in_range = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        self._require("betas", in_range, "two numbers, at least 0 and below 1")
+        if self.warmup > self.steps:
+            raise UserError(
+                f"warmup={self.warmup} is longer than the run, steps={self.steps}; lower warmup"
+            )
+        for camera, pixels in self.shift.items():
+            if pixels < 0:
+                raise UserError(f"shift.{camera} must be 0 or more pixels, not {pixels}")
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise UserError(f"{name} must be {wanted}, not {getattr(self, name)}")
+
+    @property
+    def windows_per_pass(self) -> int:
+        """Windows of one process in one optimiser step."""
+        return self.batch_size * self.accumulate
+
+    def record(self) -> dict[str, Any]:
+        """The configuration as plain JSON values."""
+        values = dataclasses.asdict(self)
+        return values | {"betas": list(self.betas), "shift": dict(self.shift)}

@@ -1,0 +1,107 @@
+"""Several processes that train one policy: who am I, and how are gradients averaged.
+
+Started by `torchrun` there are as many as it says; started plainly there is one. Gradients are
+averaged by hand, one flat all-reduce after the last pass of a step: nothing is communicated while
+gradients accumulate, parameters without gradient (an action head during pretraining) need no
+special mode, and the order of summation does not depend on how far a run has come, which
+DistributedDataParallel's buckets do not promise after a resume.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+_PATIENCE = timedelta(hours=2)  # the others wait while the first process validates and rolls out
+
+
+@dataclass
+class Team:
+    """The processes of this run, as one of them sees it."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _learning: list[bool] | None = None
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share_weights(self, policy: nn.Module) -> None:
+        """Gives every process the first one's parameters and buffers."""
+        if self.size > 1:
+            for tensor in (*policy.parameters(), *policy.buffers()):
+                dist.broadcast(tensor.detach(), src=0)
+
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replaces every gradient by its mean over the processes.
+
+        Raises:
+            RuntimeError: a parameter got a gradient that had none in the first step.
+        """
+        if self.size == 1:
+            return
+        if self._learning is None:
+            self._learning = self._anywhere(parameters)
+        for parameter, learning in zip(parameters, self._learning, strict=True):
+            if learning and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            elif not learning and parameter.grad is not None:
+                raise RuntimeError("a parameter that was idle in the first step got a gradient")
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.reshape(-1).float() for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def _anywhere(self, parameters: Sequence[nn.Parameter]) -> list[bool]:
+        has = torch.tensor([p.grad is not None for p in parameters], device=self.device).int()
+        dist.all_reduce(has, dist.ReduceOp.MAX)
+        return has.bool().tolist()
+
+    def mean(self, values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The mean over the processes."""
+        if self.size == 1:
+            return values
+        total = values.to(self.device, copy=True)
+        dist.all_reduce(total)
+        return (total / self.size).to(values.device)
+
+    def wait(self) -> None:
+        """Returns when every process has come here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join(threads: int = 0) -> Iterator[Team]:
+    """Joins the team that `torchrun` describes in the environment, or makes a team of one.
+
+    threads: threads of this process for tensor work, restored afterwards; 0 leaves them.
+    """
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    opened = size > 1 and not dist.is_initialized()
+    if opened:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield Team(dist.get_rank() if size > 1 else 0, size, device)
+    finally:
+        if opened:
+            dist.destroy_process_group()
+        torch.set_num_threads(before)

@@ -1,0 +1,183 @@
+"""Where a run's numbers and pictures go: TensorBoard, and one JSON line a step.
+
+Tags: train/*, held_out/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
+from torch.utils.tensorboard.writer import SummaryWriter
+
+_GIF_COLOURS = 128
+
+
+@runtime_checkable
+class Logger(Protocol):
+    """Takes what a run has to show at a step."""
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None: ...
+
+    def gif(
+        self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float
+    ) -> None: ...
+
+    def text(self, tag: str, words: str, step: int) -> None: ...
+
+    def flush(self) -> None:
+        """Returns when everything taken so far is with the operating system."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class TensorBoardLogger:
+    """Event files that TensorBoard shows. Steps after `done` from an earlier life are hidden."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=done + 1)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for tag, value in values.items():
+            self._writer.add_scalar(tag, value, step)
+
+    def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None:
+        self._writer.add_image(tag, picture, step, dataformats="HWC")
+
+    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
+        self._add(Summary(value=[Summary.Value(tag=tag, image=gif_summary(frames, fps))]), step)
+
+    def text(self, tag: str, words: str, step: int) -> None:
+        self._writer.add_text(tag, words, step)
+
+    def _add(self, summary: Summary, step: int) -> None:
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_summary(summary, step)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class JsonLinesLogger:
+    """Scalars as lines {"step": ..., tag: value, ...}; pictures are not for this file.
+
+    Lines of steps after `done`, and a half line that a killed process left, are dropped.
+    """
+
+    def __init__(self, path: Path, done: int) -> None:
+        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= done]
+        draft = path.with_name(f".draft-{path.name}")
+        draft.write_text("".join(kept))
+        os.replace(draft, path)
+        self._file = path.open("a")
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None:
+        pass
+
+    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
+        pass
+
+    def text(self, tag: str, words: str, step: int) -> None:
+        pass
+
+    def flush(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Loggers:
+    """Several loggers as one; none at all in processes that have nothing to say."""
+
+    def __init__(self, members: Sequence[Logger]) -> None:
+        self._members = members
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for member in self._members:
+            member.scalars(values, step)
+
+    def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None:
+        for member in self._members:
+            member.image(tag, picture, step)
+
+    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
+        for member in self._members:
+            member.gif(tag, frames, step, fps)
+
+    def text(self, tag: str, words: str, step: int) -> None:
+        for member in self._members:
+            member.text(tag, words, step)
+
+    def flush(self) -> None:
+        for member in self._members:
+            member.flush()
+
+    def close(self) -> None:
+        for member in self._members:
+            member.close()
+
+
+@contextmanager
+def open_logs(run_dir: Path, done: int, write: bool) -> Iterator[Logger]:
+    """`run_dir`/tensorboard and `run_dir`/metrics.jsonl, continued after step `done`."""
+    members: list[Logger] = []
+    if write:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        members.append(TensorBoardLogger(run_dir / "tensorboard", done))
+        members.append(JsonLinesLogger(run_dir / "metrics.jsonl", done))
+    logs = Loggers(members)
+    try:
+        yield logs
+    finally:
+        logs.close()
+
+
+def gif_summary(frames: UInt8[np.ndarray, "t h w 3"], fps: float) -> Summary.Image:
+    """An animated GIF as an image summary, which TensorBoard plays.
+
+    (SummaryWriter.add_video needs a moviepy that is no longer made.) One palette, taken from the
+    middle frame and the ends, serves all frames: it is faster and does not flicker.
+    """
+    count, height, width, colours = frames.shape
+    sample = np.concatenate([frames[0], frames[count // 2], frames[-1]])
+    palette = Image.fromarray(sample).quantize(_GIF_COLOURS)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=max(round(1000 / fps), 20),
+        loop=0,
+    )
+    return Summary.Image(
+        height=height, width=width, colorspace=colours, encoded_image_string=buffer.getvalue()
+    )
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

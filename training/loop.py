@@ -1,0 +1,184 @@
+"""The optimisation loop that pretraining and fine-tuning share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from episodes.errors import UserError
+from training.checkpoint import Checkpoints, TrainState
+from training.config import TrainConfig
+from training.descent import Descent
+from training.distributed import Team, join
+from training.held_out import HeldOut
+from training.loader import Embedder, TrainLoader, WindowSource
+from training.logger import Logger, open_logs
+from training.optimizer import Average, build_optimizer
+from training.pictures import show_predictions, show_rollout
+from training.precision import Arithmetic
+from training.progress import report
+from training.throughput import Stopwatch, count_flops, matmul_peak
+
+Rollout = Callable[[Any, int], Mapping[str, float | np.ndarray]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    metrics: the last value of every train/* and held_out/* tag.
+    checkpoint, best: directories; the averaged weights are in their `policy` folder.
+    seconds, windows_per_second: of the training steps taken by this call.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+    checkpoint: Path
+    best: Path
+    best_step: int
+    seconds: float
+    windows_per_second: float
+
+
+def train(
+    policy: nn.Module,
+    train_windows: WindowSource,
+    held_out_windows: WindowSource,
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    rollout: Rollout | None = None,
+) -> TrainResult:
+    """Trains `policy` (see policy.policy.Policy) and leaves its checkpoints and logs in `run_dir`.
+
+    Killed at any moment and called again with `resume`, it ends with the same bits as if it had
+    never been killed. Under `torchrun` the processes share the work. `rollout(policy, step)` acts
+    in a world with the averaged weights and returns numbers and videos (t, h, w, 3) to log.
+
+    Raises:
+        UserError: there is nothing to learn from, the run directory is in use, or a resumed run
+            was begun under another configuration.
+    """
+    with join(config.threads) as team:
+        policy.to(team.device).train()
+        arithmetic = Arithmetic.choose(config.precision, team.device)
+        state = TrainState(policy, build_optimizer(policy, config), Average(policy, config.ema))
+        store = _open_checkpoints(run_dir, config, team, arithmetic, len(train_windows))
+        _begin(state, store, team, resume)
+        embed = Embedder(policy.encode_instructions)  # pyright: ignore[reportArgumentType]
+        held_out = HeldOut(held_out_windows, embed, config, arithmetic)
+        batches = iter(TrainLoader(train_windows, embed, config, team, state.step))
+        stopwatch = _stopwatch(policy, held_out, team)
+        descent = Descent(state, batches, config, team, arithmetic, stopwatch)
+        with (
+            open_logs(run_dir, state.step, write=team.first) as logs,
+            report("training", config.steps, state.step, speak=team.first) as reporter,
+        ):
+            _describe(config, policy, logs, state.step)
+            while state.step < config.steps:
+                descent.step()
+                reporter.advance()
+                if _due(config.log_every, state.step, config):
+                    figures = descent.figures()
+                    state.note(figures)
+                    logs.scalars(figures, state.step)
+                    reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
+                improved = _validate(state, held_out, logs, config)
+                if team.first:
+                    _show(state, held_out, logs, config, rollout)
+                    if improved or _due(config.checkpoint_every, state.step, config):
+                        logs.flush()
+                        store.save(state)
+            team.wait()
+        return TrainResult(
+            step=state.step,
+            metrics=dict(state.metrics),
+            checkpoint=store.path(state.step),
+            best=store.path(state.best_step or state.step),
+            best_step=state.best_step or state.step,
+            seconds=stopwatch.total_seconds,
+            windows_per_second=stopwatch.total_windows / max(stopwatch.total_seconds, 1e-9),
+        )
+
+
+def _due(every: int, step: int, config: TrainConfig) -> bool:
+    """Every so many steps and after the last one; 0 is never."""
+    return every > 0 and (step % every == 0 or step == config.steps)
+
+
+def _open_checkpoints(
+    run_dir: Path, config: TrainConfig, team: Team, arithmetic: Arithmetic, windows: int
+) -> Checkpoints:
+    conditions = {
+        "windows": windows,
+        "processes": team.size,
+        "device": team.device.type,
+        "arithmetic": str(arithmetic.dtype),
+    }
+    return Checkpoints(run_dir / "checkpoints", config, conditions)
+
+
+def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> None:
+    """Fresh from the first process's weights, or where the newest checkpoint left off."""
+    if not resume and store.newest() is not None:
+        raise UserError(
+            f"{store.folder} holds the checkpoints of an earlier run; "
+            "continue it with resume=true, or choose another run directory"
+        )
+    store.restore(state)
+    team.share_weights(state.policy)
+    if state.step == 0:
+        state.average = Average(state.policy, state.average.decay)
+    team.wait()
+    if team.first:
+        store.repair(state.best_step)
+
+
+def _stopwatch(policy: nn.Module, held_out: HeldOut, team: Team) -> Stopwatch:
+    one = next(held_out.batches(1, 1))
+    flops = count_flops(policy, one, held_out.arithmetic)
+    return Stopwatch(flops, matmul_peak(held_out.arithmetic), team.size)
+
+
+def _describe(config: TrainConfig, policy: nn.Module, logs: Logger, step: int) -> None:
+    """The configuration and the size of the model as text, once a run."""
+    if step == 0:
+        rows = {name: str(value) for name, value in config.record().items()}
+        learning = sum(p.numel() for p in policy.parameters() if p.requires_grad)
+        rows["trainable parameters"] = f"{learning:,}"
+        lines = [f"| {name} | {value} |" for name, value in rows.items()]
+        logs.text("text/config", "\n".join(["| setting | value |", "|---|---|", *lines]), 0)
+
+
+def _validate(state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig) -> bool:
+    """Logs the held-out figures when it is time. True if the loss is the lowest so far.
+
+    All processes do it, each for itself: they would only wait for one another.
+    """
+    if not _due(config.validate_every, state.step, config):
+        return False
+    with state.as_evaluated() as policy:
+        figures = {f"held_out/{name}": v for name, v in held_out.figures(policy).items()}
+    logs.scalars(figures, state.step)
+    state.note(figures)
+    loss = figures["held_out/loss"]
+    if state.best_loss is not None and loss >= state.best_loss:
+        return False
+    state.best_loss, state.best_step = loss, state.step
+    return True
+
+
+def _show(
+    state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig, rollout: Rollout | None
+) -> None:
+    """Pictures of what the policy predicts and does, when it is time."""
+    if _due(config.picture_every, state.step, config):
+        with state.as_evaluated() as policy, held_out.arithmetic.autocast():
+            show_predictions(policy, held_out.shown(), logs, state.step)
+    if rollout is not None and _due(config.rollout_every, state.step, config):
+        with state.as_evaluated() as policy:
+            show_rollout(rollout(policy, state.step), logs, state.step)

@@ -1,0 +1,156 @@
+"""Numbers about predictions: PSNR, SSIM, skill against copying, and running means of losses."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from policy.batch import Batch, Losses, Prediction
+from policy.images import resize
+from training.distributed import Team
+
+_WINDOW = 11  # pixels, and sigma: the values of Wang et al. 2004
+_SIGMA = 1.5
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """What is needed of a policy here."""
+
+    def predict(self, batch: Batch) -> Prediction: ...
+
+
+def psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio in decibels of pictures in 0..1: -10 log10(MSE)."""
+    return math.inf if mse == 0 else -10 * math.log10(mse)
+
+
+def squared_error(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
+    """Mean squared error of each picture."""
+    return (a - b).square().mean((1, 2, 3))
+
+
+def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
+    """Structural similarity of each pair of pictures in 0..1 (Wang et al. 2004, equation 13).
+
+    Gaussian windows of 11 x 11 pixels that lie inside the picture, averaged over places and
+    colours. Needs pictures of at least 11 x 11 pixels.
+    """
+    offsets = torch.arange(_WINDOW, dtype=a.dtype, device=a.device) - (_WINDOW - 1) / 2
+    bell = torch.exp(-offsets.square() / (2 * _SIGMA**2))
+    bell = bell / bell.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        flat = x.reshape(-1, 1, *x.shape[-2:])
+        flat = F.conv2d(F.conv2d(flat, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
+        return flat.view(*x.shape[:2], *flat.shape[-2:])
+
+    mean_a, mean_b, aa, bb, ab = blur(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
+    variances = (aa - mean_a**2).clamp(min=0) + (bb - mean_b**2).clamp(min=0)
+    covariance = ab - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / (
+        (mean_a**2 + mean_b**2 + c1) * (variances + c2)
+    )
+    return similarity.mean((1, 2, 3))
+
+
+class Means:
+    """Running means of scalar tensors, kept on the device: adding never waits for it."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    @torch.no_grad()
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            value = value.detach().double()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def read(self, team: Team) -> dict[str, float]:
+        """The means since the last reading, over all processes."""
+        if not self.sums:
+            return {}
+        means = torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
+        values = dict(zip(self.sums, team.mean(means).tolist(), strict=True))
+        self.sums, self.counts = {}, {}
+        return values
+
+
+def loss_tensors(losses: Losses) -> dict[str, Tensor]:
+    """The present terms under the names they are logged by: loss, loss_arm, loss_video/<camera>."""
+    terms = {"loss": losses.total, "loss_arm": losses.arm, "loss_gripper": losses.gripper}
+    terms |= {f"loss_video/{camera}": loss for camera, loss in (losses.video or {}).items()}
+    return {name: loss for name, loss in terms.items() if loss is not None}
+
+
+def known_futures(batch: Batch) -> Bool[Tensor, "b t"]:
+    """Which frames are real and have a future that is."""
+    return batch.valid if batch.future_valid is None else batch.valid & batch.future_valid
+
+
+@torch.no_grad()
+def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, float]:
+    """How well futures are predicted, against saying that nothing will change.
+
+    For every real frame whose future is known, the predicted picture and the frame itself are
+    compared with the true future. Skill = 1 - MSE(predicted) / MSE(copied): 1 is perfect, 0 is
+    no better than copying the last frame. Sums are taken in double precision.
+
+    Returns:
+        skill, psnr, psnr_copy, ssim, ssim_copy, each also as <name>/<camera>; {} without futures.
+    """
+    sums: dict[str, Float[Tensor, " 5"]] = {}
+    for batch in batches:
+        if batch.future is None:
+            continue
+        frames = policy.predict(batch).frames
+        known = known_futures(batch)
+        for camera in frames.keys() & batch.future.keys():
+            predicted = frames[camera][known].float()
+            size = predicted.shape[-1]
+            seen = as_shown(batch.images[camera][known], size)
+            truth = as_shown(batch.future[camera][known], size)
+            terms = _compare(predicted, seen, truth)
+            sums[camera] = sums[camera] + terms if camera in sums else terms
+    results = {}
+    for camera, total in sorted(sums.items()):
+        results |= {f"{name}/{camera}": value for name, value in _summary(total).items()}
+    if sums:
+        results |= _summary(torch.stack(list(sums.values())).sum(0))
+    return results
+
+
+def as_shown(pictures: UInt8[Tensor, "n 3 _ _"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
+    """Stored pictures in 0..1 at the size in which a policy predicts them."""
+    return resize(pictures, size).float() / 255
+
+
+def _compare(
+    predicted: Float[Tensor, "n 3 h w"],
+    seen: Float[Tensor, "n 3 h w"],
+    truth: Float[Tensor, "n 3 h w"],
+) -> Float[Tensor, " 5"]:
+    pairs = [squared_error(predicted, truth), squared_error(seen, truth)]
+    pairs += [ssim(predicted, truth), ssim(seen, truth), torch.ones(len(truth))]
+    return torch.stack([values.double().sum().cpu() for values in pairs])
+
+
+def _summary(total: Float[Tensor, " 5"]) -> dict[str, float]:
+    *sums, count = total.tolist()
+    if count == 0:
+        return {}
+    mse, mse_copy, similarity, similarity_copy = (value / count for value in sums)
+    return {
+        "skill": 1 - mse / mse_copy if mse_copy > 0 else 0.0,
+        "psnr": psnr(mse),
+        "psnr_copy": psnr(mse_copy),
+        "ssim": similarity,
+        "ssim_copy": similarity_copy,
+    }

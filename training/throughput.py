@@ -1,0 +1,85 @@
+"""How fast training goes and what the processor makes of its time."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from policy.batch import Batch
+from training.precision import Arithmetic
+
+
+def matmul_peak(arithmetic: Arithmetic, size: int = 1024, tries: int = 5) -> float:
+    """Floating-point operations a second of a large square product, the best of some tries."""
+    device, dtype = arithmetic.device, arithmetic.dtype
+    a = torch.ones(size, size, dtype=dtype, device=device)
+    best = float("inf")
+    for _ in range(tries + 1):
+        _settle(device)
+        begun = time.perf_counter()
+        torch.mm(a, a)
+        _settle(device)
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best
+
+
+def count_flops(policy: nn.Module, batch: Batch, arithmetic: Arithmetic) -> float:
+    """Floating-point operations of a window's forward and backward pass (matrix products and
+    convolutions; a multiplication and its addition are two). Leaves no trace in the policy."""
+    policy.eval()  # so that nothing that a policy does only when learning happens twice
+    try:
+        with FlopCounterMode(display=False) as counter, arithmetic.autocast():
+            policy(batch).total.backward()
+    finally:
+        policy.zero_grad(set_to_none=True)
+        policy.train()
+    return counter.get_total_flops() / len(batch.valid)
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Stopwatch:
+    """Seconds spent on training steps, and how many of them passed waiting for data.
+
+    windows: windows of a step over all processes; flops: operations of one window, per process
+    peak: operations a second that one process could do.
+    """
+
+    def __init__(self, flops: float, peak: float, processes: int) -> None:
+        self._flops, self._peak, self._processes = flops, peak * processes, processes
+        self.total_seconds = self.total_windows = 0.0
+        self._seconds = self._waited = self._windows = 0.0
+
+    @contextmanager
+    def running(self, windows: int) -> Iterator[None]:
+        """Around a training step over this many windows."""
+        begun = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - begun
+        self._windows += windows
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around the wait for a batch, inside `running`."""
+        begun = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - begun
+
+    def read(self) -> dict[str, float]:
+        """The rates since the last reading."""
+        rate = self._windows / self._seconds if self._seconds else 0.0
+        share = self._waited / self._seconds if self._seconds else 0.0
+        self.total_seconds += self._seconds
+        self.total_windows += self._windows
+        self._seconds = self._waited = self._windows = 0.0
+        return {
+            "windows_per_second": rate,
+            "data_share": share,
+            "utilisation": rate * self._flops / self._peak,
+        }

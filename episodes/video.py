@@ -1,0 +1,243 @@
+"""One video file as recordings: frames at a constant rate, upright, square, in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+from PIL import Image
+
+from episodes.episode import Narration
+from episodes.errors import UserError
+from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames, encode_jpeg
+
+CAMERA = "rgb_static"  # an egocentric video's only camera, as in GR-1
+REGIONS = ("whole", "left half", "right half")
+_MAX_PIXELS = 64_000_000
+_ROUNDING = Fraction(1, 20)  # of a period, by which a last frame may end too late
+_MAX_GAP = 60  # seconds between two frames, beyond which time stamps are taken to be broken
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How videos become recordings.
+
+    Attributes:
+        fps: frames a second of the recordings, whatever the video's own rate.
+        size: side of the pictures; the middle square of the region is scaled to it.
+        region: the part of the picture to use; a half for two views side by side.
+        seconds: longer videos become several recordings of at most this length.
+        quality: of the JPEG pictures.
+    """
+
+    fps: float = 10.0
+    size: int = 96
+    region: str = "whole"
+    seconds: float = 20.0
+    quality: int = QUALITY
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= 1000:
+            raise UserError(f"fps of videos must be in (0, 1000], not {self.fps}")
+        if not 1 <= self.size <= 4096:
+            raise UserError(f"the size of pictures must be 1 to 4096 pixels, not {self.size}")
+        if self.region not in REGIONS:
+            raise UserError(f"region must be one of {', '.join(REGIONS)}, not {self.region!r}")
+        if self.length < 1:
+            raise UserError(f"{self.seconds} s at {self.fps} fps hold no frame")
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"JPEG quality must be 1 to 100, not {self.quality}")
+
+    @property
+    def length(self) -> int:
+        """Most frames in a recording."""
+        return round(self.seconds * self.fps)
+
+
+def read_video(
+    path: Path,
+    settings: VideoSettings,
+    instruction: str = "",
+    narrations: Sequence[Narration] = (),
+) -> Iterator[EncodedEpisode]:
+    """The recordings in a video, one after the other; only one is in memory at a time.
+
+    Frame k is the picture nearest in time to k / fps, by the file's time stamps, the first
+    picture being at 0. Narrations are in seconds of the video.
+
+    Raises:
+        UserError: why the file cannot be used (without its name). It may come after the first
+            recordings, when a file turns out to be cut short.
+    """
+    pictures: list[bytes] = []
+    first = 0  # frame of the video at which the present recording starts
+
+    def recording() -> EncodedEpisode:
+        start = first / settings.fps
+        return EncodedEpisode(
+            {CAMERA: EncodedFrames(tuple(pictures), settings.size, settings.size)},
+            settings.fps,
+            instruction,
+            narrations_within(narrations, start, start + len(pictures) / settings.fps),
+            source={"start_seconds": start},
+        )
+
+    for picture in _resampled(path, settings):
+        pictures.append(picture)
+        if len(pictures) == settings.length:
+            yield recording()
+            first, pictures = first + len(pictures), []
+    if pictures:
+        yield recording()
+
+
+def narrations_within(
+    narrations: Sequence[Narration], start: float, end: float
+) -> tuple[Narration, ...]:
+    """What is said between two times, in seconds from the first of them."""
+    return tuple(
+        Narration(max(n.start, start) - start, min(n.end, end) - start, n.text)
+        for n in narrations
+        if n.start < end and (n.end > start or n.start == n.end >= start)
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A frame of the video and when it is on the screen, in seconds from the first one's start."""
+
+    frame: av.VideoFrame
+    start: Fraction
+    end: Fraction
+    aspect: float  # width of a pixel over its height
+
+    def encode(self, settings: VideoSettings) -> bytes:
+        return encode_jpeg(to_picture(self.frame, settings, self.aspect), settings.quality)
+
+
+def _resampled(path: Path, settings: VideoSettings) -> Iterator[bytes]:
+    """JPEG pictures on the regular grid; each frame of the video is converted at most once."""
+    period = 1 / Fraction(settings.fps)
+    grid = 0  # next point of the grid to fill
+    shown: _Shown | None = None
+    for following in _shown_frames(path):
+        # A point halfway between two frames takes the earlier one.
+        until = (shown.start + following.start) / 2 if shown else Fraction(-1)
+        encoded = b""
+        while shown and grid * period <= until:
+            encoded = encoded or shown.encode(settings)
+            yield encoded
+            grid += 1
+        shown = following
+    if shown is None:
+        raise UserError("holds no frame that can be decoded")
+    encoded = shown.encode(settings)
+    while grid == 0 or (grid + _ROUNDING) * period < shown.end:
+        yield encoded
+        grid += 1
+
+
+def _shown_frames(path: Path) -> Iterator[_Shown]:
+    """Frames in the order they are shown."""
+    count, origin, end = 0, None, Fraction(0)
+    try:
+        with av.open(str(path)) as container:
+            stream = _video_stream(container)
+            rate = stream.average_rate or stream.guessed_rate
+            usual = 1 / Fraction(rate) if rate else Fraction(1, 25)
+            aspect = float(stream.sample_aspect_ratio or 1) or 1.0
+            stream.thread_type = "AUTO"
+            start = Fraction(-1)
+            for frame in container.decode(stream):
+                count += 1
+                now, duration = end, usual
+                if frame.pts is not None:
+                    now, duration = frame.pts * frame.time_base, frame.duration * frame.time_base
+                    origin = now if origin is None else origin
+                    now -= origin
+                if now <= start:  # the file contradicts itself about the order
+                    continue
+                if count > 1 and now - start > _MAX_GAP:
+                    raise UserError(
+                        f"its time stamps jump from {float(start):.2f} to {float(now):.2f} seconds"
+                    )
+                start, end = now, now + (min(duration, Fraction(_MAX_GAP)) or usual)
+                yield _Shown(frame, start, end, aspect)
+            _check_complete(container, stream, count, float(end))
+    except UserError:
+        raise
+    except (av.FFmpegError, OSError, EOFError, ValueError) as error:
+        where = f"after {count} frames" if count else "at its start"
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot be decoded {where}: {reason}") from None
+
+
+def _video_stream(container: av.container.InputContainer) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise UserError(f"has no video stream, only {kinds}")
+    stream = streams[0]
+    if stream.width * stream.height > _MAX_PIXELS:
+        raise UserError(f"has pictures of {stream.width}x{stream.height}, more than can be handled")
+    return stream
+
+
+def _check_complete(
+    container: av.container.InputContainer, stream: VideoStream, count: int, end: float
+) -> None:
+    """Cut-off files of many formats end without an error: compare with what they announce."""
+    if "avi" in container.format.name and count < 0.9 * stream.frames - 1:
+        raise UserError(f"is cut short: {count} of {stream.frames} frames are there")
+    if stream.duration is not None and stream.time_base is not None:
+        announced, slack = float(stream.duration * stream.time_base), 0.5
+    else:  # the longest stream's length: sound may go on a little
+        announced, slack = (container.duration or 0) / av.time_base, 1.0
+    if count and end < 0.9 * announced - slack:
+        raise UserError(f"is cut short: {end:.1f} of {announced:.1f} seconds are there")
+
+
+def to_picture(
+    frame: av.VideoFrame, settings: VideoSettings, aspect: float = 1.0
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Upright, cropped to the middle square of the region, scaled (bicubic, antialiased)."""
+    pixels = frame.to_ndarray(format="rgb24")
+    pixels, transposed = upright(pixels, frame)
+    if transposed:
+        aspect = 1 / aspect
+    height, width = pixels.shape[:2]
+    left, right = {"whole": (0, width), "left half": (0, width / 2)}.get(
+        settings.region, (width / 2, width)
+    )
+    side = min((right - left) * aspect, height)
+    center_x, center_y = (left + right) / 2, height / 2
+    half_x, half_y = side / aspect / 2, side / 2
+    box = (center_x - half_x, center_y - half_y, center_x + half_x, center_y + half_y)
+    size = (settings.size, settings.size)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, box))
+
+
+def upright(
+    pixels: UInt8[np.ndarray, "h w 3"], frame: av.VideoFrame
+) -> tuple[UInt8[np.ndarray, "h2 w2 3"], bool]:
+    """Turn and mirror pixels as the frame's display matrix says; whether rows became columns.
+
+    The matrix sends a pixel (x, y) to (a x + c y, b x + d y); its entries are a b u c d v x y w
+    in 16.16 fixed point (ISO 14496-12, 6.2.2). Only right angles are honoured.
+    """
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return pixels, False
+    a, b, _, c, d = np.frombuffer(matrix, "=i4")[:5].tolist()
+    transposed = abs(b) + abs(c) > abs(a) + abs(d)
+    if transposed:
+        pixels = pixels.transpose(1, 0, 2)
+        a, d = c, b
+    pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(pixels), transposed

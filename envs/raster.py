@@ -6,83 +6,16 @@ that triangle is shaded (Deering et al., "The triangle processor and normal vect
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, UInt8, UInt32
+from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
+from envs.camera import Camera, Picture
 from envs.meshes import Mesh, Number, Vector, corner_normals
+from envs.textures import Atlas
 from episodes.errors import UserError
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera: `view` maps world to OpenGL camera axes (x right, y up, looking along -z).
-
-    `fov` is the vertical field of view in degrees; `near` and `far` are metres of depth.
-    """
-
-    view: Float[np.ndarray, "4 4"]
-    fov: Number
-    near: Number
-    far: Number
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.near < self.far:
-            raise UserError(f"a camera needs 0 < near < far, not near={self.near} far={self.far}")
-        if not 0 < self.fov < 180:
-            raise UserError(f"a camera's fov must lie between 0 and 180 degrees, not {self.fov}")
-        if self.width < 1 or self.height < 1:
-            raise UserError(f"a picture needs at least 1x1 pixels, not {self.width}x{self.height}")
-
-    @classmethod
-    def look_at(
-        cls,
-        eye: Vector,
-        target: Vector,
-        up: Vector,
-        *,
-        fov: Number,
-        near: Number,
-        far: Number,
-        width: int,
-        height: int,
-    ) -> "Camera":
-        """A camera at `eye` that looks at `target` with `up` pointing upwards in the picture."""
-        position = np.asarray(eye, dtype=np.float64)
-        backward = position - np.asarray(target, dtype=np.float64)
-        backward /= np.linalg.norm(backward)
-        right = np.cross(np.asarray(up, dtype=np.float64), backward)
-        right /= np.linalg.norm(right)
-        view = np.eye(4)
-        view[:3, :3] = right, np.cross(backward, right), backward
-        view[:3, 3] = -view[:3, :3] @ position
-        return cls(view, fov, near, far, width, height)
-
-    @cached_property
-    def focal(self) -> float:
-        """Focal length in pixels, the same in both directions."""
-        return self.height / 2 / np.tan(np.radians(self.fov) / 2)
-
-    @cached_property
-    def to_pixels(self) -> Float[np.ndarray, "3 4"]:
-        """World point -> (x w, y w, w): column x and row y with pixel centres at whole numbers."""
-        x, y = (self.width - 1) / 2, (self.height - 1) / 2
-        intrinsics = np.array([[self.focal, 0, -x], [0, -self.focal, -y], [0, 0, -1.0]])
-        return intrinsics @ self.view[:3]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What a camera saw: depth in metres along the optical axis (`far` where nothing is),
-    and the id of the instance seen (-1 where nothing is)."""
-
-    rgb: UInt8[np.ndarray, "h w 3"]
-    depth: Float32[np.ndarray, "h w"]
-    segmentation: Int32[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True)
@@ -147,39 +80,6 @@ class _Buffers:
         return cls(np.empty((height, width), np.float32), np.empty((height, width), np.int32))
 
 
-@dataclass(frozen=True)
-class _Atlas:
-    """Every texture with its coarser levels (each half as fine), in one array.
-
-    A texel is red + green << 8 + blue << 16.
-    """
-
-    texels: UInt32[np.ndarray, "t"]
-    where: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, textures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> "_Atlas":
-        parts = [np.zeros(0, np.uint32)]
-        where: dict[int, tuple[int, int, int, int]] = {}
-        start = 0
-        for texture in textures:
-            if id(texture) in where:
-                continue
-            high, wide = texture.shape[:2]
-            if high & (high - 1) or wide & (wide - 1) or not high or not wide:
-                raise UserError(f"a texture's sides must be powers of two, not {wide}x{high}")
-            levels = [texture.astype(np.float64)]
-            while min(levels[-1].shape[:2]) > 1:
-                fine = levels[-1]
-                coarse = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2, 3)
-                levels.append(coarse.mean(axis=(1, 3)))
-            where[id(texture)] = (start, wide.bit_length() - 1, high.bit_length() - 1, len(levels))
-            lanes = np.array([1, 1 << 8, 1 << 16])
-            parts += [(np.round(level) @ lanes).astype(np.uint32).reshape(-1) for level in levels]
-            start += sum(level.size // 3 for level in levels)
-        return cls(np.concatenate(parts), where)
-
-
 class Rasteriser:
     """Draws a fixed set of instances at given poses.
 
@@ -218,17 +118,19 @@ class Rasteriser:
         self._spheres = _stack([[_sphere(mesh)] for mesh in meshes], (4,), np.float64)
         self._background = np.round(np.clip(background, 0, 1) * 255).astype(np.uint8)
         textures = [i.texture for i in self.instances if i.texture is not None]
-        atlas = _Atlas.of(textures)
+        atlas = Atlas.of(textures)
         self._atlas = atlas.texels
         rows = [atlas.where.get(id(i.texture), (-1, 0, 0, 0)) for i in self.instances]
         self._textures = np.array(rows, dtype=np.int64).reshape(-1, 4)
         self._texels = _texel_density(self._vertices[self._faces], self._uv)
         self._texels *= 2 ** (self._textures[:, 1:3].sum(1) / 2)[self._face_instance]
         self._texels = self._texels.astype(np.float32)
-        self._points = np.empty((len(self._vertices), 3))
+        self._points = np.empty((len(self._vertices), 5))
         self._edges = np.empty((total, 9))
         self._buffers: dict[tuple[int, int], _Buffers] = {}
-        self._shadow_of: Float[np.ndarray, "n 16"] | None = None
+        self._shadow_map = np.zeros((0, 0), np.float32)
+        self._shadow_poses = np.zeros((0, 4, 4))  # what the shadow map shows
+        self._shadow_shown = np.zeros(0, np.bool_)
 
     def draw(
         self,
@@ -248,6 +150,7 @@ class Rasteriser:
             raise UserError(f"poses must have shape ({count}, 4, 4), not {poses.shape}")
         tints = self._colors if colors is None else np.ascontiguousarray(colors, dtype=np.float64)
         present = np.ones(count, dtype=np.bool_) if visible is None else visible
+        poses = np.ascontiguousarray(poses, dtype=np.float64)
         rows, shadow = self._shadow(camera, poses, present)
         buffers = self._cover(camera, poses, present, facing=1.0)
         height, width = camera.height, camera.width
@@ -299,7 +202,9 @@ class Rasteriser:
         buffers.inverse_depth.fill(1 / camera.far)
         buffers.owner.fill(-1)
         to_pixels = np.ascontiguousarray(camera.to_pixels @ poses, dtype=np.float64)
-        shown = present & _in_view(camera, to_pixels, self._spheres)
+        centers = (poses[:, :3, :3] @ self._spheres[:, :3, None])[..., 0] + poses[:, :3, 3]
+        inside = centers @ camera.sides[:, :3].T + camera.sides[:, 3]
+        shown = present & (inside >= -self._spheres[:, 3:]).all(axis=1)
         cover(
             self._vertices,
             self._faces,
@@ -324,17 +229,16 @@ class Rasteriser:
         Back faces, because a lit surface cannot lie behind its own back: nothing shades itself by
         rounding. The map is drawn again only when something has moved since.
         """
-        if not self.light.resolution:
+        if not self.light.resolution or not self.instances:
             return np.zeros((3, 4)), np.zeros((0, 0), np.float32)
-        state = np.concatenate([poses.reshape(len(poses), 16), present[:, None]], axis=1)
-        if self._shadow_of is None or not np.array_equal(state, self._shadow_of):
+        same = np.array_equal(present, self._shadow_shown)
+        if not (same and np.array_equal(poses, self._shadow_poses)):
             buffers = self._cover(self.light.camera, poses, present, facing=-1.0)
             self._shadow_map = buffers.inverse_depth.copy()
-            self._shadow_of = state
+            self._shadow_poses, self._shadow_shown = poses.copy(), present.copy()
         to_light = self.light.camera.to_pixels
-        inverse = np.linalg.inv(camera.to_pixels[:, :3])
         rows = np.empty((3, 4))
-        rows[:, :3] = to_light[:, :3] @ inverse
+        rows[:, :3] = to_light[:, :3] @ camera.from_pixels
         rows[:, 3] = to_light[:, 3] - rows[:, :3] @ camera.to_pixels[:, 3]
         return rows, self._shadow_map
 
@@ -360,15 +264,3 @@ def _texel_density(
     side, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     tile = np.abs(side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0])
     return np.sqrt(tile / np.maximum(space, 1e-20))
-
-
-def _in_view(
-    camera: Camera, to_pixels: Float[np.ndarray, "n 3 4"], spheres: Float[np.ndarray, "n 4"]
-) -> Bool[np.ndarray, "n"]:
-    """Whether a sphere around the mesh reaches in front of all five sides of the view."""
-    right, bottom = camera.width - 0.5, camera.height - 0.5
-    planes = np.array([[1, 0, 0.5], [-1, 0, right], [0, 1, 0.5], [0, -1, bottom], [0, 0, 1]])
-    rows = planes @ to_pixels
-    reach = (rows[..., :3] @ spheres[:, :3, None])[..., 0] + rows[..., 3]
-    reach += spheres[:, 3:] * np.linalg.norm(rows[..., :3], axis=2)
-    return (reach >= np.array([0, 0, 0, 0, camera.near])).all(axis=1)

@@ -32,72 +32,108 @@ def cover(
     shown,  # (n,)
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
-    points,  # (v, 3) scratch
+    points,  # (v, 5) scratch: x w, y w, w, x, y
     edges,  # (f, 9) out: a x + b y + c, a corner's barycentric weight / depth, for three
     inverse_depth,  # (h, w) in: 1 / far. out: 1 / depth
     owner,  # (h, w) in: -1. out: the face seen
 ):
     height, width = owner.shape
     largest = 1.0 / near
+    sign = -facing
     for instance in range(len(shown)):
         if not shown[instance]:
             continue
         m = to_pixels[instance]
+        m00, m01, m02, m03 = m[0]
+        m10, m11, m12, m13 = m[1]
+        m20, m21, m22, m23 = m[2]
         for v in range(vertex_start[instance], vertex_start[instance + 1]):
             x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
-            for k in range(3):
-                points[v, k] = m[k, 0] * x + m[k, 1] * y + m[k, 2] * z + m[k, 3]
+            xw = m00 * x + m01 * y + m02 * z + m03
+            yw = m10 * x + m11 * y + m12 * z + m13
+            w = m20 * x + m21 * y + m22 * z + m23
+            inverse = 1.0 / w
+            points[v, 0], points[v, 1], points[v, 2] = xw, yw, w
+            points[v, 3], points[v, 4] = xw * inverse, yw * inverse
         for f in range(face_start[instance], face_start[instance + 1]):
-            p, q, r = faces[f, 0], faces[f, 1], faces[f, 2]
+            p, q, r = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
             px, py, pw = points[p, 0], points[p, 1], points[p, 2]
             qx, qy, qw = points[q, 0], points[q, 1], points[q, 2]
             rx, ry, rw = points[r, 0], points[r, 1], points[r, 2]
-            if pw < near and qw < near and rw < near:
-                continue
             a0, b0, c0 = qy * rw - qw * ry, qw * rx - qx * rw, qx * ry - qy * rx
-            volume = -facing * (px * a0 + py * b0 + pw * c0)
+            volume = sign * (px * a0 + py * b0 + pw * c0)
             if not volume > 0.0:
                 continue
-            # The box of pixels around the part in front of the near plane.
-            left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
-            x0, y0, w0 = rx, ry, rw
-            for k in range(3):
-                if k == 0:
-                    x1, y1, w1 = px, py, pw
-                elif k == 1:
-                    x1, y1, w1 = qx, qy, qw
-                else:
-                    x1, y1, w1 = rx, ry, rw
-                if (w0 < near) != (w1 < near):
-                    s = (near - w0) / (w1 - w0)
-                    x, y = (x0 + s * (x1 - x0)) / near, (y0 + s * (y1 - y0)) / near
-                    left, right = min(left, x), max(right, x)
-                    top, bottom = min(top, y), max(bottom, y)
-                if w1 >= near:
-                    x, y = x1 / w1, y1 / w1
-                    left, right = min(left, x), max(right, x)
-                    top, bottom = min(top, y), max(bottom, y)
-                x0, y0, w0 = x1, y1, w1
+            # The box around the part in front of the near plane: its corners are those of the
+            # triangle in front, and the points where its sides pass through the plane.
+            if pw >= near and qw >= near and rw >= near:
+                left = min(points[p, 3], points[q, 3], points[r, 3])
+                right = max(points[p, 3], points[q, 3], points[r, 3])
+                top = min(points[p, 4], points[q, 4], points[r, 4])
+                bottom = max(points[p, 4], points[q, 4], points[r, 4])
+            else:
+                left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
+                before = r
+                for corner in (p, q, r):
+                    w0, w1 = points[before, 2], points[corner, 2]
+                    if (w0 < near) != (w1 < near):
+                        s = (near - w0) / (w1 - w0)
+                        x = points[before, 0] + s * (points[corner, 0] - points[before, 0])
+                        y = points[before, 1] + s * (points[corner, 1] - points[before, 1])
+                        left, right = min(left, x * largest), max(right, x * largest)
+                        top, bottom = min(top, y * largest), max(bottom, y * largest)
+                    if w1 >= near:
+                        x, y = points[corner, 3], points[corner, 4]
+                        left, right = min(left, x), max(right, x)
+                        top, bottom = min(top, y), max(bottom, y)
+                    before = corner
             if not (right >= 0.0 and left <= width - 1 and bottom >= 0.0 and top <= height - 1):
                 continue
-            # One part in a million of slack against the rounding of the divisions above.
-            first = int(max(left - 1e-6, -0.5) + 1.0) if left > 0.0 else 0
+            # A millionth of a pixel of slack against the rounding of the divisions above.
+            first = int(left + 0.999999) if left > 0.0 else 0
             last = int(min(right + 1e-6, width - 1.0))
-            upper = int(max(top - 1e-6, -0.5) + 1.0) if top > 0.0 else 0
+            upper = int(top + 0.999999) if top > 0.0 else 0
             lower = int(min(bottom + 1e-6, height - 1.0))
             if first > last or upper > lower:
                 continue
-            sign = -facing
             a0, b0, c0 = sign * a0, sign * b0, sign * c0
             a1, b1 = sign * (ry * pw - rw * py), sign * (rw * px - rx * pw)
             c1 = sign * (rx * py - ry * px)
             a2, b2 = sign * (py * qw - pw * qy), sign * (pw * qx - px * qw)
             c2 = sign * (px * qy - py * qx)
             scale = 1.0 / volume
+            broad = last - first > 6
+            if broad:
+                z0 = -1.0 / a0 if a0 != 0.0 else 0.0
+                z1 = -1.0 / a1 if a1 != 0.0 else 0.0
+                z2 = -1.0 / a2 if a2 != 0.0 else 0.0
+            else:
+                z0 = z1 = z2 = 0.0
             seen = False
             for y in range(upper, lower + 1):
                 e0, e1, e2 = b0 * y + c0, b1 * y + c1, b2 * y + c2
-                for x in range(first, last + 1):
+                begin, end = first, last
+                if broad:  # where the edges cross this row, rounded outwards
+                    low, high = float(first), float(last)
+                    cross = e0 * z0
+                    if a0 > 0.0:
+                        low = max(low, cross)
+                    elif a0 < 0.0:
+                        high = min(high, cross)
+                    cross = e1 * z1
+                    if a1 > 0.0:
+                        low = max(low, cross)
+                    elif a1 < 0.0:
+                        high = min(high, cross)
+                    cross = e2 * z2
+                    if a2 > 0.0:
+                        low = max(low, cross)
+                    elif a2 < 0.0:
+                        high = min(high, cross)
+                    if not low <= high + 1.0:
+                        continue
+                    begin, end = int(low), min(last, int(high) + 1)
+                for x in range(begin, end + 1):
                     i, j, k = a0 * x + e0, a1 * x + e1, a2 * x + e2
                     if i >= 0.0 and j >= 0.0 and k >= 0.0:
                         inverse = (i + j + k) * scale

@@ -1,9 +1,13 @@
-"""Procedural textures, each a pure function of a seed: square, power of two, seamless."""
+"""Procedural textures, each a pure function of a seed: square, power of two, seamless.
+
+`Atlas` packs textures for the rasteriser.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt32
 
 from episodes.errors import UserError
 
@@ -124,3 +128,36 @@ def noise(
     """Clouds between two colours, with `cells` features across."""
     rng = np.random.default_rng(seed)
     return _picture(_between(low, high, _smooth_noise(rng, size, (cells, cells), octaves=5)))
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Every texture with its coarser levels (each half as fine), in one array.
+
+    A texel is red + green << 8 + blue << 16.
+    """
+
+    texels: UInt32[np.ndarray, "t"]
+    where: dict[int, tuple[int, int, int, int]]
+
+    @classmethod
+    def of(cls, textures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> "Atlas":
+        parts = [np.zeros(0, np.uint32)]
+        where: dict[int, tuple[int, int, int, int]] = {}
+        start = 0
+        for texture in textures:
+            if id(texture) in where:
+                continue
+            high, wide = texture.shape[:2]
+            if high & (high - 1) or wide & (wide - 1) or not high or not wide:
+                raise UserError(f"a texture's sides must be powers of two, not {wide}x{high}")
+            levels = [texture.astype(np.float64)]
+            while min(levels[-1].shape[:2]) > 1:
+                fine = levels[-1]
+                coarse = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2, 3)
+                levels.append(coarse.mean(axis=(1, 3)))
+            where[id(texture)] = (start, wide.bit_length() - 1, high.bit_length() - 1, len(levels))
+            lanes = np.array([1, 1 << 8, 1 << 16])
+            parts += [(np.round(level) @ lanes).astype(np.uint32).reshape(-1) for level in levels]
+            start += sum(level.size // 3 for level in levels)
+        return cls(np.concatenate(parts), where)

@@ -18,7 +18,7 @@ from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames, encode_jpeg
 
 CAMERA = "rgb_static"  # an egocentric video's only camera, as in GR-1
-REGIONS = ("whole", "left half", "right half")
+REGIONS = ("whole", "left half", "right half", "left view")
 _MAX_PIXELS = 64_000_000
 _ROUNDING = Fraction(1, 20)  # of a period, by which a last frame may end too late
 _MAX_GAP = 60  # seconds between two frames, beyond which time stamps are taken to be broken
@@ -31,7 +31,8 @@ class VideoSettings:
     Attributes:
         fps: frames a second of the recordings, whatever the video's own rate.
         size: side of the pictures; the middle square of the region is scaled to it.
-        region: the part of the picture to use; a half for two views side by side.
+        region: the part of the picture to use. "left view" is the left half of pictures at least
+            twice as wide as high (two views side by side) and the whole of others.
         seconds: longer videos become several recordings of at most this length.
         quality: of the JPEG pictures.
     """
@@ -156,23 +157,24 @@ def _shown_frames(path: Path) -> Iterator[_Shown]:
             start = Fraction(-1)
             for frame in container.decode(stream):
                 count += 1
+                if frame.width * frame.height > _MAX_PIXELS:
+                    raise UserError(f"has pictures too large: {frame.width}x{frame.height}")
                 now, duration = end, usual
-                if frame.pts is not None:
+                if frame.pts is not None and frame.time_base is not None:
                     now, duration = frame.pts * frame.time_base, frame.duration * frame.time_base
                     origin = now if origin is None else origin
                     now -= origin
                 if now <= start:  # the file contradicts itself about the order
                     continue
                 if count > 1 and now - start > _MAX_GAP:
-                    raise UserError(
-                        f"its time stamps jump from {float(start):.2f} to {float(now):.2f} seconds"
-                    )
+                    times = f"{float(start):.2f} to {float(now):.2f} seconds"
+                    raise UserError(f"its time stamps jump from {times}")
                 start, end = now, now + (min(duration, Fraction(_MAX_GAP)) or usual)
                 yield _Shown(frame, start, end, aspect)
             _check_complete(container, stream, count, float(end))
     except UserError:
         raise
-    except (av.FFmpegError, OSError, EOFError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
         where = f"after {count} frames" if count else "at its start"
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"cannot be decoded {where}: {reason}") from None
@@ -184,23 +186,25 @@ def _video_stream(container: av.container.InputContainer) -> VideoStream:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise UserError(f"has no video stream, only {kinds}")
     stream = streams[0]
-    if stream.width * stream.height > _MAX_PIXELS:
-        raise UserError(f"has pictures of {stream.width}x{stream.height}, more than can be handled")
+    if stream.codec_context is None:
+        raise UserError("is in a format that cannot be decoded")
     return stream
 
 
 def _check_complete(
     container: av.container.InputContainer, stream: VideoStream, count: int, end: float
 ) -> None:
-    """Cut-off files of many formats end without an error: compare with what they announce."""
-    if "avi" in container.format.name and count < 0.9 * stream.frames - 1:
+    """AVI and Matroska files that were cut end without an error: compare with what they announce.
+
+    (MP4 fails by itself, and its announced length would count what an edit list hides.)
+    """
+    if "avi" in container.format.name and count < 0.98 * stream.frames - 1:
         raise UserError(f"is cut short: {count} of {stream.frames} frames are there")
-    if stream.duration is not None and stream.time_base is not None:
-        announced, slack = float(stream.duration * stream.time_base), 0.5
-    else:  # the longest stream's length: sound may go on a little
-        announced, slack = (container.duration or 0) / av.time_base, 1.0
-    if count and end < 0.9 * announced - slack:
-        raise UserError(f"is cut short: {end:.1f} of {announced:.1f} seconds are there")
+    if count and "matroska" in container.format.name:
+        announced = (container.duration or 0) / av.time_base  # of the longest stream
+        share, slack = (0.98, 0.3) if len(container.streams) == 1 else (0.9, 1.0)
+        if end < share * announced - slack:
+            raise UserError(f"is cut short: {end:.1f} of {announced:.1f} seconds are there")
 
 
 def to_picture(
@@ -212,9 +216,12 @@ def to_picture(
     if transposed:
         aspect = 1 / aspect
     height, width = pixels.shape[:2]
-    left, right = {"whole": (0, width), "left half": (0, width / 2)}.get(
-        settings.region, (width / 2, width)
-    )
+    two_views = settings.region == "left view" and width * aspect >= 2 * height
+    left, right = 0.0, float(width)
+    if settings.region == "left half" or two_views:
+        right = width / 2
+    elif settings.region == "right half":
+        left = width / 2
     side = min((right - left) * aspect, height)
     center_x, center_y = (left + right) / 2, height / 2
     half_x, half_y = side / aspect / 2, side / 2

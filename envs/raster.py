@@ -37,10 +37,10 @@ class Light:
     Shadows fall within `radius` metres of `center`, from a map of `resolution`^2; 0 means none.
     """
 
-    direction: Vector = (0.35, -0.5, 0.9)  # towards the light
-    ambient: Number = 0.5
-    above: Number = 0.25
-    diffuse: Number = 0.5
+    direction: Vector = (-0.35, -0.3, 1.0)  # towards the light
+    ambient: Number = 0.45
+    above: Number = 0.2
+    diffuse: Number = 0.45
     shaded: Number = 0.25
     center: Vector = (0.0, 0.0, 0.4)
     radius: Number = 1.0

@@ -190,7 +190,7 @@ def shade(
     before, instance = -1, -1
     a0 = a1 = a2 = c0 = c1 = c2 = 0.0
     sky0 = sky1 = sky2 = sun0 = sun1 = sun2 = 0.0
-    u0 = u1 = u2 = v0 = v1 = v2 = density = red = green = blue = 0.0
+    u0 = u1 = u2 = v0 = v1 = v2 = density = slope = red = green = blue = 0.0
     origin = wide0 = high0 = levels = 0
     seen = -1
     for y in range(height):
@@ -227,7 +227,9 @@ def shade(
                 if origin >= 0:
                     u0, u1, u2 = uv[f, 0, 0], uv[f, 1, 0], uv[f, 2, 0]
                     v0, v1, v2 = uv[f, 0, 1], uv[f, 1, 1], uv[f, 2, 1]
-                    density = texels[f] * pixel
+                    density = (texels[f] * pixel) ** 2
+                    b = edges[f, 1] + edges[f, 4] + edges[f, 7]
+                    slope = np.sqrt((a0 + a1 + a2) ** 2 + b * b) / pixel
             segmentation[y, x] = seen
             b0, b1, b2 = (
                 (a0 * x + c0) * distance,
@@ -262,12 +264,13 @@ def shade(
                 rgb[y, x, 1] = int(min(green * bright, 255.0) + 0.5)
                 rgb[y, x, 2] = int(min(blue * bright, 255.0) + 0.5)
                 continue
-            # The texture level whose texels are about as large as the pixel, bilinear in it.
-            footprint = density * distance
+            # The texture level whose texels cover about as much as the pixel does, stretched by
+            # the slope of the surface; bilinear in it.
+            footprint = density * distance * distance * max(1.0, slope * distance)
             start, wide, high, level = origin, wide0, high0, 1
-            while footprint > 1.5 and level < levels:
+            while footprint > 2.0 and level < levels:
                 start += 1 << (wide + high)
-                footprint *= 0.5
+                footprint *= 0.25
                 level += 1
                 wide -= 1
                 high -= 1

@@ -96,6 +96,7 @@ def videos_to_store(
         strangers=tuple(strangers),
     )
     if not good:
+        shutil.rmtree(shards)
         listed = "; ".join(f"{name} {reason}" for name, reason in report.skipped)
         raise UserError(f"{root}: none of its {len(videos)} videos can be used: {listed}")
     source = {"origin": "videos", "key": everything, "report": asdict(report)}

@@ -6,18 +6,14 @@ Each is a recipe that travels to worker processes by pickle and makes its policy
 import importlib
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from episodes.errors import UserError
 from firsthand import checkpoints
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from envs.rollout import EvaluatedPolicy, PolicyFactory
-    from policy.policy import Policy
 
 EXPERT = "expert"
 
@@ -32,26 +28,7 @@ class CheckpointActor:
         import torch
 
         torch.set_num_threads(1)
-        return TrainedPolicy(checkpoints.load_policy(self.path))
-
-
-class TrainedPolicy:
-    """A policy with the rate it was trained to act at."""
-
-    def __init__(self, policy: "Policy") -> None:
-        self.policy = policy
-        self.control_hz = policy.config.control_hz
-
-    def reset(self, instruction: str) -> None:
-        """Begin to act on an instruction."""
-        self.policy.reset(instruction)
-
-    def select_action(self, observation: Mapping[str, Any]) -> "np.ndarray":
-        """The next relative action, (7,)."""
-        try:
-            return self.policy.select_action(observation)
-        except ValueError as error:  # what the policy cannot do, said by the policy
-            raise UserError(str(error)) from error
+        return checkpoints.load_policy(self.path)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ spells out, plus one file for every choice (`corpus=videos`). Two keys belong to
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -149,8 +149,7 @@ def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
     for override in parsed:
         below_free = str(override.key_or_group).rpartition(".")[0] in free
         if override not in choices and override.key_or_group not in known and not below_free:
-            shown = [k for k in known if k not in known_groups] + known_groups
-            raise UserError(unknown_key(str(override.key_or_group), shown))
+            raise UserError(_unknown(str(override.key_or_group), known, schema))
     composed, chosen = _compose(command, parsed, free)
     run, resume = composed.pop("run"), composed.pop("resume")
     if not isinstance(resume, bool):
@@ -162,6 +161,15 @@ def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
     words = tuple(o.input_line for o in parsed if o.key_or_group not in RUN_KEYS)
     path = None if run is None else str(run)
     return Settings(config, plain(config), tuple(str(w) for w in words), path, resume)
+
+
+def _unknown(key: str, known: Sequence[str], schema: Schema) -> str:
+    """The message for a key that does not exist, or not with the choice that was made."""
+    group, _, name = key.partition(".")
+    for option, kind in schema.choices.get(group, {}).items():
+        if name in {f.name for f in fields(kind)}:
+            return f"unknown key {key!r} here; it belongs to {group}={option}"
+    return unknown_key(key, known)
 
 
 def _compose(
@@ -204,7 +212,8 @@ def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def _register(command: str, schema: Schema) -> None:
     """Put the schemas where the YAML files name them: `<command>_schema`, `<choice>_schema`."""
     store = ConfigStore.instance()
-    top: DictConfig = OmegaConf.create({**RUN_KEYS, **plain(schema.kind)})
+    values = {k: v for k, v in plain(schema.kind).items() if k not in schema.choices}
+    top: DictConfig = OmegaConf.create({**RUN_KEYS, **values})
     store.store(name=f"{command}_schema", node=top, provider="firsthand")
     for group, kinds in schema.choices.items():
         for option, kind in kinds.items():

@@ -28,6 +28,8 @@ class Command:
 COMMANDS = {
     command.name: command
     for command in (
+        Command("pretrain", "future-frame pretraining on video", "pretrain"),
+        Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
         Command("benchmark world", "the world's speed, raster against tiny", "benchmark_world"),

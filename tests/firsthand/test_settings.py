@@ -41,7 +41,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Toy:
-    corpus: Nursery | Videos
+    corpus: Nursery | Videos = field(default_factory=Nursery)
     training: Train = field(default_factory=Train)
     cameras: tuple[str, ...] = ("a", "b")
     limit: float | None = None
@@ -111,7 +111,8 @@ def test_the_last_word_for_a_key_counts() -> None:
     [
         (["traning.steps=3"], "unknown key 'traning.steps'; did you mean 'training.steps'?"),
         (["stepz=3"], "did you mean 'training.steps'?"),
-        (["corpus.root=x"], "unknown key 'corpus.root'; did you mean"),
+        (["corpus.root=x"], "unknown key 'corpus.root' here; it belongs to corpus=videos"),
+        (["corpus.clipz=1"], "unknown key 'corpus.clipz'; did you mean 'corpus.clips'?"),
         (["qqq=1"], "unknown key 'qqq'"),
         (["corpus=video"], "corpus=video: did you mean 'videos'? (one of: nursery, videos)"),
         (["corpus=moon"], "corpus=moon: must be one of: nursery, videos"),

@@ -1,0 +1,18 @@
+"""The whole story on this machine: watch, learn to predict, learn to act, act, report."""
+
+from firsthand import demo_report
+from firsthand.console import say
+from firsthand.demo import DemoConfig, demo
+from firsthand.run import Run
+from firsthand.settings import Schema
+
+SCHEMA = Schema(DemoConfig)
+
+
+def execute(config: DemoConfig, run: Run) -> None:
+    """Run the stages, print the table, write the report."""
+    result = demo(config, run.path)
+    demo_report.show(result)
+    report = demo_report.write(result, run.path)
+    say(f"{sum(result.seconds.values()) / 60:.1f} minutes; the report: {report}")
+    say(f"to look at it: tensorboard --logdir {run.path} --samples_per_plugin images=200")

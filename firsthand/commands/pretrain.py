@@ -1,0 +1,30 @@
+"""Future-frame pretraining on video."""
+
+from dataclasses import dataclass, field
+
+from envs.nursery_corpus import NurseryConfig
+from firsthand import corpora, training_report
+from firsthand.run import Run
+from firsthand.settings import Schema
+from pretrain.recipe import PretrainConfig, pretrain
+
+
+@dataclass(frozen=True)
+class PretrainCommand(PretrainConfig):
+    """The recipe's settings and the corpus it learns from."""
+
+    corpus: corpora.Corpus = field(default_factory=NurseryConfig)
+
+
+SCHEMA = Schema(
+    PretrainCommand,
+    {"corpus": {"nursery": NurseryConfig, "episodes": corpora.EpisodesCorpus}},
+)
+
+
+def execute(config: PretrainCommand, run: Run) -> None:
+    """Make or find the corpus, train, say what came of it."""
+    files = corpora.files_of(config.corpus)
+    recipe = PretrainConfig(config.policy, config.training, config.in_memory)
+    result = pretrain(recipe, files, run.path, resume=run.resume)
+    training_report.report(result, run.path)

@@ -1,0 +1,142 @@
+"""Records of an evaluation on disk: one JSON line a trial, safe to be killed at any moment."""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from rich.console import Console
+
+from episodes.errors import UserError
+
+_PACKAGES = ("firsthand", "numpy", "pybullet", "numba", "gymnasium", "torch")
+
+Record = dict[str, Any]
+
+
+class ResultLog:
+    """The records of one kind of evaluation, `<kind>.jsonl`, and what they depend on,
+    `<kind>.config.json`.
+
+    Every record is on the disk before the next is taken. Records that exist are continued only on
+    request, and only when they were made in the same way.
+
+    Args:
+        out: folder of the results.
+        kind: "tasks" or "chains".
+        circumstances: all that the records depend on, ready for JSON.
+        resume: continue what is there.
+
+    Raises:
+        UserError: there are results already, and they are not to be or must not be continued, or
+            they are damaged.
+    """
+
+    def __init__(
+        self, out: Path, kind: str, circumstances: Mapping[str, Any], resume: bool
+    ) -> None:
+        self.path = out / f"{kind}.jsonl"
+        self.records: dict[int, Record] = {}
+        header = out / f"{kind}.config.json"
+        circumstances = json.loads(json.dumps(circumstances))
+        if header.exists():
+            if not resume:
+                raise UserError(
+                    f"{self.path} already holds results: add resume=true to continue them, "
+                    "or choose another folder"
+                )
+            _check_same(header, _load(header), circumstances)
+            self._read()
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)
+            write_text(header, json.dumps(circumstances, indent=1))
+        self._file = open(self.path, "ab")  # noqa: SIM115
+
+    def _read(self) -> None:
+        """Take over finished records; a last line that was cut off is removed from the file."""
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
+        if torn := lines.pop():
+            Console(stderr=True).print(
+                f"{self.path}: dropped a record that was being written when the evaluation ended "
+                f"({len(torn)} bytes)"
+            )
+            with open(self.path, "r+b") as file:
+                file.truncate(sum(len(line) + 1 for line in lines))
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                self.records[record["index"]] = record
+            except (ValueError, KeyError, TypeError):
+                raise UserError(f"{self.path}: line {number} is no record of a trial") from None
+
+    def append(self, record: Record) -> None:
+        """Add a record; it is on the disk when this returns."""
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.records[record["index"]] = record
+
+    def finish(self) -> tuple[Record, ...]:
+        """Put the records in order of their index, whoever was done first, and return them."""
+        ordered = tuple(self.records[index] for index in sorted(self.records))
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in ordered))
+        return ordered
+
+    def __enter__(self) -> "ResultLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is either complete or not there."""
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what results depend on, as far as it is installed."""
+    found = {"python": python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _load(header: Path) -> dict[str, Any]:
+    try:
+        return json.loads(header.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{header}: is no readable JSON: {error}") from None
+
+
+def _check_same(header: Path, before: Any, now: Any) -> None:
+    if differences := _differences(before, now):
+        raise UserError(
+            f"{header.parent} holds results made in another way, which cannot be mixed: "
+            f"{'; '.join(differences)}. Use the same settings or another folder"
+        )
+
+
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two JSON values, by its full name."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            difference
+            for key in sorted(before.keys() | now.keys())
+            for difference in _differences(
+                before.get(key), now.get(key), f"{name}.{key}" if name else key
+            )
+        ]
+    return [] if before == now else [f"{name} was {before!r} and is now {now!r}"]

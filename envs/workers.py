@@ -1,0 +1,178 @@
+"""Jobs done by several processes, with a clear end when one of them fails."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
+from typing import Any, TypeVar
+
+from episodes.errors import UserError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# One environment and one policy a process: more threads each would only get in each other's way.
+_ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    )
+}
+
+
+def run(
+    make: Callable[[], Callable[[Job], Result]],
+    next_job: Callable[[], Job | None],
+    workers: int,
+) -> Iterator[tuple[Job, Result]]:
+    """Every job with its result, as they are done.
+
+    Each of `workers` new processes calls `make` once and what it returns for every job; with 0
+    workers, this process does. What was made is closed in the end if it has a method `close`.
+    `next_job` is called whenever somebody is idle; None means that nothing is to be done until
+    another job has finished, or ever. All that crosses between processes must be picklable.
+
+    Raises:
+        UserError: a job raised one.
+        RuntimeError: a job raised anything else, or a process died; says which job.
+    """
+    if workers == 0:
+        with ExitStack() as stack:
+            work = None
+            while (job := next_job()) is not None:
+                work = work or stack.enter_context(_closing(make()))
+                yield job, work(job)
+        return
+    context = get_context("spawn")
+    crew = [_Worker(context, make) for _ in range(workers)]
+    try:
+        while True:
+            for worker in crew:
+                if not worker.busy and (job := next_job()) is not None:
+                    worker.give(job)
+            if not (busy := [worker for worker in crew if worker.busy]):
+                return
+            ready = wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection in ready:
+                    yield worker.take()
+    finally:
+        for worker in crew:
+            worker.stop()
+
+
+class _Worker:
+    """A process and the job it is busy with. It starts with its first job."""
+
+    def __init__(self, context: SpawnContext, make: Callable[[], Callable[[Any], Any]]) -> None:
+        self.connection, self._other_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(make, self._other_end), daemon=True)
+        self._started = False
+        self.busy = False
+        self._job: Any = None
+
+    def give(self, job: Any) -> None:
+        if not self._started:
+            with _one_thread():
+                self._process.start()
+            self._other_end.close()
+            self._started = True
+        self._job, self.busy = job, True
+        try:
+            self.connection.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._death() from None
+
+    def take(self) -> tuple[Any, Any]:
+        """The finished job and its result."""
+        try:
+            kind, value = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            raise self._death() from None
+        if kind == "user error":
+            raise UserError(value)
+        if kind == "error":
+            raise RuntimeError(f"a worker process failed at {self._job}:\n{value}")
+        self.busy = False
+        return self._job, value
+
+    def _death(self) -> RuntimeError:
+        self._process.join(timeout=5)
+        code = self._process.exitcode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited {code}"
+        return RuntimeError(f"a worker process died ({how}) at {self._job}")
+
+    def stop(self) -> None:
+        self.connection.close()
+        if not self._started:
+            self._other_end.close()
+            return
+        if self.busy:
+            self._process.terminate()  # an idle one ends when it sees the closed connection
+        self._process.join(timeout=10)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """New processes inherit these settings; numeric libraries read them when they are loaded."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> None:
+    """The life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us, and we tidy up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    with ExitStack() as stack:
+        work = None
+        while True:
+            try:
+                job = connection.recv()
+                try:
+                    work = work or stack.enter_context(_closing(make()))
+                    answer = ("done", work(job))
+                except UserError as error:
+                    answer = ("user error", str(error))
+                except Exception:
+                    answer = ("error", traceback.format_exc())
+                connection.send(answer)
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                return  # the parent has gone, or has no more jobs
+
+
+@contextmanager
+def _closing(work: Any) -> Iterator[Any]:
+    try:
+        yield work
+    finally:
+        if hasattr(work, "close"):
+            work.close()
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

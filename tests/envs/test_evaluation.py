@@ -1,0 +1,236 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
+from envs.instructions import HELD_OUT, TRAINING
+from envs.intervals import wilson
+from envs.tasks import TASKS
+from episodes.errors import UserError
+from tests.envs.conftest import ROOT
+from tests.envs.evaluated_policies import (
+    Counting,
+    Dying,
+    Presser,
+    Raising,
+    without_checkpoint,
+)
+
+BLIND = EvaluationConfig(
+    tasks=("turn_on_led", "open_drawer", "turn_off_led"),
+    trials=2,
+    chains=12,
+    steps=60,
+    cameras={},
+    workers=0,
+    policy="presser",
+)
+SEEING = replace(BLIND, trials=3, steps=30, cameras={"rgb_static": 32, "rgb_gripper": 24})
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_single_tasks(tmp_path):
+    results = evaluate_tasks(Presser, BLIND, tmp_path)
+    assert [record["index"] for record in results.records] == list(range(6))
+    assert [record["group"] for record in results.records] == list(BLIND.tasks) * 2
+    assert results.by_task == {
+        "open_drawer": wilson(0, 2),
+        "turn_on_led": wilson(2, 2),
+        "turn_off_led": wilson(2, 2),
+    }
+    assert results.success == wilson(4, 6)
+    for record in results.records:
+        (subtask,) = record["subtasks"]
+        assert subtask["instruction"] in HELD_OUT[subtask["task"]]
+        assert record["instructions"] == [subtask["instruction"]]
+        assert (subtask["steps"] < 60) == subtask["success"] == record["success"]
+        assert subtask["steps"] % 3 == 0
+        assert (record["control_hz"], record["renderer"], record["seed"]) == (10, "raster", 0)
+    lines = (tmp_path / "tasks.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == list(results.records)
+    summary = json.loads((tmp_path / "tasks.summary.json").read_text())
+    assert summary["success"]["value"] == pytest.approx(4 / 6)
+    assert summary["by_task"]["open_drawer"]["n"] == 2
+    assert summary["config"]["renderer"] == "raster"
+    assert summary["versions"]["pybullet"]
+    assert "| turn_on_led | 2 | 100.0% |" in (tmp_path / "tasks.summary.md").read_text()
+
+
+def test_chains(tmp_path):
+    config = replace(BLIND, chains=24, instructions="training")
+    results = evaluate_chains(partial(Counting, tmp_path / "resets"), config, tmp_path)
+    attempts = 0
+    for record in results.records:
+        assert len(record["tasks"]) == len(record["instructions"]) == 5
+        outcomes = [subtask["success"] for subtask in record["subtasks"]]
+        attempts += len(outcomes)
+        assert outcomes == [True] * record["solved"] + [False]  # the first failure ends a chain
+        # all that a presser can do is switch the LED, and on and off are never in one chain
+        leds = [task in ("turn_on_led", "turn_off_led") for task in record["tasks"]]
+        assert record["solved"] == (leds[0])
+        for subtask, task in zip(record["subtasks"], record["tasks"], strict=False):
+            assert subtask["task"] == task
+            assert subtask["instruction"] in TRAINING[task]
+    assert len(list((tmp_path / "resets").iterdir())) == attempts
+    solved = [record["solved"] for record in results.records]
+    assert 0 < sum(solved) < 24
+    assert results.average_length.value == pytest.approx(sum(solved) / 24)
+    assert results.success_at == (wilson(sum(solved), 24), *[wilson(0, 24)] * 4)
+    assert "Average length" in (tmp_path / "chains.summary.md").read_text()
+
+
+def test_results_do_not_depend_on_the_number_of_workers(tmp_path):
+    for workers in (1, 2):
+        config = replace(SEEING, workers=workers)
+        evaluate_tasks(Presser, config, tmp_path / str(workers))
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_videos_show_the_first_of_each_outcome(tmp_path):
+    evaluate_tasks(Presser, SEEING, tmp_path)
+    names = {path.name for path in (tmp_path / "videos").iterdir()}
+    records = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    assert names == {record["video"].split("/")[1] for record in records if record["video"]}
+    expected = set()
+    for task in SEEING.tasks:
+        for success, word in ((True, "success"), (False, "failure")):
+            of_kind = [r for r in records if r["group"] == task and r["success"] == success]
+            expected |= {f"tasks-{record['index']:05d}-{task}-{word}.mp4" for record in of_kind[:1]}
+    assert names == expected
+    assert len(names) >= 3
+
+
+def test_no_state_leaks_between_trials(tmp_path):
+    """A trial has the same outcome whatever was run before it."""
+    both = evaluate_tasks(Presser, BLIND, tmp_path / "both").records
+    alone = evaluate_tasks(
+        Presser, replace(BLIND, tasks=BLIND.tasks[2:]), tmp_path / "alone"
+    ).records
+    wanted = [record for record in both if record["group"] == "turn_off_led"]
+    for one, other in zip(wanted, alone, strict=True):
+        assert one | {"index": 0} == other | {"index": 0}
+
+
+def test_resuming_runs_only_what_is_missing(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    evaluate_tasks(Presser, SEEING, whole)
+    evaluate_tasks(Presser, SEEING, cut)
+    lines = (cut / "tasks.jsonl").read_bytes().splitlines(keepends=True)
+    (cut / "tasks.jsonl").write_bytes(b"".join(lines[:4]))
+    resets = tmp_path / "resets"
+    evaluate_tasks(partial(Counting, resets), SEEING, cut, resume=True)
+    assert len(list(resets.iterdir())) == len(lines) - 4
+    assert contents(cut) == contents(whole)
+    evaluate_tasks(without_checkpoint, SEEING, cut, resume=True)  # nothing is left to do
+    assert contents(cut) == contents(whole)
+
+
+def test_a_torn_line_is_dropped_with_a_note(tmp_path, capsys):
+    evaluate_tasks(Presser, BLIND, tmp_path)
+    before = contents(tmp_path)
+    lines = (tmp_path / "tasks.jsonl").read_bytes()
+    (tmp_path / "tasks.jsonl").write_bytes(lines[:-50])
+    evaluate_tasks(Presser, BLIND, tmp_path, resume=True)
+    assert contents(tmp_path) == before
+    assert "dropped a record" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    evaluate_tasks(Presser, replace(BLIND, trials=1), tmp_path)
+    path = tmp_path / "tasks.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + "{broken\n" + lines[2])
+    with pytest.raises(UserError, match=r"tasks\.jsonl: line 2 is no record"):
+        evaluate_tasks(Presser, replace(BLIND, trials=1), tmp_path, resume=True)
+
+
+def test_results_are_not_mixed(tmp_path):
+    once = replace(BLIND, trials=1)
+    evaluate_tasks(Presser, once, tmp_path)
+    with pytest.raises(UserError, match="already holds results: add resume=true"):
+        evaluate_tasks(Presser, once, tmp_path)
+    with pytest.raises(UserError, match="config.renderer was 'raster' and is now 'tiny'"):
+        evaluate_tasks(Presser, replace(once, renderer="tiny"), tmp_path, resume=True)
+    with pytest.raises(UserError, match="config.policy was 'presser' and is now 'better'"):
+        evaluate_tasks(Presser, replace(once, policy="better"), tmp_path, resume=True)
+    evaluate_chains(Presser, replace(once, chains=1), tmp_path)  # chains lie beside tasks
+    evaluate_tasks(Presser, replace(once, workers=1), tmp_path, resume=True)
+
+
+def test_a_policy_that_fails_is_named(tmp_path):
+    config = replace(BLIND, workers=2)
+    with pytest.raises(RuntimeError, match="(?s)failed at trial . .*the policy has a flaw"):
+        evaluate_tasks(Raising, config, tmp_path / "raising")
+    with pytest.raises(RuntimeError, match=r"killed by signal 9\) at trial"):
+        evaluate_tasks(Dying, config, tmp_path / "dying")
+    with pytest.raises(UserError, match="^nowhere: there is no checkpoint$"):
+        evaluate_tasks(without_checkpoint, config, tmp_path / "without")
+    # what was finished before the death is kept
+    results = evaluate_tasks(Presser, config, tmp_path / "dying", resume=True)
+    assert contents(tmp_path / "dying") == contents_of_a_clean_run(tmp_path / "clean", results)
+
+
+def contents_of_a_clean_run(folder, results):
+    again = evaluate_tasks(Presser, BLIND, folder)
+    assert again.records == results.records
+    return contents(folder)
+
+
+def test_killed_and_resumed(tmp_path):
+    config = replace(BLIND, trials=6, workers=2)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    evaluate_tasks(Presser, config, whole)
+    script = tmp_path / "evaluate.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {ROOT!r})\n"
+        "from pathlib import Path\n"
+        "from envs.evaluation import EvaluationConfig, evaluate_tasks\n"
+        "from tests.envs.evaluated_policies import Presser\n"
+        "if __name__ == '__main__':\n"
+        f"    evaluate_tasks(Presser, {config!r}, Path({str(cut)!r}))\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL)
+    with process:
+        while not (cut / "tasks.jsonl").exists() or not (cut / "tasks.jsonl").stat().st_size:
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    done = (cut / "tasks.jsonl").read_bytes().count(b"\n")
+    evaluate_tasks(Presser, config, cut, resume=True)
+    assert 0 < done <= 18
+    assert contents(cut) == contents(whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tasks": ("fly",)}, "unknown task 'fly'; there are push_red_block_right"),
+        ({"tasks": ()}, "tasks must name one task or more"),
+        ({"tasks": ("open_drawer", "open_drawer")}, "each once"),
+        ({"trials": 0}, "trials must be 1 or more, not 0"),
+        ({"workers": -1}, "workers must be 0 or more, not -1"),
+        ({"action_repeat": 400}, "action_repeat must be 1 to steps=360: 400"),
+    ],
+)
+def test_configurations_are_checked(settings, message):
+    with pytest.raises(UserError, match=message):
+        EvaluationConfig(**settings)
+
+
+def test_all_tasks_by_default():
+    assert EvaluationConfig().tasks == tuple(TASKS)

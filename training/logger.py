@@ -6,6 +6,7 @@ Tags: train/*, held_out/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
 import io
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ class TensorBoardLogger:
     """Event files that TensorBoard shows. Steps after `done` from an earlier life are hidden."""
 
     def __init__(self, folder: Path, done: int) -> None:
+        _wait_for_a_new_second(folder)
         self._writer = SummaryWriter(str(folder), purge_step=done + 1)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -175,6 +177,15 @@ def gif_summary(frames: UInt8[np.ndarray, "t h w 3"], fps: float) -> Summary.Ima
     return Summary.Image(
         height=height, width=width, colorspace=colours, encoded_image_string=buffer.getvalue()
     )
+
+
+def _wait_for_a_new_second(folder: Path) -> None:
+    """TensorBoard reads event files in the order of their names, which begin with the second."""
+    for _ in range(25):
+        now = f".{int(time.time())}."
+        if not any(now in path.name for path in folder.glob("events.out.tfevents.*")):
+            return
+        time.sleep(0.05)
 
 
 def _whole_lines(path: Path) -> list[str]:

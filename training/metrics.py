@@ -37,17 +37,18 @@ def squared_error(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> F
 def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
     """Structural similarity of each pair of pictures in 0..1 (Wang et al. 2004, equation 13).
 
-    Gaussian windows of 11 x 11 pixels that lie inside the picture, averaged over places and
-    colours. Needs pictures of at least 11 x 11 pixels.
+    Gaussian windows of 11 x 11 pixels around every pixel (pictures continued by reflection),
+    averaged over places and colours.
     """
     offsets = torch.arange(_WINDOW, dtype=a.dtype, device=a.device) - (_WINDOW - 1) / 2
     bell = torch.exp(-offsets.square() / (2 * _SIGMA**2))
     bell = bell / bell.sum()
 
     def blur(x: Tensor) -> Tensor:
-        flat = x.reshape(-1, 1, *x.shape[-2:])
+        flat = F.pad(x, (_WINDOW // 2,) * 4, mode="reflect")
+        flat = flat.reshape(-1, 1, *flat.shape[-2:])
         flat = F.conv2d(F.conv2d(flat, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
-        return flat.view(*x.shape[:2], *flat.shape[-2:])
+        return flat.view(x.shape)
 
     mean_a, mean_b, aa, bb, ab = blur(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
     variances = (aa - mean_a**2).clamp(min=0) + (bb - mean_b**2).clamp(min=0)

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,8 +74,7 @@ def test_two_halves_of_a_step_equal_the_whole(tmp_path):
         assert one == pytest.approx(other, rel=1e-4)
 
 
-def test_reader_processes_change_nothing(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+def test_reader_processes_change_nothing(processes, tmp_path):
     run(tmp_path / "none")
     run(tmp_path / "two", dataclasses.replace(CONFIG, workers=2))
     assert figures(tmp_path / "none") == figures(tmp_path / "two")

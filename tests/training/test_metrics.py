@@ -1,0 +1,85 @@
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from policy.batch import Prediction
+from tests.training.tiny_policy import TinyWindows, make_policy
+from training.distributed import Team
+from training.loader import Embedder, held_out_batches
+from training.metrics import Means, evaluate_video, psnr, squared_error, ssim
+
+
+def batches(**options):
+    embed = Embedder(make_policy().encode_instructions)
+    device = torch.device("cpu")
+    return list(held_out_batches(TinyWindows(10, **options), embed, 4, 3, 0, device))
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1, 1.0])
+@pytest.mark.parametrize("size", [11, 24, 37])
+def test_ssim_and_psnr_against_torchmetrics(noise, size):
+    generator = torch.Generator().manual_seed(size)
+    a = torch.rand(3, 3, size, size + 2, generator=generator)
+    b = (a + noise * torch.randn(a.shape, generator=generator)).clamp(0, 1)
+    from torchmetrics.functional.image import (  # after `policy`, which mends torchvision
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
+
+    theirs = structural_similarity_index_measure(a, b, data_range=1.0, reduction="none")
+    torch.testing.assert_close(ssim(a, b), theirs, rtol=1e-4, atol=1e-5)
+    ratio = peak_signal_noise_ratio(a, b, data_range=1.0).item()
+    assert psnr(squared_error(a, b).mean().item()) == pytest.approx(ratio, rel=1e-5)
+    torch.testing.assert_close(ssim(a, a), torch.ones(3))
+
+
+class Oracle:
+    """Predicts what it is told from the batch."""
+
+    def __init__(self, frames):
+        self._frames = frames
+
+    def predict(self, batch):
+        return Prediction(None, {"rgb_static": self._frames(batch).float() / 255}, {})
+
+
+def test_skill_is_one_for_the_truth_and_zero_for_a_copy():
+    perfect = evaluate_video(Oracle(lambda b: b.future["rgb_static"]), batches())
+    copied = evaluate_video(Oracle(lambda b: b.images["rgb_static"]), batches())
+    assert perfect["skill"] == 1
+    assert perfect["psnr"] == math.inf
+    assert perfect["ssim/rgb_static"] == pytest.approx(1)
+    assert copied["skill"] == 0
+    assert copied["psnr"] == copied["psnr_copy"] == perfect["psnr_copy"]
+
+
+def test_frames_without_a_future_do_not_count():
+    def spoil(batch):
+        known = torch.tensor([[True, False]]).expand_as(batch.valid)
+        images = {"rgb_static": batch.images["rgb_static"].clone()}
+        images["rgb_static"][:, 1] = 0
+        return dataclasses.replace(batch, images=images, future_valid=known)
+
+    oracle = Oracle(lambda b: b.future["rgb_static"] // 2)
+    plain = [
+        dataclasses.replace(b, future_valid=torch.tensor([[True, False]]).expand_as(b.valid))
+        for b in batches()
+    ]
+    spoilt = [spoil(batch) for batch in batches()]
+    assert evaluate_video(oracle, plain) == evaluate_video(oracle, spoilt)
+
+
+def test_without_futures_there_is_nothing_to_report():
+    silent = [dataclasses.replace(b, future=None, future_valid=None) for b in batches()]
+    assert evaluate_video(make_policy(), silent) == {}
+
+
+def test_means_over_different_counts():
+    means = Means()
+    for value in (1.0, 2.0, 6.0):
+        means.add({"a": torch.tensor(value)})
+    means.add({"b": torch.tensor(5.0)})
+    assert means.read(Team()) == {"a": 3.0, "b": 5.0}
+    assert means.read(Team()) == {}

@@ -28,6 +28,7 @@ class Command:
 COMMANDS = {
     command.name: command
     for command in (
+        Command("convert", "a folder of videos to episodes", "convert"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),

@@ -16,10 +16,7 @@ class PretrainCommand(PretrainConfig):
     corpus: corpora.Corpus = field(default_factory=NurseryConfig)
 
 
-SCHEMA = Schema(
-    PretrainCommand,
-    {"corpus": {"nursery": NurseryConfig, "episodes": corpora.EpisodesCorpus}},
-)
+SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
 
 
 def execute(config: PretrainCommand, run: Run) -> None:

@@ -39,6 +39,7 @@ class Scene:
     furniture: Furniture
     toys: tuple[Toy, ...]
     spots: Float[np.ndarray, "n 2"]  # where the toys stand at first
+    covered: int | None  # which of them stands under the bucket at first
     turns: Float[np.ndarray, "n"]  # how they are turned about z, radians
     hand: tuple[Part, ...]
     side: int  # 1: a right hand, -1: a left one
@@ -63,7 +64,7 @@ class Clip:
     """
 
     scene: Scene
-    fps: float
+    fps: int
     positions: Float[np.ndarray, "t n 3"]
     turns: Float[np.ndarray, "t n 3 3"]
     sliders: Float[np.ndarray, "t s"]
@@ -84,6 +85,8 @@ def make_scene(rng: np.random.Generator) -> Scene:
     furniture = furnish(rng)
     toys = _choose_toys(rng)
     spots, kept = _place(rng, toys, furniture)
+    toys = [toys[i] for i in kept]
+    covered = _cover(rng, toys, spots)
     side = 1 if rng.random() < 0.75 else -1
     skin = np.array(SKINS[rng.integers(len(SKINS))]) * rng.uniform(0.9, 1.05)
     sleeve = np.array(COLORS[str(rng.choice(list(COLORS)))]) * rng.uniform(0.5, 1.0)
@@ -101,9 +104,10 @@ def make_scene(rng: np.random.Generator) -> Scene:
     return Scene(
         room=room(rng),
         furniture=furniture,
-        toys=tuple(toys[i] for i in kept),
+        toys=tuple(toys),
         spots=spots,
-        turns=rng.uniform(-0.6, 0.6, len(kept)),
+        covered=covered,
+        turns=rng.uniform(-0.6, 0.6, len(toys)),
         hand=hand_parts(dyed(skin), dyed(sleeve), rng.uniform(0.02, 0.2)),
         side=side,
         eye=np.array(
@@ -163,7 +167,22 @@ def _place(
     return np.array(spots).reshape(-1, 2), kept
 
 
-def imagine(seed: int, index: int, seconds: float, fps: float) -> Clip:
+def _cover(
+    rng: np.random.Generator, toys: list[Toy], spots: Float[np.ndarray, "n 2"]
+) -> int | None:
+    """Sometimes the bucket is put over a toy (its spot is changed); which one is returned."""
+    for bucket, lid in enumerate(toys):
+        for index, toy in enumerate(toys):
+            away = np.hypot(*(spots - spots[index]).T)
+            needed = np.array([lid.radius + other.radius + 0.01 for other in toys])
+            needed[[bucket, index]] = 0.0
+            if lid.covers(toy) and (away >= needed).all() and rng.random() < 0.4:
+                spots[bucket] = spots[index]
+                return index
+    return None
+
+
+def imagine(seed: int, index: int, seconds: float, fps: int) -> Clip:
     """Clip number `index` of the world `seed`: what happens in it and what is said.
 
     The same arguments give the same bits in any process. `fps` should divide `TICKS`.
@@ -209,6 +228,8 @@ def _set_up(scene: Scene) -> Stage:
         Body(toy, np.array([*spot, toy.half_height]), rotation(2, turn))
         for toy, spot, turn in zip(scene.toys, scene.spots, scene.turns, strict=True)
     ]
+    if scene.covered is not None:
+        bodies[scene.covered].cover = next(body for body in bodies if body.toy.hollow)
     rest = Hand(np.array([0.13 * scene.side, -0.06, 0.05]), 0.35, 0.3 * scene.side, 0.25)
     return Stage(
         bodies,

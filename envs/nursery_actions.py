@@ -34,16 +34,15 @@ def play(stage: Stage, rng: Rng) -> Script:
     share = np.array(weights) / sum(weights)
     yield from wait(stage, rng.uniform(0.1, 0.5))
     while True:
-        script = actions[rng.choice(len(actions), p=share)](stage, rng)
-        if script is None:
-            continue
-        yield from script
+        order = rng.choice(len(actions), len(actions), replace=False, p=share)
+        scripts = (actions[i](stage, rng) for i in order)
+        yield from next((script for script in scripts if script is not None), ())
         stage.pusher, stage.sliding = None, None
         if rng.random() < 0.5:
             stage.gaze = None
         if rng.random() < 0.45:
             yield from glide(stage, stage.rest)
-        yield from wait(stage, rng.uniform(0.05, 0.4))
+        yield from wait(stage, rng.uniform(0.06, 0.4))
 
 
 # Actions on toys
@@ -146,7 +145,9 @@ def _show(stage: Stage, body: Body, spot: Float[np.ndarray, "2"]) -> Script:
     stage.begin("show", body.toy.name)
     ahead = np.array([0.0, 0.17, 0.0]) - stage.eye
     near = stage.eye + 0.235 * ahead / np.linalg.norm(ahead)
-    yield from carry(stage, near + [0.01 * stage.side, 0, 0], roll=2.3, pitch=0.05)
+    # On the open palm, which is turned up.
+    palm = Hand(near + [0.01 * stage.side, 0, 0], 0.05, 2.3 * stage.side, min(0.4, stage.hand.curl))
+    yield from glide(stage, palm, arc=0.02)
     hand = stage.hand
     for side in (1, -1, 0):
         point = hand.point + [0.012 * side, 0.0, 0.006 * side]
@@ -226,9 +227,9 @@ def hide_under(stage: Stage, rng: Rng) -> Script | None:
         return None
     bucket = buckets[0]
     for body in candidates(stage, rng):
-        small = body.toy.radius < 0.72 * bucket.toy.radius
-        small = small and body.toy.half_height < 0.75 * bucket.toy.half_height
-        if small and clear(stage, body.position[:2], bucket.toy.radius, body, bucket):
+        if bucket.toy.covers(body.toy) and clear(
+            stage, body.position[:2], bucket.toy.radius, body, bucket
+        ):
 
             def script(body: Body = body) -> Script:
                 stage.begin("hide", body.toy.name, way="under", other=bucket.toy.name)
@@ -309,7 +310,7 @@ def drawer(stage: Stage, rng: Rng) -> Script | None:
     room = [clear(stage, front + [dx, 0.0], 0.02) for dx in (-0.07, 0.0, 0.07)]
     if not is_open and not all(room):
         return None
-    return _pulled(stage, slider, "close" if is_open else "open", 0 if is_open else slider.high)
+    return _pulled(stage, slider, "close" if is_open else "open", 0.0 if is_open else slider.high)
 
 
 def door(stage: Stage, rng: Rng) -> Script | None:

@@ -85,8 +85,10 @@ def film(clip: Clip, size: int) -> UInt8[np.ndarray, "t h w 3"]:
     return np.stack([camera.draw(frame).rgb for frame in range(len(clip))])
 
 
-def make_episode(seed: int, index: int, seconds: float, fps: float, size: int) -> Episode:
+def make_episode(seed: int, index: int, seconds: float, fps: int, size: int) -> Episode:
     """A clip as a recording: pictures under `rgb_static`, as for every egocentric video."""
     clip = imagine(seed, index, seconds, fps)
     source = {"source": "nursery", "seed": seed, "index": index}
-    return Episode({"rgb_static": film(clip, size)}, fps, narrations=clip.narrations, source=source)
+    return Episode(
+        {"rgb_static": film(clip, size)}, float(fps), narrations=clip.narrations, source=source
+    )

@@ -71,7 +71,7 @@ def candidates(stage: Stage, rng: Rng) -> list[Body]:
 
 def _rests_on(upper: Body, lower: Body) -> bool:
     apart = np.hypot(*(upper.position - lower.position)[:2])
-    return upper is not lower and apart < lower.toy.radius and upper.position[2] > lower.top
+    return upper is not lower and bool(apart < lower.toy.radius and upper.position[2] > lower.top)
 
 
 # Steps that actions share
@@ -94,9 +94,9 @@ def take(stage: Stage, body: Body) -> Script:
     body.spin = 0.0
 
 
-def carry(stage: Stage, spot: Vector, roll: float = 0.45, pitch: float = 0.75) -> Script:
+def carry(stage: Stage, spot: Vector) -> Script:
     """Bring a held toy to a place in the air."""
-    goal = Hand(spot, pitch, roll * stage.side, stage.hand.curl)
+    goal = Hand(spot, 0.75, 0.45 * stage.side, stage.hand.curl)
     yield from glide(stage, goal, arc=0.02)
 
 

@@ -1,6 +1,6 @@
 """What the nursery's things are put together from: coloured meshes, and how they are placed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from envs.meshes import Mesh
 from envs.meshes import sphere as fine_sphere
 
+Number = int | float
 Color = tuple[float, float, float]
 
 COLORS: dict[str, Color] = {
@@ -40,7 +41,7 @@ def sphere(radius: float) -> Mesh:
     return fine_sphere(radius, 12, 8)
 
 
-def lathe(profile: list[tuple[float, float]], segments: int = 14) -> Mesh:
+def lathe(profile: Sequence[tuple[Number, Number]], segments: int = 14) -> Mesh:
     """The surface swept by a profile of (radius, height) turned round z.
 
     The profile runs with the outside on its right: upwards along an outer wall. Texture
@@ -83,7 +84,7 @@ def lathe(profile: list[tuple[float, float]], segments: int = 14) -> Mesh:
 
 
 def pose(
-    x: float = 0.0, y: float = 0.0, z: float = 0.0, turn: Float[np.ndarray, "3 3"] | None = None
+    x: Number = 0, y: Number = 0, z: Number = 0, turn: Float[np.ndarray, "3 3"] | None = None
 ) -> Float[np.ndarray, "4 4"]:
     """A rigid transform from a translation and a rotation."""
     matrix = np.eye(4)

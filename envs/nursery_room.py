@@ -6,7 +6,7 @@ import numpy as np
 
 from envs import textures
 from envs.meshes import box, cylinder, plane, sphere
-from envs.nursery_parts import COLORS, DARK, PAPER, Color, Part, dyed, lathe, pose, rotation
+from envs.nursery_parts import COLORS, DARK, PAPER, Color, Number, Part, dyed, lathe, pose, rotation
 from envs.nursery_stage import Obstacle, Slider
 
 WOODS: tuple[Color, ...] = (
@@ -56,10 +56,10 @@ def pattern(rng: np.random.Generator) -> np.ndarray | None:
     """Decoration that a toy's colour multiplies: stripes, squares or nothing."""
     kind = rng.integers(4)
     if kind == 0:
-        return textures.checker(int(rng.integers(2**31)), 32, 2, (1, 1, 1), (0.35, 0.35, 0.35))
+        return textures.checker(int(rng.integers(2**31)), 32, 2, (1.0, 1.0, 1.0), (0.6, 0.6, 0.6))
     if kind == 1:
         stripes = np.full((32, 32, 3), 255, np.uint8)
-        stripes[:, ::16], stripes[:, 1::16], stripes[:, 2::16], stripes[:, 3::16] = (110,) * 4
+        stripes[:, ::16], stripes[:, 1::16], stripes[:, 2::16], stripes[:, 3::16] = (150,) * 4
         return stripes
     return None
 
@@ -119,7 +119,7 @@ def furnish(rng: np.random.Generator) -> Furniture:
     return Furniture(tuple(fixed), tuple(sliders), tuple(obstacles))
 
 
-def _block(low: tuple[float, ...], high: tuple[float, ...], screen: bool = False) -> Obstacle:
+def _block(low: tuple[Number, ...], high: tuple[Number, ...], screen: bool = False) -> Obstacle:
     return Obstacle(np.array(low), np.array(high), screen)
 
 

@@ -46,6 +46,11 @@ class Toy:
         """The full description, as "small red ball"."""
         return " ".join(word for word in (self.size, self.color, self.noun) if word)
 
+    def covers(self, other: "Toy") -> bool:
+        """Whether the other toy fits inside when this one is put over it."""
+        low = other.half_height < 0.75 * self.half_height
+        return self.hollow and not other.hollow and low and other.radius < 0.72 * self.radius
+
 
 LYING = rotation(1, np.pi / 2)  # turns a cylinder's axis from z to x
 
@@ -220,7 +225,7 @@ def make_toy(
     paint = dyed(COLORS[color], shade)
     painted = [replace(part, color=part.color or paint) for part in parts]
     if pattern is not None and kind.patterned:
-        painted[0] = replace(painted[0], texture=pattern)
+        painted[0] = replace(painted[0], mesh=painted[0].mesh.tiled(0.05), texture=pattern)
     return Toy(
         noun,
         color,

@@ -1,0 +1,87 @@
+"""The README's commands do what it says: they are run, word for word, one after the other.
+
+Only their size is reduced: after each command the words in `SMALLER` are added.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+SMALLER = {
+    "demo": ["minutes=0.5"],
+    "pretrain": ["training=smoke", "training.steps=6", "training.batch_size=4"],
+    "record": ["demonstrations=2", "workers=1"],
+    "finetune": ["training=smoke", "training.steps=6", "training.batch_size=4"],
+    "evaluate": ["tasks=[move_slider_left]", "trials=1", "chains=1", "steps=30", "workers=0"],
+}
+
+
+def fences(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The `firsthand` commands of all bash fences, as words."""
+    lines = "".join(fences(text, "bash")).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    return (Path(__file__).resolve().parent.parent / "README.md").read_text()
+
+
+def test_every_make_target_exists(readme: str, project: Path) -> None:
+    targets = [words[1] for words in commands(readme) if words[0] == "make"]
+    assert targets[:2] == ["demo", "test"]
+    for target in targets:
+        done = subprocess.run(
+            ["make", "-n", target], cwd=project, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_file_it_points_to_exists(readme: str, project: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", readme):
+        assert target.startswith("http") or (project / target).exists(), target
+
+
+@pytest.mark.slow
+def test_every_command_runs(readme: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "videos" / "one.mp4", seed=1)
+    write_video(tmp_path / "videos" / "two.mp4", seed=2)
+    for number, source in enumerate(fences(readme, "python")):
+        name = re.match(r"# (\w+\.py)\n", source)
+        (tmp_path / (name[1] if name else f"example_{number}.py")).write_text(source)
+    for words in commands(readme):
+        if words[0] != "firsthand":
+            continue
+        words = [sys.executable, "-m", *words, *SMALLER.get(words[1], [])]
+        run(words, tmp_path)
+    run([sys.executable, *(p.name for p in tmp_path.glob("example_*.py"))], tmp_path)
+
+
+def run(words: list[str], folder: Path) -> None:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+
+
+def write_video(path: Path, seed: int) -> None:
+    """Four seconds of a moving square, 96 pixels, 10 frames a second."""
+    path.parent.mkdir(exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 256, (96, 96, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 96
+        stream.pix_fmt = "yuv420p"
+        for index in range(40):
+            picture = noise.copy()
+            picture[40:60, index : index + 20] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())

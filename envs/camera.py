@@ -71,16 +71,9 @@ class Camera:
     @cached_property
     def from_pixels(self) -> Float[np.ndarray, "3 3"]:
         """(x, y, 1) of a pixel -> the world direction whose points lie one metre deep."""
-        return np.linalg.inv(self.to_pixels[:, :3])
-
-    @cached_property
-    def sides(self) -> Float[np.ndarray, "5 4"]:
-        """Planes (unit normal, offset) whose positive half spaces together are what is in view."""
-        right, bottom = self.width - 0.5, self.height - 0.5
-        edges = np.array([[1, 0, 0.5], [-1, 0, right], [0, 1, 0.5], [0, -1, bottom], [0, 0, 1]])
-        planes = edges @ self.to_pixels
-        planes[4, 3] -= self.near
-        return planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
+        x, y, size = (self.width - 1) / 2, (self.height - 1) / 2, 1 / self.focal
+        rays = np.array([[size, 0, -x * size], [0, -size, y * size], [0, 0, -1.0]])
+        return self.view[:3, :3].T @ rays
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,18 @@ class Light:
     diffuse: Number = 0.45
     shaded: Number = 0.25
     center: Vector = (0.0, 0.0, 0.4)
-    radius: Number = 1.0
-    resolution: int = 256
+    radius: Number = 0.8
+    resolution: int = 192
 
     @cached_property
     def unit(self) -> Float[np.ndarray, "3"]:
         return np.asarray(self.direction) / np.linalg.norm(self.direction)
+
+    @cached_property
+    def terms(self) -> Float[np.ndarray, "7"]:
+        """What shading needs, as one vector."""
+        above = self.ambient * self.above
+        return np.array([self.ambient, above, self.diffuse, self.shaded, *self.unit], np.float64)
 
     @cached_property
     def camera(self) -> Camera:
@@ -66,18 +72,6 @@ class Light:
             width=self.resolution,
             height=self.resolution,
         )
-
-
-@dataclass(frozen=True)
-class _Buffers:
-    """Working memory for one picture size, kept between pictures."""
-
-    inverse_depth: Float32[np.ndarray, "h w"]
-    owner: Int32[np.ndarray, "h w"]
-
-    @classmethod
-    def of(cls, height: int, width: int) -> "_Buffers":
-        return cls(np.empty((height, width), np.float32), np.empty((height, width), np.int32))
 
 
 class Rasteriser:
@@ -106,10 +100,10 @@ class Rasteriser:
         self._face_start = np.cumsum([0] + [len(mesh.faces) for mesh in meshes])
         total = int(self._face_start[-1])
         self._vertices = _stack([mesh.vertices for mesh in meshes], (3,), np.float32)
-        offsets = zip(meshes, self._vertex_start[:-1], strict=True)
-        self._faces = _stack([mesh.faces + offset for mesh, offset in offsets], (3,), np.int32)
+        self._faces = _stack([mesh.faces for mesh in meshes], (3,), np.int32)
         self._normals = _stack([corner_normals(mesh) for mesh in meshes], (3, 3), np.float32)
         blank = [np.zeros((len(m.faces), 3, 2)) if m.uv is None else m.uv for m in meshes]
+        corners = _stack([mesh.vertices[mesh.faces] for mesh in meshes], (3, 3), np.float64)
         self._uv = _stack(blank, (3, 2), np.float32)
         counts = [len(mesh.faces) for mesh in meshes]
         self._face_instance = np.repeat(np.arange(len(meshes)), counts).astype(np.int32)
@@ -122,15 +116,16 @@ class Rasteriser:
         self._atlas = atlas.texels
         rows = [atlas.where.get(id(i.texture), (-1, 0, 0, 0)) for i in self.instances]
         self._textures = np.array(rows, dtype=np.int64).reshape(-1, 4)
-        self._texels = _texel_density(self._vertices[self._faces], self._uv)
+        self._texels = _texel_density(corners, self._uv)
         self._texels *= 2 ** (self._textures[:, 1:3].sum(1) / 2)[self._face_instance]
         self._texels = self._texels.astype(np.float32)
-        self._points = np.empty((len(self._vertices), 5))
+        self._points = np.empty((max([0, *np.diff(self._vertex_start)]), 5))
         self._edges = np.empty((total, 9))
-        self._buffers: dict[tuple[int, int], _Buffers] = {}
-        self._shadow_map = np.zeros((0, 0), np.float32)
-        self._shadow_poses = np.zeros((0, 4, 4))  # what the shadow map shows
-        self._shadow_shown = np.zeros(0, np.bool_)
+        self._owners: dict[tuple[int, int], Int32[np.ndarray, "h w"]] = {}  # by size
+        self._depths: dict[tuple[int, int], Float32[np.ndarray, "h w"]] = {}
+        self._shadow_map = np.zeros((self.light.resolution,) * 2, np.float32)
+        self._shadow_poses = np.full((len(meshes), 4, 4), np.nan)  # what the shadow map shows
+        self._shadow_shown = np.zeros(len(meshes), np.bool_)
 
     def draw(
         self,
@@ -152,28 +147,30 @@ class Rasteriser:
         present = np.ones(count, dtype=np.bool_) if visible is None else visible
         poses = np.ascontiguousarray(poses, dtype=np.float64)
         rows, shadow = self._shadow(camera, poses, present)
-        buffers = self._cover(camera, poses, present, facing=1.0)
         height, width = camera.height, camera.width
+        if (height, width) not in self._owners:
+            self._owners[height, width] = np.empty((height, width), np.int32)
+            self._depths[height, width] = np.empty((height, width), np.float32)
+        owner, inverse_depth = self._owners[height, width], self._depths[height, width]
+        self._cover(camera, poses, present, 1.0, inverse_depth, owner)
         picture = Picture(
             np.empty((height, width, 3), np.uint8),
             np.empty((height, width), np.float32),
             np.empty((height, width), np.int32),
         )
-        light = self.light
         shade(
-            buffers.inverse_depth,
-            buffers.owner,
+            inverse_depth,
+            owner,
             self._edges,
             self._face_instance,
             self._normals,
             self._uv,
             self._texels,
             tints,
-            np.ascontiguousarray(light.unit @ poses[:, :3, :3]),
-            np.ascontiguousarray(poses[:, 2, :3]),
+            poses,
             self._atlas,
             self._textures,
-            np.array([light.ambient, light.ambient * light.above, light.diffuse, light.shaded]),
+            self.light.terms,
             1 / camera.focal,
             rows,
             shadow,
@@ -191,35 +188,29 @@ class Rasteriser:
         poses: Float[np.ndarray, "n 4 4"],
         present: Bool[np.ndarray, "n"],
         facing: float,
-    ) -> _Buffers:
-        """The z-buffer of the faces that look at the camera (facing 1) or away from it (-1)."""
+        inverse_depth: Float32[np.ndarray, "h w"],
+        owner: Int32[np.ndarray, "_ _"],
+    ) -> None:
+        """Fill in the z-buffer of the faces that look at the camera (facing 1) or away (-1)."""
         from envs.raster_kernels import cover
 
-        size = camera.height, camera.width
-        if size not in self._buffers:
-            self._buffers[size] = _Buffers.of(*size)
-        buffers = self._buffers[size]
-        buffers.inverse_depth.fill(1 / camera.far)
-        buffers.owner.fill(-1)
-        to_pixels = np.ascontiguousarray(camera.to_pixels @ poses, dtype=np.float64)
-        centers = (poses[:, :3, :3] @ self._spheres[:, :3, None])[..., 0] + poses[:, :3, 3]
-        inside = centers @ camera.sides[:, :3].T + camera.sides[:, 3]
-        shown = present & (inside >= -self._spheres[:, 3:]).all(axis=1)
         cover(
             self._vertices,
             self._faces,
             self._vertex_start,
             self._face_start,
-            to_pixels,
-            shown,
+            self._spheres,
+            poses,
+            present,
+            camera.to_pixels,
             facing,
             camera.near,
+            camera.far,
             self._points,
             self._edges,
-            buffers.inverse_depth,
-            buffers.owner,
+            inverse_depth,
+            owner,
         )
-        return buffers
 
     def _shadow(
         self, camera: Camera, poses: Float[np.ndarray, "n 4 4"], present: Bool[np.ndarray, "n"]
@@ -229,12 +220,12 @@ class Rasteriser:
         Back faces, because a lit surface cannot lie behind its own back: nothing shades itself by
         rounding. The map is drawn again only when something has moved since.
         """
-        if not self.light.resolution or not self.instances:
-            return np.zeros((3, 4)), np.zeros((0, 0), np.float32)
+        if not self.light.resolution:
+            return np.zeros((3, 4)), self._shadow_map
         same = np.array_equal(present, self._shadow_shown)
         if not (same and np.array_equal(poses, self._shadow_poses)):
-            buffers = self._cover(self.light.camera, poses, present, facing=-1.0)
-            self._shadow_map = buffers.inverse_depth.copy()
+            nobody = np.zeros((0, 0), np.int32)
+            self._cover(self.light.camera, poses, present, -1.0, self._shadow_map, nobody)
             self._shadow_poses, self._shadow_shown = poses.copy(), present.copy()
         to_light = self.light.camera.to_pixels
         rows = np.empty((3, 4))

@@ -17,38 +17,74 @@ from numba import njit
 
 
 @njit(
-    "void(f4[:,::1], i4[:,::1], i8[::1], i8[::1], f8[:,:,::1], b1[::1], f8, f8,"
-    " f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
+    "void(f4[:,::1], i4[:,::1], i8[::1], i8[::1], f8[:,::1], f8[:,:,::1], b1[::1], f8[:,::1], f8,"
+    " f8, f8, f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
     cache=True,
     error_model="numpy",
 )
 @no_type_check
 def cover(
     vertices,  # (v, 3) of all meshes, each in its own frame
-    faces,  # (f, 3) of all meshes, indices into vertices
+    faces,  # (f, 3) of all meshes, each face's vertices counted from its mesh's first
     vertex_start,  # (n + 1,) instance i has vertices [vertex_start[i], vertex_start[i + 1])
     face_start,  # (n + 1,)
-    to_pixels,  # (n, 3, 4) mesh frame -> (x w, y w, w), with pixel centres at whole x and y
+    spheres,  # (n, 4) centre and radius of a sphere around each mesh, in its frame
+    poses,  # (n, 4, 4) mesh frame -> world
     shown,  # (n,)
+    camera,  # (3, 4) world -> (x w, y w, w), with pixel centres at whole x and y
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
-    points,  # (v, 5) scratch: x w, y w, w, x, y
+    far,  # metres
+    points,  # scratch for the largest mesh: x w, y w, w, x, y of every vertex
     edges,  # (f, 9) out: a x + b y + c, a corner's barycentric weight / depth, for three
-    inverse_depth,  # (h, w) in: 1 / far. out: 1 / depth
-    owner,  # (h, w) in: -1. out: the face seen
+    inverse_depth,  # (h, w) out: 1 / depth, 1 / far where nothing is
+    owner,  # (h, w) out: the face seen, -1 for none; (0, 0) to leave out owner and edges
 ):
-    height, width = owner.shape
+    height, width = inverse_depth.shape
+    marking = owner.shape[0] > 0
+    inverse_depth[:] = 1.0 / far
+    owner[:] = -1
     largest = 1.0 / near
     sign = -facing
+    sides = np.empty((5, 4))  # what is in view lies above these planes, with unit normals
+    for k in range(4):
+        sides[0, k] = camera[0, k] + 0.5 * camera[2, k]
+        sides[1, k] = (width - 0.5) * camera[2, k] - camera[0, k]
+        sides[2, k] = camera[1, k] + 0.5 * camera[2, k]
+        sides[3, k] = (height - 0.5) * camera[2, k] - camera[1, k]
+        sides[4, k] = camera[2, k]
+    sides[4, 3] -= near
+    for i in range(5):
+        side = sides[i]
+        side /= np.sqrt(side[0] ** 2 + side[1] ** 2 + side[2] ** 2)
+    m = np.empty((3, 4))  # mesh frame -> pixels
     for instance in range(len(shown)):
         if not shown[instance]:
             continue
-        m = to_pixels[instance]
+        pose, sphere = poses[instance], spheres[instance]
+        x = pose[0, 0] * sphere[0] + pose[0, 1] * sphere[1] + pose[0, 2] * sphere[2] + pose[0, 3]
+        y = pose[1, 0] * sphere[0] + pose[1, 1] * sphere[1] + pose[1, 2] * sphere[2] + pose[1, 3]
+        z = pose[2, 0] * sphere[0] + pose[2, 1] * sphere[1] + pose[2, 2] * sphere[2] + pose[2, 3]
+        inside = True
+        for i in range(5):
+            height_above = sides[i, 0] * x + sides[i, 1] * y + sides[i, 2] * z + sides[i, 3]
+            inside = inside and height_above >= -sphere[3]
+        if not inside:
+            continue
+        for i in range(3):
+            for k in range(4):
+                m[i, k] = (
+                    camera[i, 0] * pose[0, k]
+                    + camera[i, 1] * pose[1, k]
+                    + camera[i, 2] * pose[2, k]
+                )
+            m[i, 3] += camera[i, 3]
         m00, m01, m02, m03 = m[0]
         m10, m11, m12, m13 = m[1]
         m20, m21, m22, m23 = m[2]
-        for v in range(vertex_start[instance], vertex_start[instance + 1]):
-            x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        start = vertex_start[instance]
+        for v in range(vertex_start[instance + 1] - start):
+            x, y, z = vertices[start + v]
             xw = m00 * x + m01 * y + m02 * z + m03
             yw = m10 * x + m11 * y + m12 * z + m13
             w = m20 * x + m21 * y + m22 * z + m23
@@ -139,8 +175,9 @@ def cover(
                         inverse = (i + j + k) * scale
                         if inverse > inverse_depth[y, x] and inverse <= largest:
                             inverse_depth[y, x] = inverse
-                            owner[y, x] = f
-                            seen = True
+                            if marking:
+                                owner[y, x] = f
+                                seen = True
             if seen:
                 edges[f, 0], edges[f, 1], edges[f, 2] = a0 * scale, b0 * scale, c0 * scale
                 edges[f, 3], edges[f, 4], edges[f, 5] = a1 * scale, b1 * scale, c1 * scale
@@ -149,7 +186,7 @@ def cover(
 
 @njit(
     "void(f4[:,::1], i4[:,::1], f8[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[::1], f8[:,::1],"
-    " f8[:,::1], f8[:,::1], u4[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], u1[::1],"
+    " f8[:,:,::1], u4[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], u1[::1],"
     " i4[::1], u1[:,:,::1], f4[:,::1], i4[:,::1])",
     cache=True,
     error_model="numpy",
@@ -164,11 +201,10 @@ def shade(
     uv,  # (f, 3, 2) texture coordinates per corner
     texels,  # (f,) texels of the finest level per metre of surface
     colors,  # (n, 3) in 0..1
-    suns,  # (n, 3) direction to the light in the mesh's frame
-    ups,  # (n, 3) direction of world z in the mesh's frame
+    poses,  # (n, 4, 4) mesh frame -> world
     atlas,  # all texture levels, row by row, finest first; a texel is red + green << 8 + blue << 16
     textures,  # (n, 4) where in the atlas (-1: none), log2 width, log2 height, number of levels
-    light,  # (4,) ambient, how much more of it from above, diffuse, share of that in shadow
+    light,  # (7,) ambient, how much more of it from above, diffuse, its share in shadow, direction
     pixel,  # size of a pixel in metres at one metre of depth
     to_shadow,  # (3, 4): shadow map (x w, y w, w) = depth * (rows[:3] . (x, y, 1)) + rows[3]
     shadow,  # (s, s) 1 / depth of the nearest back faces seen from the light; s = 0 for none
@@ -181,7 +217,7 @@ def shade(
     height, width = owner.shape
     last = shadow.shape[0] - 1
     ambient, from_above, diffuse = light[0], light[1], light[2]
-    blocking = 1.0 - light[3]
+    blocking, lx, ly, lz = 1.0 - light[3], light[4], light[5], light[6]
     # What the loop needs lives in scalars: the compiler must assume that storing a pixel may
     # change any array.
     m00, m01, m02, m03 = to_shadow[0, 0], to_shadow[0, 1], to_shadow[0, 2], to_shadow[0, 3]
@@ -189,6 +225,7 @@ def shade(
     m20, m21, m22, m23 = to_shadow[2, 0], to_shadow[2, 1], to_shadow[2, 2], to_shadow[2, 3]
     before, instance = -1, -1
     a0 = a1 = a2 = c0 = c1 = c2 = 0.0
+    sx = sy = sz = ux = uy = uz = 0.0
     sky0 = sky1 = sky2 = sun0 = sun1 = sun2 = 0.0
     u0 = u1 = u2 = v0 = v1 = v2 = density = slope = red = green = blue = 0.0
     origin = wide0 = high0 = levels = 0
@@ -215,8 +252,11 @@ def shade(
                     seen = ids[instance]
                     red, green, blue = colors[instance]
                     origin, wide0, high0, levels = textures[instance]
-                sx, sy, sz = suns[instance]
-                ux, uy, uz = ups[instance]
+                    pose = poses[instance]
+                    sx = lx * pose[0, 0] + ly * pose[1, 0] + lz * pose[2, 0]  # in the mesh's frame
+                    sy = lx * pose[0, 1] + ly * pose[1, 1] + lz * pose[2, 1]
+                    sz = lx * pose[0, 2] + ly * pose[1, 2] + lz * pose[2, 2]
+                    ux, uy, uz = pose[2, 0], pose[2, 1], pose[2, 2]
                 n = normals[f]
                 sun0 = n[0, 0] * sx + n[0, 1] * sy + n[0, 2] * sz
                 sun1 = n[1, 0] * sx + n[1, 1] * sy + n[1, 2] * sz
@@ -241,11 +281,11 @@ def shade(
             if sun > 0.0:
                 if last > 0:
                     inverse = 1.0 / (distance * (m20 * x + row2) + m23)
-                    sx = (distance * (m00 * x + row0) + m03) * inverse
-                    sy = (distance * (m10 * x + row1) + m13) * inverse
-                    if 0.0 <= sx < last and 0.0 <= sy < last:
-                        i, j = int(sx), int(sy)
-                        p, q = sx - i, sy - j
+                    across = (distance * (m00 * x + row0) + m03) * inverse
+                    down = (distance * (m10 * x + row1) + m13) * inverse
+                    if 0.0 <= across < last and 0.0 <= down < last:
+                        i, j = int(across), int(down)
+                        p, q = across - i, down - j
                         limit = inverse * 1.0001  # this much closer to the light than the surface
                         blocked = 0.0
                         if shadow[j, i] > limit:

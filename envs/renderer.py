@@ -127,13 +127,18 @@ class RasterRenderer:
             for body, link in order
         ]
         self._corrections = np.linalg.inv(_matrices(np.array(inertial).reshape(-1, 7)))
+        self._placed = np.full((len(order), 7), np.nan)  # the link poses that _poses come from
+        self._poses = np.zeros((len(owners), 4, 4))
         self._rasteriser = Rasteriser(instances, light)
 
     def render(self, camera: Camera) -> Picture:
         """See `Renderer.render`. Shapes whose opacity is 0 are left out."""
-        links = _matrices(self._link_poses()) @ self._corrections
-        poses = links[self._link_of] @ self._frames
-        return self._rasteriser.draw(camera, poses, self._rgba[:, :3], self._rgba[:, 3] > 0)
+        links = self._link_poses()
+        if not np.array_equal(links, self._placed):  # several cameras may look at one moment
+            self._placed = links
+            moved = _matrices(links) @ self._corrections
+            self._poses = moved[self._link_of] @ self._frames
+        return self._rasteriser.draw(camera, self._poses, self._rgba[:, :3], self._rgba[:, 3] > 0)
 
     def recolor(self, body: int, link: int, rgba: Color) -> None:
         """See `Renderer.recolor`. The PyBullet world is told too, so that both show the same."""

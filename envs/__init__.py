@@ -5,4 +5,8 @@ Importing this package registers `firsthand/PlayTable-v0` with gymnasium and sta
 
 import gymnasium
 
-gymnasium.register(id="firsthand/PlayTable-v0", entry_point="envs.playtable:PlayTable")
+gymnasium.register(
+    id="firsthand/PlayTable-v0",
+    entry_point="envs.playtable:PlayTable",
+    disable_env_checker=True,  # it rejects the empty `depth_obs` of CALVIN's observations
+)

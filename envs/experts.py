@@ -44,7 +44,7 @@ class Expert:
         self._index = 0
         self._waited = 0
         self._burst_left = 0
-        self._push: Float[np.ndarray, "6"] = np.zeros(6)  # noqa: UP037
+        self._push: Float[np.ndarray, " 6"] = np.zeros(6)
 
     def act(
         self, info: Mapping[str, Any], action_repeat: int
@@ -62,7 +62,7 @@ class Expert:
     def _next_waypoint(self, info: Mapping[str, Any], action_repeat: int) -> Waypoint:
         waypoints = self._plan(info)
         self._waited += action_repeat
-        if self._waited > PATIENCE:
+        if self._waited > PATIENCE or not waypoints[self._index].open:
             self._index = self._waited = 0
         while _reached(waypoints[self._index], info["robot_info"]):
             self._index = (self._index + 1) % len(waypoints)

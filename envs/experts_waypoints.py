@@ -6,7 +6,7 @@ fingers opening along x; a negative pitch tilts it forward, towards +y.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from envs.robot import BASE_POSITION, CLOSE, OPEN
 from envs.table import BLOCK_SIZES, LAYOUTS, SWITCH_AXIS, SWITCH_CENTER, SWITCH_TRAVEL
 
 Info = Mapping[str, Any]
-Vector = tuple[float, float, float]
+Number = float | int
+Vector = tuple[Number, Number, Number]
 
 SCENE = LAYOUTS["D"]
 FINGER = 0.013  # from the middle of the closed gripper to its sides
@@ -32,17 +33,19 @@ class Waypoint:
 
     The tool comes in along `approach`, the vector from the waypoint to where the way in begins. The
     waypoint is reached when the tool is within `tolerance` (metres) of it, turned as asked, and the
-    gripper is no wider than `width`.
+    gripper is no wider than `width`. It is `open` as long as the way to it makes sense: a push, for
+    one, only while the tool is behind what it pushes.
     """
 
     position: Vector
-    gripper: float = CLOSE
-    pitch: float = 0.0
-    yaw: float = math.pi / 2
+    gripper: Number = CLOSE
+    pitch: Number = 0.0
+    yaw: Number = math.pi / 2
     tolerance: float = 0.015
     approach: Vector = (0.0, 0.0, 0.0)
     speed: float = 0.65  # share of the fastest action
     width: float = math.inf
+    open: bool = True
 
 
 Plan = Callable[[Info], list[Waypoint]]
@@ -53,9 +56,10 @@ def open_drawer(info: Info) -> list[Waypoint]:
     x, bar = sum(SCENE.drawer_bar) / 2, -0.232 - _door(info, "base__drawer")
     behind = (x, bar + 0.019, 0.368)
     pulled = (x, -0.232 - 0.22 - 0.02, 0.368)
+    hooked = _near(info, behind, (0.10, 0.025, 0.025))
     return [
         Waypoint(behind, approach=(0, 0, 0.11), tolerance=0.012),
-        Waypoint(pulled, speed=0.5),
+        Waypoint(pulled, speed=0.5, open=hooked),
     ]
 
 
@@ -64,11 +68,15 @@ def close_drawer(info: Info) -> list[Waypoint]:
     x, bar = sum(SCENE.drawer_bar) / 2, -0.260 - _door(info, "base__drawer")
     front = (x, bar - 0.04, 0.365)
     pushed = (x, -0.260 + 0.02, 0.365)
-    return [Waypoint(front, approach=(0, 0, 0.11)), Waypoint(pushed, speed=0.5)]
+    in_front = _near(info, front, (0.10, 0.05, 0.03))
+    return [
+        Waypoint(front, approach=(0, 0, 0.11)),
+        Waypoint(pushed, speed=0.5, open=in_front),
+    ]
 
 
 def move_slider(info: Info, direction: float) -> list[Waypoint]:
-    """Push the door's handle from its other side; `direction` is that of x, -1 opens to the left."""
+    """Push the door's handle from its other side, towards `direction` along x."""
     closed = sum(SCENE.door) / 2
     handle = closed - _door(info, "base__slide")
     end = closed if direction > 0 else closed - SCENE.door_travel
@@ -77,7 +85,7 @@ def move_slider(info: Info, direction: float) -> list[Waypoint]:
     pushed = (end - direction * (reach - 0.03), -0.024, 0.518)
     return [
         Waypoint(beside, approach=(0, -0.03, 0.06), tolerance=0.012),
-        Waypoint(pushed, speed=0.5),
+        Waypoint(pushed, speed=0.5, open=_near(info, beside, (0.035, 0.02, 0.025))),
     ]
 
 
@@ -85,7 +93,8 @@ def press_button(info: Info) -> list[Waypoint]:
     """Press with the closed fingers."""
     above = (SCENE.button, -0.12, 0.485)
     down = (SCENE.button, -0.12, 0.435)
-    return [Waypoint(above, approach=(0, 0, 0.05)), Waypoint(down)]
+    over = _near(info, above, (0.02, 0.02, 0.06))
+    return [Waypoint(above, approach=(0, 0, 0.05)), Waypoint(down, open=over)]
 
 
 def move_switch(info: Info, up: bool) -> list[Waypoint]:
@@ -106,13 +115,14 @@ def lift_block(info: Info, name: str) -> list[Waypoint]:
     """Grasp across the short side, close, raise."""
     position, angle = _block(info, name)
     tool = info["robot_info"]["tcp_pos"]
+    held = _near(info, position, (0.03, 0.03, 0.03))
     yaw = _nearest_yaw(angle, math.pi / 2 if SCENE.blocks[name] == "small" else math.pi)
     at = (position[0], position[1], BLOCK_HEIGHT)
     pitch = _tilt(at)
     return [
         Waypoint(at, OPEN, pitch, yaw, tolerance=0.008, approach=ABOVE),
-        Waypoint(at, CLOSE, pitch, yaw, tolerance=0.02, width=0.046),
-        Waypoint((tool[0], tool[1], 0.60), CLOSE, pitch, yaw, width=0.07),
+        Waypoint(at, CLOSE, pitch, yaw, tolerance=0.02, width=0.046, open=held),
+        Waypoint((tool[0], tool[1], 0.60), CLOSE, pitch, yaw, open=held),
     ]
 
 
@@ -122,10 +132,11 @@ def push_block(info: Info, name: str, direction: float) -> list[Waypoint]:
     length, depth, _ = BLOCK_SIZES[SCENE.blocks[name]]
     half = abs(math.cos(angle)) * length / 2 + abs(math.sin(angle)) * depth / 2
     beside = (x - direction * (half + FINGER + 0.022), y, BLOCK_HEIGHT)
+    behind = _near(info, beside, (0.045, 0.03, 0.03))
     beyond = (x + direction * 0.03, y, BLOCK_HEIGHT)
     return [
         Waypoint(beside, pitch=_tilt(beside), approach=ABOVE, tolerance=0.012),
-        Waypoint(beyond, pitch=_tilt(beyond), speed=0.4),
+        Waypoint(beyond, pitch=_tilt(beyond), speed=0.4, open=behind),
     ]
 
 
@@ -144,6 +155,12 @@ for _color in ("red", "blue", "pink"):
     PLANS[f"lift_{_color}_block_table"] = partial(lift_block, name=_name)
     PLANS[f"push_{_color}_block_left"] = partial(push_block, name=_name, direction=-1.0)
     PLANS[f"push_{_color}_block_right"] = partial(push_block, name=_name, direction=1.0)
+
+
+def _near(info: Info, position: Sequence[float] | np.ndarray, distance: Vector) -> bool:
+    """Whether the tool is no farther from a position than `distance` along any axis."""
+    away = np.abs(info["robot_info"]["tcp_pos"] - np.asarray(position))
+    return bool((away <= distance).all())
 
 
 def _door(info: Info, name: str) -> float:

@@ -1,6 +1,8 @@
 """PlayTable: CALVIN's desk and arm as a gymnasium environment, physics by PyBullet."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,12 +32,12 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
     """A Panda at a desk with a drawer, a sliding door, a button, a switch and three blocks.
 
     An observation holds `rgb_obs` (camera name to uint8 picture (h, w, 3)), `depth_obs` (metres,
-    (h, w) float32, only with `depth`), `robot_obs` (15,) and `scene_obs` (24,), laid out as CALVIN's.
-    An action is (7,): relative xyz in units of 2 cm and relative Euler angles in units of 0.05 rad a
-    control step, clipped to [-1, 1], then the gripper (above 0 opens, else closes). Each action is
-    applied for `action_repeat` control steps at 30 Hz. With a task set at reset, success is looked
-    for after every control step and ends the episode. A reset rebuilds the world, so that the same
-    reset and the same actions give the same bits.
+    (h, w) float32, only with `depth`), `robot_obs` (15,) and `scene_obs` (24,), as in CALVIN. An
+    action is (7,): relative xyz in units of 2 cm and relative Euler angles in units of 0.05 rad,
+    both a control step, clipped to [-1, 1], then the gripper (above 0 opens, else closes). Each
+    action is applied for `action_repeat` control steps at 30 Hz. With a task set at reset, success
+    is looked for after every control step and ends the episode. A reset rebuilds the world, so that
+    the same reset and the same actions give the same bits.
 
     Args:
         scene: name of a layout in `envs.table.LAYOUTS`.
@@ -71,19 +73,20 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self._task: str | None = None
         self._renderer_name = renderer
         self._renderer: Any = None
-        self._files = tempfile.TemporaryDirectory(prefix="playtable-")
+        self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)
+        self._release = weakref.finalize(self, _release, self._client, self._folder)
         self._write_files()
         self._load()
 
     def _write_files(self) -> None:
-        folder = Path(self._files.name)
+        folder = self._folder
         (folder / "panda.urdf").write_text(robot.panda_urdf())
         scene.write_urdfs(self.layout, folder)
 
     def _load(self) -> None:
         """Builds the world from nothing: bodies get the same ids, physics no memory."""
-        client, folder = self._client, Path(self._files.name)
+        client, folder = self._client, self._folder
         pybullet.resetSimulation(physicsClientId=client)
         self._lights_shown: dict[str, bool] | None = None
         pybullet.setPhysicsEngineParameter(
@@ -147,7 +150,7 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.instruction = options.get("instruction", "")
         self._restore(_state("robot_obs", robot_obs, 15), _state("scene_obs", scene_obs, 24))
         self._start_info = self._info()
-        return self._observe(), self._start_info
+        return self._observe(), self._info()
 
     def _restore(
         self, robot_obs: Float[np.ndarray, "15"], scene_obs: Float[np.ndarray, "24"]
@@ -170,27 +173,27 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
             UserError: the action does not have 7 finite numbers.
         """
         action = np.clip(_state("the action", action, 7), -1, 1)
-        success, info = False, self._start_info
+        success = False
         for _ in range(self.action_repeat):
             self.robot.command(action)
             for _ in range(SUBSTEPS):
                 pybullet.stepSimulation(physicsClientId=self._client)
             self.scene.update_lights()
-            if self._task is not None:
-                info = self._info()
-                success = TASKS[self._task].succeeded(self._start_info, info)
-                if success:
-                    break
-        if self._task is None:
-            info = self._info()
+            success = self._task is not None and self._succeeded()
+            if success:
+                break
+        info = self._info()
         info["is_success"] = success
         return self._observe(), float(success), success, False, info
 
     def set_task(self, task: str | None, instruction: str = "") -> dict[str, Any]:
-        """Gives another task without moving anything, as in a chain; returns the info it starts at."""
+        """Gives another task without moving anything, as in a chain; returns its first info."""
         self._task, self.instruction = task, instruction
         self._start_info = self._info()
-        return self._start_info
+        return self._info()
+
+    def _succeeded(self) -> bool:
+        return TASKS[self._task].succeeded(self._start_info, self._info())
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -235,10 +238,12 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
 
     def close(self) -> None:
         """Disconnects from physics and removes temporary files; may be called twice."""
-        if self._client >= 0:
-            pybullet.disconnect(self._client)
-            self._client = -1
-        self._files.cleanup()
+        self._release()
+
+
+def _release(client: int, folder: Path) -> None:
+    pybullet.disconnect(client)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_arguments(
@@ -274,7 +279,7 @@ def _state(name: str, values: Any, size: int) -> Float[np.ndarray, "n"]:
     return vector
 
 
-def _observation_space(cameras: Mapping[str, int], depth: bool) -> spaces.Dict:
+def _observation_space(cameras: Mapping[str, int], depth: bool) -> spaces.Space[dict[str, Any]]:
     far = {"rgb_static": 10.0, "rgb_gripper": 2.0}
     pictures = {name: spaces.Box(0, 255, (n, n, 3), np.uint8) for name, n in cameras.items()}
     depths = {

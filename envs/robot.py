@@ -38,7 +38,8 @@ _FINGER = """
 _HAND_FRAMES = """
   <link name="gripper_cam"><inertial><mass value="0"/>
     <inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial></link>
-  <joint name="gripper_cam_joint" type="fixed"><parent link="panda_hand"/><child link="gripper_cam"/>
+  <joint name="gripper_cam_joint" type="fixed">
+    <parent link="panda_hand"/><child link="gripper_cam"/>
     <origin xyz="-0.1 0 0" rpy="1.3 0 -1.57"/></joint>
   <link name="tcp"><inertial><mass value="0"/>
     <inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial></link>
@@ -53,7 +54,7 @@ _PAD = ((-0.0105, 0.0105), (0.0, 0.0130), (0.035, 0.0916))
 
 
 def panda_urdf() -> str:
-    """The text of the robot's URDF: light meshes for eyes too, long fingers, tool and camera frames.
+    """The robot's URDF: light meshes for the eye too, long fingers, tool and camera frames.
 
     The visual meshes of the package have 102 thousand triangles, its collision meshes 3 thousand.
     """
@@ -119,8 +120,8 @@ class Panda:
         self.fingers = [links["panda_leftfinger"], links["panda_rightfinger"]]
         self.tool, self.camera = links["tcp"], links["gripper_cam"]
         self.gripper_action = OPEN
-        self._position: Float[np.ndarray, "3"] = np.zeros(3)
-        self._euler: Float[np.ndarray, "3"] = np.zeros(3)
+        self._position: Float[np.ndarray, " 3"] = np.zeros(3)
+        self._euler: Float[np.ndarray, " 3"] = np.zeros(3)
         gear = pybullet.createConstraint(
             self.body, self.fingers[0], self.body, self.fingers[1],
             pybullet.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0), physicsClientId=client,
@@ -128,7 +129,7 @@ class Panda:
         pybullet.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=50, physicsClientId=client)
 
     def reset(self, robot_obs: Float[np.ndarray, "15"]) -> None:
-        """Puts the joints, the fingers and the last gripper command where an observation had them."""
+        """Puts joints, fingers and the last gripper command where an observation had them."""
         positions = [*robot_obs[7:14], robot_obs[6] / 2, robot_obs[6] / 2]
         for joint, position in zip(self.arm + self.fingers, positions, strict=True):
             pybullet.resetJointState(self.body, joint, position, 0, physicsClientId=self.client)
@@ -173,7 +174,8 @@ class Panda:
         for joint in self.fingers:
             pybullet.setJointMotorControl2(
                 self.body, joint, pybullet.POSITION_CONTROL, targetPosition=target,
-                force=GRIPPER_FORCE[self.gripper_action], maxVelocity=1, physicsClientId=self.client,
+                force=GRIPPER_FORCE[self.gripper_action], maxVelocity=1,
+                physicsClientId=self.client,
             )  # fmt: skip
 
     def tool_pose(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,6 +8,7 @@ import pybullet
 from jaxtyping import Float
 
 from envs import table
+from envs.urdf import block_urdf, table_urdf
 
 DOORS = ("base__slide", "base__drawer")
 LIGHTS = ("lightbulb", "led")
@@ -20,9 +21,9 @@ SWITCH_THRESHOLD = table.SWITCH_TRAVEL / 2
 
 def write_urdfs(layout: table.Layout, folder: Path) -> None:
     """Writes the desk and its blocks as URDF files for `Scene` to load."""
-    (folder / "table.urdf").write_text(table.table_urdf(layout))
+    (folder / "table.urdf").write_text(table_urdf(layout))
     for name, size in layout.blocks.items():
-        (folder / f"{name}.urdf").write_text(table.block_urdf(name, size))
+        (folder / f"{name}.urdf").write_text(block_urdf(name, size))
 
 
 class Scene:
@@ -118,7 +119,7 @@ class Scene:
             "fixed_objects": {
                 "table": {
                     "uid": self.table,
-                    "links": self.links,
+                    "links": dict(self.links),
                     "contacts": self._contacts(self.table),
                 }
             },

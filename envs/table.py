@@ -6,9 +6,10 @@ Dimensions, joint ranges, joint and link names are those of CALVIN's simulated d
 
 import math
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
 
-Vector = tuple[float, float, float]
+Number = float | int
+Vector = tuple[Number, Number, Number]
+Extent = tuple[Number, Number]
 
 TABLE_TOP = 0.44  # metres above the floor
 BLOCK_COLORS: dict[str, Vector] = {
@@ -40,10 +41,10 @@ class Part:
 
     link: str
     shape: str
-    size: tuple[float, ...]
+    size: tuple[Number, ...]
     position: Vector
     color: Vector
-    roll: float = 0.0
+    roll: Number = 0.0
     solid: bool = True
 
 
@@ -55,7 +56,7 @@ class Joint:
     link: str
     origin: Vector
     axis: Vector | None = None  # None: fixed
-    upper: float = 0.0
+    upper: Number = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,19 @@ class Layout:
     `door` and `drawer` are the extents at joint position 0, `shelf` that of the cabinet's floor.
     """
 
-    door: tuple[float, float]
+    door: Extent
     door_travel: float
-    shelf: tuple[float, float]
-    drawer: tuple[float, float]
-    drawer_bar: tuple[float, float]
+    shelf: Extent
+    drawer: Extent
+    drawer_bar: Extent
     button: float
     led: float
     switch: float
     bulb: float
     blocks: dict[str, str]
-    spawn_table: tuple[float, float]
-    spawn_left: tuple[float, float]
-    spawn_right: tuple[float, float]
+    spawn_table: Extent
+    spawn_left: Extent
+    spawn_right: Extent
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -98,6 +99,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
 }
 
+BULB_CENTER = (0.152, 0.675)  # y, z
 SWITCH_CENTER: tuple[float, float] = (0.0385, 0.5165)  # y, z of the lever when it is down
 SWITCH_TRAVEL = 0.088
 SWITCH_AXIS: Vector = (0.0, 0.5, math.sqrt(0.75))  # up the console, which leans back by 30 degrees
@@ -109,7 +111,7 @@ WIDTH, DEPTH, HEIGHT = 0.882, 0.362, 0.649  # of the whole desk
 
 
 def box(
-    link: str, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float],
+    link: str, x: Extent, y: Extent, z: Extent,
     color: Vector, solid: bool = True,
 ) -> Part:  # fmt: skip
     """A box given by its extents in the link's frame."""
@@ -119,15 +121,19 @@ def box(
 
 def joints(layout: Layout) -> list[Joint]:
     """The desk's joints in the order of their links, 0 to 6, as CALVIN numbers them."""
+    button = (layout.button, -0.12, TABLE_TOP)
+    switch = (layout.switch, *SWITCH_CENTER)
+    slide = (sum(layout.door) / 2, 0.015, TABLE_TOP)
+    drawer = (sum(layout.drawer) / 2, 0.0, 0.0)
     return [
-        Joint("base__button", "button_link", (layout.button, -0.12, TABLE_TOP), (0, 0, -1), BUTTON_TRAVEL),
-        Joint("base__switch", "switch_link", (layout.switch, *SWITCH_CENTER), SWITCH_AXIS, SWITCH_TRAVEL),
-        Joint("base__slide", "slide_link", (sum(layout.door) / 2, 0.015, TABLE_TOP), (-1, 0, 0), layout.door_travel),
-        Joint("base__drawer", "drawer_link", (sum(layout.drawer) / 2, 0, 0), (0, -1, 0), DRAWER_TRAVEL),
+        Joint("base__button", "button_link", button, (0, 0, -1), BUTTON_TRAVEL),
+        Joint("base__switch", "switch_link", switch, SWITCH_AXIS, SWITCH_TRAVEL),
+        Joint("base__slide", "slide_link", slide, (-1, 0, 0), layout.door_travel),
+        Joint("base__drawer", "drawer_link", drawer, (0, -1, 0), DRAWER_TRAVEL),
         Joint("base__led", "led_link", (layout.led, -0.055, TABLE_TOP)),
-        Joint("base__light", "light_link", (layout.bulb, 0.152, 0.675)),
+        Joint("base__light", "light_link", (layout.bulb, *BULB_CENTER)),
         Joint("base__plank", "plank_link", (sum(layout.shelf) / 2, 0, TABLE_TOP)),
-    ]  # fmt: skip
+    ]
 
 
 def parts(layout: Layout) -> list[Part]:
@@ -181,19 +187,12 @@ def _console(layout: Layout) -> list[Part]:
         start + a * length / 2 + n * thickness / 2
         for start, a, n in zip((foot, TABLE_TOP), along, normal, strict=True)
     )
-    face = Part(
-        "base_link", "box", (x[1] - x[0], length, thickness), (sum(x) / 2, *middle), IVORY, roll=LEAN
-    )  # fmt: skip
-    steps = [
-        box(
-            "base_link",
-            x,
-            (foot + (top - TABLE_TOP) / math.tan(LEAN) + 0.012, back),
-            (low, top),
-            OAK,
-        )  # fmt: skip
-        for low, top in ((0.44, 0.49), (0.49, 0.54), (0.54, 0.59), (0.59, 0.63))
-    ]
+    size = (x[1] - x[0], length, thickness)
+    face = Part("base_link", "box", size, (sum(x) / 2, *middle), IVORY, roll=LEAN)
+    steps = []
+    for low, top in ((0.44, 0.49), (0.49, 0.54), (0.54, 0.59), (0.59, 0.63)):
+        front = foot + (top - TABLE_TOP) / math.tan(LEAN) + thickness
+        steps.append(box("base_link", x, (front, back), (low, top), OAK))
     return [face, *steps]
 
 
@@ -218,84 +217,16 @@ def _drawer(layout: Layout) -> list[Part]:
 def _fixtures(layout: Layout) -> list[Part]:
     """Door, button, switch and lamps, each in its link's frame."""
     half = (layout.door[1] - layout.door[0]) / 2
+    ring = (layout.button, -0.12, TABLE_TOP)
+    socket = (layout.bulb, BULB_CENTER[0], BULB_CENTER[1] - 0.035)
     lever = Part("switch_link", "box", (0.12, 0.03, 0.06), (0, 0, 0), STEEL, roll=LEAN)
     return [
         box("slide_link", (-half, half), (-0.006, 0.006), (0.002, 0.135), WALNUT),
         box("slide_link", (-0.02, 0.02), (-0.046, -0.006), (0.06, 0.09), STEEL),
         Part("button_link", "cylinder", (0.021, 0.02), (0, 0, 0.01), RUBBER),
-        Part("base_link", "cylinder", (0.03, 0.002), (layout.button, -0.12, TABLE_TOP), STEEL, solid=False),
+        Part("base_link", "cylinder", (0.03, 0.002), ring, STEEL, solid=False),
         lever,
         Part("led_link", "cylinder", (0.022, 0.012), (0, 0, 0.006), LIGHT_OFF, solid=False),
         Part("light_link", "sphere", (0.030,), (0, 0, 0), LIGHT_OFF, solid=False),
-        Part("base_link", "cylinder", (0.016, 0.02), (layout.bulb, 0.152, 0.64), STEEL, solid=False),
-    ]  # fmt: skip
-
-
-def table_urdf(layout: Layout) -> str:
-    """The desk as a URDF document whose links come in the order of `joints`."""
-    links = ["base_link", *(joint.link for joint in joints(layout))]
-    everything = parts(layout)
-    body = [_link(link, [p for p in everything if p.link == link]) for link in links]
-    body += [_joint(joint) for joint in joints(layout)]
-    return "\n".join(['<robot name="table">', *body, "</robot>"])
-
-
-def block_urdf(name: str, size: str) -> str:
-    """A block of one kilogram."""
-    part = Part(name, "box", BLOCK_SIZES[size], (0, 0, 0), BLOCK_COLORS[name])
-    link = _link(name, [part], mass=1.0, contact=(0.7, 0.001))
-    return f"<robot name={quoteattr(name)}>\n{link}\n</robot>"
-
-
-def _link(
-    name: str,
-    shapes: list[Part],
-    mass: float | None = None,
-    contact: tuple[float, float] = (0.5, 0),
-) -> str:
-    """A link; those of the desk are light enough for 4 N to hold them up, its base is fixed."""
-    if mass is None:
-        mass = 0.0 if name == "base_link" else LINK_MASS
-    inertia = 'ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"'
-    lines = [
-        f"<link name={quoteattr(name)}>",
-        f'<contact><lateral_friction value="{contact[0]}"/>'
-        f'<spinning_friction value="{contact[1]}"/></contact>',
-        f'<inertial><mass value="{mass}"/><inertia {inertia}/></inertial>',
+        Part("base_link", "cylinder", (0.016, 0.02), socket, STEEL, solid=False),
     ]
-    for index, part in enumerate(shapes):
-        origin = f'<origin xyz="{_numbers(part.position)}" rpy="{part.roll} 0 0"/>'
-        geometry = f"<geometry>{_geometry(part)}</geometry>"
-        material = (
-            f'<material name="{name}{index}"><color rgba="{_numbers(part.color)} 1"/></material>'
-        )
-        lines.append(f"<visual>{origin}{geometry}{material}</visual>")
-        if part.solid:
-            lines.append(f"<collision>{origin}{geometry}</collision>")
-    return "\n".join([*lines, "</link>"])
-
-
-def _geometry(part: Part) -> str:
-    if part.shape == "box":
-        return f'<box size="{_numbers(part.size)}"/>'
-    if part.shape == "cylinder":
-        return f'<cylinder radius="{part.size[0]}" length="{part.size[1]}"/>'
-    return f'<sphere radius="{part.size[0]}"/>'
-
-
-def _joint(joint: Joint) -> str:
-    kind = "fixed" if joint.axis is None else "prismatic"
-    motion = (
-        ""
-        if joint.axis is None
-        else f'<axis xyz="{_numbers(joint.axis)}"/>'
-        f'<limit lower="0" upper="{joint.upper}" effort="100" velocity="2"/>'
-    )
-    return (
-        f'<joint name="{joint.name}" type="{kind}"><parent link="base_link"/>'
-        f'<child link="{joint.link}"/><origin xyz="{_numbers(joint.origin)}" rpy="0 0 0"/>{motion}</joint>'
-    )
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.6g}" for value in values)

@@ -1,0 +1,292 @@
+"""The PlayTable world: what it shows, how it restores and repeats, what its fixtures do."""
+
+import subprocess
+import sys
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from envs.playtable import PlayTable
+from envs.trials import HOME, initial_state, sample_scene
+from episodes.errors import UserError
+
+STILL = np.array([0, 0, 0, 0, 0, 0, 1.0])
+ROLLOUT = """
+import hashlib, sys
+import numpy as np
+from envs.playtable import PlayTable
+from envs.trials import initial_state
+env = PlayTable(cameras={"rgb_static": 32, "rgb_gripper": 16}, action_repeat=3)
+robot_obs, scene_obs = initial_state("push_red_block_left", 3, 0)
+digest = hashlib.sha256()
+rng, action = np.random.default_rng(0), np.zeros(7)
+observation, _ = env.reset(options={"robot_obs": robot_obs, "scene_obs": scene_obs})
+for _ in range(25):
+    action = 0.8 * action + 0.4 * rng.normal(size=7) - np.array([0, 0, 0.1, 0, 0, 0, 0])
+    observation, *_ = env.step(action)
+    states = observation["robot_obs"], observation["scene_obs"]
+    for value in (*observation["rgb_obs"].values(), *states):
+        digest.update(value.tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.fixture
+def world():
+    env = PlayTable(cameras={})
+    yield env
+    env.close()
+
+
+def restore(env, **changes):
+    """Resets to a layout in which the numbered entries of scene_obs are changed."""
+    _, scene_obs = initial_state("lift_red_block_table", 0, 0)
+    for index, value in changes.pop("scene", {}).items():
+        scene_obs[index] = value
+    return env.reset(options={"robot_obs": HOME, "scene_obs": scene_obs, **changes})
+
+
+def test_importing_envs_starts_no_physics():
+    code = "import sys, envs; sys.exit('pybullet' in sys.modules or 'numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_observation_contract():
+    env = gymnasium.make(
+        "firsthand/PlayTable-v0", cameras={"rgb_static": 40, "rgb_gripper": 24}, depth=True
+    )
+    observation, info = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    assert observation["rgb_obs"]["rgb_static"].shape == (40, 40, 3)
+    assert observation["depth_obs"]["depth_gripper"].shape == (24, 24)
+    assert 3.5 < np.median(observation["depth_obs"]["depth_static"]) < 5.0
+    assert observation["robot_obs"].dtype == observation["scene_obs"].dtype == np.float64
+    np.testing.assert_array_equal(info["robot_info"]["tcp_pos"], observation["robot_obs"][:3])
+    blocks = info["scene_info"]["movable_objects"]
+    assert list(blocks) == ["block_red", "block_blue", "block_pink"]
+    np.testing.assert_array_equal(
+        blocks["block_blue"]["current_pos"], observation["scene_obs"][12:15]
+    )
+    table = info["scene_info"]["fixed_objects"]["table"]
+    assert table["links"] == {
+        "base_link": -1, "button_link": 0, "switch_link": 1, "slide_link": 2, "drawer_link": 3,
+        "led_link": 4, "light_link": 5, "plank_link": 6,
+    }  # fmt: skip
+    env.close()
+
+
+def test_gymnasium_accepts_the_environment():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cameras = {"rgb_static": 16, "rgb_gripper": 16}
+        check_env(PlayTable(cameras=cameras, depth=True), skip_render_check=True)
+
+
+def test_without_cameras_the_pictures_are_empty_but_present():
+    env = gymnasium.make("firsthand/PlayTable-v0", cameras={})
+    observation, _ = env.reset(seed=0)
+    assert observation["rgb_obs"] == observation["depth_obs"] == {}
+    assert env.observation_space.contains(observation)
+    env.close()
+
+
+def test_the_arm_starts_where_calvins_does(world):
+    observation, _ = restore(world)
+    np.testing.assert_allclose(observation["robot_obs"][:7], HOME[:7], atol=1e-4)
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_reset_restores_a_state_exactly(world, index):
+    rng = np.random.default_rng(index)
+    world.reset(options={"robot_obs": HOME, "scene_obs": sample_scene(rng)})
+    for _ in range(20):
+        observation, *_ = world.step(np.append(rng.uniform(-1, 1, 6), -1.0))
+    states = {key: observation[key] for key in ("robot_obs", "scene_obs")}
+    again, _ = world.reset(options=states)
+    for key, value in states.items():
+        np.testing.assert_allclose(again[key], value, atol=1e-12)
+    assert again["robot_obs"][14] == -1.0
+
+
+def test_same_reset_and_actions_give_the_same_bits_in_two_processes():
+    runs = [
+        subprocess.run([sys.executable, "-c", ROLLOUT], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    first, second = (run.stdout.split()[-1] for run in runs)
+    assert len(first) == 64
+    assert first == second
+
+
+def test_a_reset_forgets_what_came_before_and_worlds_do_not_meet():
+    used, fresh = PlayTable(cameras={}), PlayTable(cameras={})
+    for seed in range(2):
+        used.reset(seed=seed)
+        for _ in range(15):
+            used.step(np.array([0.3, 0.8, -1, 0, 0, 0, -1]))
+    states = dict(zip(("robot_obs", "scene_obs"), initial_state("open_drawer", 0, 0), strict=True))
+    for env in (used, fresh):
+        env.reset(options=states)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        action = rng.uniform(-1, 1, 7) - np.array([0, 0, 0.5, 0, 0, 0, 0])
+        one, other = used.step(action)[0], fresh.step(action)[0]
+        np.testing.assert_array_equal(one["robot_obs"], other["robot_obs"])
+        np.testing.assert_array_equal(one["scene_obs"], other["scene_obs"])
+    used.close()
+    fresh.reset(seed=0)
+    fresh.step(STILL)
+    fresh.close()
+    fresh.close()
+
+
+def test_a_full_action_moves_two_centimetres_a_control_step(world):
+    start = restore(world)[0]["robot_obs"][:3]
+    for _ in range(5):
+        world.step(np.array([1, 0, 0, 0, 0, 0, 1.0]))
+    for _ in range(8):
+        observation, *_ = world.step(STILL)
+    np.testing.assert_allclose(observation["robot_obs"][:3] - start, [0.1, 0, 0], atol=0.006)
+
+
+def test_actions_are_clipped_and_repeated(world):
+    restore(world)
+    clipped = world.step(np.array([5, -5, 0.5, 0, 0, 9, 1.0]))[0]["robot_obs"]
+    restore(world)
+    full = world.step(np.array([1, -1, 0.5, 0, 0, 1, 1.0]))[0]["robot_obs"]
+    np.testing.assert_array_equal(clipped, full)
+
+    action = np.array([0.5, 0.2, 0.1, 0, 0.3, 0, -1])
+    restore(world)
+    for _ in range(3):
+        one_by_one, *_ = world.step(action)
+    slow = PlayTable(cameras={}, action_repeat=3)
+    restore(slow)
+    np.testing.assert_array_equal(slow.step(action)[0]["robot_obs"], one_by_one["robot_obs"])
+    slow.close()
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [(np.zeros(6), r"\(7,\)"), (np.array([np.nan] * 7), "finite"), (np.zeros((1, 7)), r"\(1, 7\)")],
+)
+def test_bad_actions_are_named(world, action, message):
+    restore(world)
+    with pytest.raises(UserError, match=message):
+        world.step(action)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"robot_state": HOME}, "robot_state"),
+        ({"robot_obs": HOME[:7]}, r"robot_obs must have shape \(15,\)"),
+        ({"scene_obs": np.full(24, np.inf)}, "scene_obs must be finite"),
+        ({"task": "make_coffee"}, "make_coffee"),
+    ],
+)
+def test_bad_reset_options_are_named(world, options, message):
+    with pytest.raises(UserError, match=message):
+        world.reset(options=options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scene": "Z"}, "scene"),
+        ({"renderer": "crayon"}, "renderer"),
+        ({"cameras": {"rgb_left": 8}}, "rgb_left"),
+        ({"cameras": {"rgb_static": 0}}, "size"),
+        ({"action_repeat": 0}, "action_repeat"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(UserError, match=message):
+        PlayTable(**arguments)
+
+
+def test_joint_ranges_are_calvins(world):
+    import pybullet
+
+    restore(world)
+    ranges = {}
+    for joint in range(4):
+        info = pybullet.getJointInfo(world.scene.table, joint, physicsClientId=world._client)
+        ranges[info[1].decode()] = info[8:10]
+    assert ranges == {
+        "base__button": (0, 0.02), "base__switch": (0, 0.088),
+        "base__slide": (0, 0.28), "base__drawer": (0, 0.22),
+    }  # fmt: skip
+
+
+def test_everything_stays_where_it_is_put(world):
+    before = restore(world, scene={0: 0.1, 1: 0.15, 3: 0.05, 4: 1})[0]["scene_obs"]
+    for _ in range(60):
+        observation, *_ = world.step(STILL)
+    np.testing.assert_allclose(observation["scene_obs"], before, atol=2e-3)
+
+
+def test_the_button_toggles_the_led_once_a_press(world):
+    restore(world, scene={5: 0})
+    states = []
+    for position in (0.0, 0.02, 0.02, 0.0, 0.02, 0.0):
+        _press(world, "base__button", position)
+        states.append(world.scene.lights["led"])
+    assert states == [False, True, True, True, False, False]
+
+
+def test_the_bulb_burns_while_the_switch_is_up(world):
+    restore(world)
+    states = []
+    for position in (0.02, 0.05, 0.088, 0.04, 0.0):
+        _press(world, "base__switch", position)
+        states.append(world.scene.lights["lightbulb"])
+    assert states == [False, True, True, False, False]
+
+
+def _press(world, joint, position):
+    import pybullet
+
+    index = world.scene._joints[joint]
+    pybullet.resetJointState(world.scene.table, index, position, 0, physicsClientId=world._client)
+    world.scene.update_lights()
+
+
+def test_lamps_show_in_the_picture():
+    env = PlayTable(cameras={"rgb_static": 100})
+    pictures = [
+        restore(env, scene={3: 0.088 * lit, 4: lit, 5: lit})[0]["rgb_obs"]["rgb_static"].astype(int)
+        for lit in (0, 1)
+    ]
+    dark, bright = pictures
+    yellow, green = bright - dark, dark - bright
+    assert (yellow[..., 2] < -80).sum() > 10  # white turned yellow or green
+    assert (green[..., 0] > 80).sum() > 3  # white turned green
+    env.close()
+
+
+def test_success_ends_the_episode_and_the_sentence_travels_along(world):
+    _, info = restore(world, scene={5: 0}, task="turn_on_led", instruction="light it")
+    assert info["instruction"] == "light it"
+    *_, terminated, _, info = world.step(STILL)
+    assert not terminated
+    assert not info["is_success"]
+    _press(world, "base__button", 0.02)
+    _, reward, terminated, truncated, info = world.step(STILL)
+    assert terminated
+    assert reward == 1.0
+    assert not truncated
+    assert info["is_success"]
+    assert info["instruction"] == "light it"
+
+
+def test_a_new_task_begins_where_the_last_one_ended(world):
+    restore(world, scene={5: 0})
+    _press(world, "base__button", 0.02)
+    start = world.set_task("turn_off_led", "and out")
+    assert start["scene_info"]["lights"]["led"]["logical_state"] == 1
+    assert start["instruction"] == "and out"
+    assert not world.step(STILL)[2]

@@ -187,7 +187,7 @@ def _evaluate(config: EvaluationConfig, out: Path) -> dict[str, TaskResults]:
 
 
 def _with_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    """The same training over fewer or more steps: measured four times, saved at every measurement."""
+    """The same training over so many steps, measured and saved four times on the way."""
     every = max(1, steps // 4)
     return replace(
         config, steps=steps, warmup=min(config.warmup, steps),

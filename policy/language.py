@@ -50,6 +50,9 @@ def _minilm(sentence: str) -> Float[Tensor, "384"]:
 @lru_cache(maxsize=1)
 def _load_minilm():  # noqa: ANN202 - transformers' own types
     from transformers import BertModel, BertTokenizerFast
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     spec = importlib.util.find_spec(MINILM_PACKAGE)  # found, not imported: it would load much more
     if spec is None or spec.origin is None:

@@ -80,6 +80,7 @@ class Policy(nn.Module):
         cell_width = self.images.width * (config.video.patch // self.images.stride) ** 2
         self.video_decoder = VideoDecoder(config.video, width, cell_width)
         self._actor: Actor | None = None
+        self._initialise()
 
     def forward(self, batch: Batch) -> Losses:
         """The losses whose targets the batch holds.
@@ -156,6 +157,17 @@ class Policy(nn.Module):
         policy = cls(config, statistics)
         policy.load_state_dict(weights)
         return policy.eval()
+
+    def _initialise(self) -> None:
+        """Let what a token says outweigh, in the beginning, where it stands.
+
+        torch draws embeddings with deviation 1; added to a token of small numbers they would drown
+        it. A sentence vector has length 1, so that weights of deviation 1 make a token of that size.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.1)
+        nn.init.normal_(self.embed_instruction.weight)
 
     def layout(
         self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]

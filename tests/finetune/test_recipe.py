@@ -1,0 +1,153 @@
+"""Cloning demonstrations whose actions follow from what is seen, said and felt."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from episodes.episode import Episode
+from episodes.errors import UserError
+from episodes.store import EpisodeWriter
+from finetune.recipe import FinetuneConfig, demonstration_statistics, finetune
+from policy.config import (
+    ActionConfig,
+    CameraConfig,
+    ImageConfig,
+    LossWeights,
+    PolicyConfig,
+    PoolConfig,
+    TrunkConfig,
+)
+from policy.policy import Policy
+from policy.statistics import Statistics
+from policy.transfer import start_from
+from training.config import TrainConfig
+
+POLICY = PolicyConfig(
+    cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),
+    images=ImageConfig(width=16),
+    pool=PoolConfig(tokens=2),
+    trunk=TrunkConfig(width=32, depth=1, heads=2),
+    action=ActionConfig(chunk=2, execute=1),
+    loss=LossWeights(
+        gripper=1.0, video=1e-3
+    ),  # the pictures here jump from dark to bright: most of the loss
+)
+TRAINING = TrainConfig(
+    steps=200, batch_size=16, learning_rate=3e-3, warmup=10, ema=0.9, precision="fp32",
+    validate_every=100, picture_every=0, checkpoint_every=200,
+)  # fmt: skip
+SAID = {"go to the left": -1.0, "go to the right": 1.0}
+
+
+def demonstration(index: int, length: int = 8, fps: float = 10.0) -> Episode:
+    """The arm goes left or right as it is told, and opens when the picture is bright."""
+    rng = np.random.default_rng(index)
+    instruction = list(SAID)[index % 2]
+    bright = rng.integers(0, 2, length)
+    actions = np.zeros((length, 7), np.float32)
+    actions[:, 0] = 0.5 * SAID[instruction]
+    actions[:, 6] = 2 * bright - 1
+    frames = {
+        "rgb_static": np.broadcast_to(bright[:, None, None, None] * 200, (length, 32, 32, 3)),
+        "rgb_gripper": rng.integers(0, 255, (length, 16, 16, 3)),
+    }
+    return Episode(
+        {camera: np.ascontiguousarray(f, np.uint8) for camera, f in frames.items()},
+        fps=fps,
+        instruction=instruction,
+        state=rng.normal(size=(length, 15)).astype(np.float32),
+        actions=actions,
+    )
+
+
+def write(path: Path, episodes: list[Episode]) -> Path:
+    with EpisodeWriter(path) as writer:
+        for index, episode in enumerate(episodes):
+            writer.add(episode, "valid" if index % 5 == 4 else "train")
+    return path
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demonstrations")
+    return write(folder / "demos.hdf5", [demonstration(i) for i in range(30)])
+
+
+def test_cloning_teaches_to_do_what_is_said_and_seen(demonstrations, tmp_path):
+    result = finetune(FinetuneConfig(POLICY, TRAINING), [demonstrations], tmp_path)
+    policy = Policy.from_pretrained(result.best / "policy")
+    assert policy.statistics == demonstration_statistics([demonstrations])
+    for sentence, direction in SAID.items():
+        for bright in (0, 1):
+            policy.reset(sentence)
+            action = policy.select_action(
+                {
+                    "rgb_obs": {
+                        "rgb_static": np.full((32, 32, 3), 200 * bright, np.uint8),
+                        "rgb_gripper": np.full((16, 16, 3), 127, np.uint8),
+                    },
+                    "robot_obs": np.zeros(15),
+                }
+            )
+            assert action[0] == pytest.approx(0.5 * direction, abs=0.2)
+            assert action[6] == 2 * bright - 1
+
+
+def test_statistics_are_those_of_the_training_split(demonstrations):
+    states = np.concatenate([demonstration(i).state for i in range(30) if i % 5 != 4])
+    statistics = demonstration_statistics([demonstrations])
+    assert statistics.frames == len(states)
+    assert np.allclose(statistics.state_mean, states.mean(0), atol=1e-6)
+    assert np.allclose(statistics.state_std, states.std(0), atol=1e-6)
+
+
+def test_a_pretrained_policy_hands_over_its_weights(demonstrations, tmp_path):
+    torch.manual_seed(7)
+    watched = Policy(replace(POLICY, length=3), Statistics())
+    watched.save_pretrained(tmp_path / "watched")
+    slow = replace(TRAINING, steps=1, warmup=0, learning_rate=1e-12, ema=0.0)
+    config = FinetuneConfig(POLICY, slow, str(tmp_path / "watched"))
+    result = finetune(config, [demonstrations], tmp_path / "run")
+    begun = Policy.from_pretrained(result.checkpoint / "policy").state_dict()
+    for name, value in watched.state_dict().items():
+        expected = value[:1] if name == "embed_time.weight" else value
+        assert torch.allclose(begun[name], expected, atol=1e-6), name
+
+
+def test_a_pretrained_policy_that_does_not_fit_is_refused_by_name(demonstrations, tmp_path):
+    wide = replace(POLICY, trunk=TrunkConfig(width=48, depth=1, heads=2))
+    Policy(wide, Statistics()).save_pretrained(tmp_path / "wide")
+    config = FinetuneConfig(POLICY, TRAINING, str(tmp_path / "wide"))
+    with pytest.raises(
+        UserError, match=r"wide: the pretrained policy does not fit: .*\(24, 48\), not \(16, 32\)"
+    ):
+        finetune(config, [demonstrations], tmp_path / "run")
+
+
+def test_start_from_names_missing_and_unknown_weights():
+    policy = Policy(POLICY, Statistics())
+    weights = policy.state_dict()
+    weights["extra.weight"] = weights.pop("action_query.weight")
+    with pytest.raises(ValueError, match=r"missing action_query\.weight; unknown extra\.weight"):
+        start_from(policy, weights)
+
+
+def test_recordings_at_another_rate_or_without_actions_are_refused(tmp_path):
+    config = FinetuneConfig(POLICY, TRAINING)
+    fast = write(tmp_path / "fast.hdf5", [demonstration(i, fps=30.0) for i in range(5)])
+    with pytest.raises(UserError, match=r"demo_0 has 30.0 actions a second.*set it to 30"):
+        finetune(config, [fast], tmp_path / "run")
+    video = write(tmp_path / "video.hdf5", [replace(demonstration(0), actions=None)])
+    with pytest.raises(UserError, match="demo_0 is no demonstration"):
+        finetune(config, [video], tmp_path / "run")
+
+
+def test_no_future_is_read_that_weighs_nothing():
+    from finetune.recipe import window_spec
+
+    assert window_spec(POLICY).future == POLICY.future
+    silent = replace(POLICY, loss=replace(POLICY.loss, video=0.0))
+    assert window_spec(silent).future is None

@@ -42,9 +42,9 @@ class Light:
     above: Number = 0.2
     diffuse: Number = 0.45
     shaded: Number = 0.25
-    center: Vector = (0.0, 0.0, 0.4)
-    radius: Number = 0.8
-    resolution: int = 192
+    center: Vector = (0.0, -0.05, 0.4)
+    radius: Number = 0.6
+    resolution: int = 160
 
     @cached_property
     def unit(self) -> Float[np.ndarray, "3"]:

@@ -44,7 +44,7 @@ def cover(
     marking = owner.shape[0] > 0
     inverse_depth[:] = 1.0 / far
     owner[:] = -1
-    largest = 1.0 / near
+    largest = np.float32(1.0 / near)
     sign = -facing
     sides = np.empty((5, 4))  # what is in view lies above these planes, with unit normals
     for k in range(4):
@@ -116,8 +116,8 @@ def cover(
                         s = (near - w0) / (w1 - w0)
                         x = points[before, 0] + s * (points[corner, 0] - points[before, 0])
                         y = points[before, 1] + s * (points[corner, 1] - points[before, 1])
-                        left, right = min(left, x * largest), max(right, x * largest)
-                        top, bottom = min(top, y * largest), max(bottom, y * largest)
+                        left, right = min(left, x / near), max(right, x / near)
+                        top, bottom = min(top, y / near), max(bottom, y / near)
                     if w1 >= near:
                         x, y = points[corner, 3], points[corner, 4]
                         left, right = min(left, x), max(right, x)
@@ -138,7 +138,8 @@ def cover(
             a2, b2 = sign * (py * qw - pw * qy), sign * (pw * qx - px * qw)
             c2 = sign * (px * qy - py * qx)
             scale = 1.0 / volume
-            broad = last - first > 6
+            slope = (a0 + a1 + a2) * scale
+            broad = last - first > 7
             if broad:
                 z0 = -1.0 / a0 if a0 != 0.0 else 0.0
                 z1 = -1.0 / a1 if a1 != 0.0 else 0.0
@@ -169,12 +170,39 @@ def cover(
                     if not low <= high + 1.0:
                         continue
                     begin, end = int(low), min(last, int(high) + 1)
+                    # Rounding keeps an edge function monotonic: what passes is one run of pixels.
+                    while begin <= end and (
+                        a0 * begin + e0 < 0.0 or a1 * begin + e1 < 0.0 or a2 * begin + e2 < 0.0
+                    ):
+                        begin += 1
+                    while begin <= end and (
+                        a0 * end + e0 < 0.0 or a1 * end + e1 < 0.0 or a2 * end + e2 < 0.0
+                    ):
+                        end -= 1
+                    if begin > end:
+                        continue
+                    total = (e0 + e1 + e2) * scale + slope * begin
+                    depths = inverse_depth[y, begin : end + 1]
+                    if marking:
+                        owners = owner[y, begin : end + 1]
+                        for x in range(len(depths)):  # without a branch, so that it vectorises
+                            value, old = np.float32(slope * x + total), depths[x]
+                            nearer = (value > old) & (value <= largest)
+                            depths[x] = value if nearer else old
+                            owners[x] = f if nearer else owners[x]
+                        seen = True
+                    else:
+                        for x in range(len(depths)):
+                            value, old = np.float32(slope * x + total), depths[x]
+                            nearer = (value > old) & (value <= largest)
+                            depths[x] = value if nearer else old
+                    continue
                 for x in range(begin, end + 1):
                     i, j, k = a0 * x + e0, a1 * x + e1, a2 * x + e2
                     if i >= 0.0 and j >= 0.0 and k >= 0.0:
-                        inverse = (i + j + k) * scale
-                        if inverse > inverse_depth[y, x] and inverse <= largest:
-                            inverse_depth[y, x] = inverse
+                        value = np.float32((i + j + k) * scale)
+                        if value > inverse_depth[y, x] and value <= largest:
+                            inverse_depth[y, x] = value
                             if marking:
                                 owner[y, x] = f
                                 seen = True

@@ -147,7 +147,7 @@ def _help(command: Command) -> str:
     if chosen:
         parts += ["", "Choices (files in configs/):"]
     for group, option in chosen.items():
-        names = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        names = sorted(path.stem for path in (CONFIGS / group.partition("@")[0]).glob("*.yaml"))
         parts.append(f"  {group}={'|'.join(names)}   (now {option})")
     parts += ["", f"firsthand {command.name} --cfg prints every setting with its value."]
     return "\n".join(parts)

@@ -97,7 +97,7 @@ def find_stores(paths: "Sequence[Path] | Path") -> list[Path]:
     found = []
     for path in [paths] if isinstance(paths, Path) else paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
+            inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
             if not inside:
                 raise UserError(f"{path} holds no file of episodes ({' or '.join(SUFFIXES)})")
             found += inside

@@ -89,7 +89,7 @@ def sweep(command: str, schema: Schema, overrides: Sequence[str]) -> list[Settin
             lists.append([override.input_line])
         elif (name := override.key_or_group) in groups():
             values = override.sweep_string_iterator() if _is_list(override) else _globbed(override)
-            lists.append([f"{name}={value}" for value in values])
+            lists.append([f"{override.get_key_element()}={value}" for value in values])
         else:
             lists.append([f"{name}={value}" for value in override.sweep_string_iterator()])
     combinations = [parse(words) for words in itertools.product(*lists)]
@@ -127,8 +127,8 @@ def parse(words: Sequence[str]) -> list[Override]:
             raise UserError(f"{word}: settings cannot be taken away, only given another value")
         if override.is_add() or override.is_force_add():
             raise UserError(f"{word}: there is nothing to add; write {word.lstrip('+')}")
-        parsed.pop(str(override.key_or_group), None)
-        parsed[str(override.key_or_group)] = override
+        parsed.pop(override.get_key_element(), None)
+        parsed[override.get_key_element()] = override
     return list(parsed.values())
 
 
@@ -147,10 +147,13 @@ def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
         for kind in kinds.values():
             free += free_keys(kind, group.replace("/", "."))
     for override in parsed:
-        below_free = str(override.key_or_group).rpartition(".")[0] in free
-        if override not in choices and override.key_or_group not in known and not below_free:
-            raise UserError(_unknown(str(override.key_or_group), known, schema))
+        if override in choices or override.key_or_group in known or _is_free(override, free):
+            continue
+        raise UserError(_unknown(str(override.key_or_group), known, schema))
     composed, chosen = _compose(command, parsed, free)
+    for override in parsed:
+        if override.key_or_group in free and isinstance(value := override.value(), dict):
+            _put(composed, str(override.key_or_group), value)  # in place of what was there
     run, resume = composed.pop("run"), composed.pop("resume")
     if not isinstance(resume, bool):
         raise UserError(f"resume={resume}: must be true or false")
@@ -182,10 +185,7 @@ def _compose(
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGS), version_base="1.3", job_name=command):
         try:
-            words = [
-                ("++" if str(o.key_or_group).rpartition(".")[0] in free else "") + str(o.input_line)
-                for o in parsed
-            ]
+            words = [("++" if _is_free(o, free) else "") + str(o.input_line) for o in parsed]
             composed = compose(command, words, return_hydra_config=True)
             chosen = OmegaConf.to_container(composed.hydra.runtime.choices)
             del composed._content["hydra"]  # pyright: ignore
@@ -200,6 +200,19 @@ def _compose(
 def _first_line(error: Exception) -> str:
     """What Hydra says, without the lines about its internals; the cause says it better."""
     return str(error.__cause__ or error).strip().splitlines()[0]
+
+
+def _is_free(override: Override, free: Sequence[str]) -> bool:
+    """Whether an override sets a mapping, or a name in one."""
+    key = str(override.key_or_group)
+    return key in free or key.rpartition(".")[0] in free
+
+
+def _put(values: dict[str, Any], key: str, value: Mapping[Any, Any]) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[last] = {str(name): item for name, item in value.items()}
 
 
 def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -16,7 +16,7 @@ import pytest
 SMALLER = {
     "demo": ["minutes=0.5"],
     "pretrain": ["training=smoke", "training.steps=6", "training.batch_size=4"],
-    "record": ["demonstrations=2", "workers=1"],
+    "record": ["tasks=[move_slider_left]", "episodes=3", "held_out_every=2", "workers=0"],
     "finetune": ["training=smoke", "training.steps=6", "training.batch_size=4"],
     "evaluate": ["tasks=[move_slider_left]", "trials=1", "chains=1", "steps=30", "workers=0"],
 }

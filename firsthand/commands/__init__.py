@@ -28,6 +28,8 @@ class Command:
 COMMANDS = {
     command.name: command
     for command in (
+        Command("demo", "the whole story on this machine, small", "demo"),
+        Command("record", "scripted experts act in a world; writes episodes", "record"),
         Command("convert", "a folder of videos to episodes", "convert"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),

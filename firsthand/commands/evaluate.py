@@ -1,6 +1,7 @@
 """Single tasks and instruction chains in a world."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from envs.evaluation import CAMERAS_CALVIN, EvaluationConfig, evaluate_chains, evaluate_tasks
@@ -18,7 +19,10 @@ class EvaluateConfig(EvaluationConfig):
     checkpoint: a run, one of its checkpoints, a saved policy, or a hub id.
     actor: "expert", or any class as `package.module:name`.
     what: "tasks", "chains" or "both".
+    cameras: empty for those of the checkpoint, or CALVIN's for other actors.
     """
+
+    cameras: Mapping[str, int] = field(default_factory=dict)
 
     checkpoint: str | None = None
     actor: str | None = None

@@ -97,6 +97,12 @@ def test_every_kind_of_value_arrives_as_its_annotation_says() -> None:
     assert (loaded.run, loaded.resume) == ("there", True)
 
 
+def test_names_in_a_mapping_are_added_one_by_one_or_replaced_together() -> None:
+    one, two = "training.shift.a=1", "training.shift.b=2"
+    assert load(one, two).config.training.shift == {"a": 1, "b": 2}
+    assert load(one, "training.shift={c: 3}").config.training.shift == {"c": 3}
+
+
 def test_plain_and_build_are_inverse() -> None:
     toy = Toy(Videos(Path("x")), Train(shift={"a": 1}), ("z",), None, 3)
     assert build(Toy, plain(toy), chosen={"corpus": Videos}) == toy

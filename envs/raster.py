@@ -124,8 +124,7 @@ class Rasteriser:
         self._owners: dict[tuple[int, int], Int32[np.ndarray, "h w"]] = {}  # by size
         self._depths: dict[tuple[int, int], Float32[np.ndarray, "h w"]] = {}
         self._shadow_map = np.zeros((self.light.resolution,) * 2, np.float32)
-        self._shadow_poses = np.full((len(meshes), 4, 4), np.nan)  # what the shadow map shows
-        self._shadow_shown = np.zeros(len(meshes), np.bool_)
+        self._shadow_of: bytes | None = None  # the poses and visibility that the map shows
 
     def draw(
         self,
@@ -144,7 +143,7 @@ class Rasteriser:
         if poses.shape != (count, 4, 4):
             raise UserError(f"poses must have shape ({count}, 4, 4), not {poses.shape}")
         tints = self._colors if colors is None else np.ascontiguousarray(colors, dtype=np.float64)
-        present = np.ones(count, dtype=np.bool_) if visible is None else visible
+        present = np.ones(count, np.bool_) if visible is None else np.ascontiguousarray(visible)
         poses = np.ascontiguousarray(poses, dtype=np.float64)
         rows, shadow = self._shadow(camera, poses, present)
         height, width = camera.height, camera.width
@@ -222,11 +221,11 @@ class Rasteriser:
         """
         if not self.light.resolution:
             return np.zeros((3, 4)), self._shadow_map
-        same = np.array_equal(present, self._shadow_shown)
-        if not (same and np.array_equal(poses, self._shadow_poses)):
+        state = poses.tobytes() + present.tobytes()
+        if state != self._shadow_of:
             nobody = np.zeros((0, 0), np.int32)
             self._cover(self.light.camera, poses, present, -1.0, self._shadow_map, nobody)
-            self._shadow_poses, self._shadow_shown = poses.copy(), present.copy()
+            self._shadow_of = state
         to_light = self.light.camera.to_pixels
         rows = np.empty((3, 4))
         rows[:, :3] = to_light[:, :3] @ camera.from_pixels

@@ -116,29 +116,31 @@ class RasterRenderer:
                 frames.append([*position, *orientation])
                 colors.append(rgba)
         self._owners = owners
-        self._frames = _matrices(np.array(frames).reshape(-1, 7))  # shape in its link's frame
-        self._rgba = np.array(colors, dtype=np.float64).reshape(-1, 4)
+        rgba = np.array(colors, dtype=np.float64).reshape(-1, 4)
+        self._colors, self._shown = rgba[:, :3].copy(), rgba[:, 3] > 0
         self._links = {body: sorted({k for b, k in owners if b == body}) for body, _ in owners}
         order = [(body, link) for body, links in self._links.items() for link in links]
         self._link_of = np.array([order.index(owner) for owner in owners], dtype=np.int64)
-        # The base's own frame seen from the inertial frame whose pose PyBullet reports.
+        # PyBullet reports a base's pose by its inertial frame: shapes are seen from there.
         inertial = [
             self._inertial_frame(body) if link < 0 else [0, 0, 0, 0, 0, 0, 1]
-            for body, link in order
+            for body, link in owners
         ]
-        self._corrections = np.linalg.inv(_matrices(np.array(inertial).reshape(-1, 7)))
-        self._placed = np.full((len(order), 7), np.nan)  # the link poses that _poses come from
+        seen_from = _matrices(np.array(inertial).reshape(-1, 7))
+        self._frames = np.linalg.inv(seen_from) @ _matrices(np.array(frames).reshape(-1, 7))
+        self._placed: list[list[float]] = []  # the link poses that _poses come from
         self._poses = np.zeros((len(owners), 4, 4))
         self._rasteriser = Rasteriser(instances, light)
 
     def render(self, camera: Camera) -> Picture:
         """See `Renderer.render`. Shapes whose opacity is 0 are left out."""
+        from envs.raster_kernels import place
+
         links = self._link_poses()
-        if not np.array_equal(links, self._placed):  # several cameras may look at one moment
+        if links != self._placed:  # several cameras may look at one moment
             self._placed = links
-            moved = _matrices(links) @ self._corrections
-            self._poses = moved[self._link_of] @ self._frames
-        return self._rasteriser.draw(camera, self._poses, self._rgba[:, :3], self._rgba[:, 3] > 0)
+            place(np.array(links), self._link_of, self._frames, self._poses)
+        return self._rasteriser.draw(camera, self._poses, self._colors, self._shown)
 
     def recolor(self, body: int, link: int, rgba: Color) -> None:
         """See `Renderer.recolor`. The PyBullet world is told too, so that both show the same."""
@@ -148,14 +150,14 @@ class RasterRenderer:
         mine = [owner == (body, link) for owner in self._owners]
         if not any(mine):
             raise UserError(f"body {body} has no visual shape on link {link} to recolour")
-        self._rgba[mine] = rgba
+        self._colors[mine], self._shown[mine] = rgba[:3], rgba[3] > 0
 
     def _inertial_frame(self, body: int) -> list[float]:
         """Position and quaternion of the base's inertial frame in the base link's frame."""
         dynamics = self._bullet.getDynamicsInfo(body, -1, physicsClientId=self._client)
         return [*dynamics[3], *dynamics[4]]
 
-    def _link_poses(self) -> Float[np.ndarray, "l 7"]:
+    def _link_poses(self) -> list[list[float]]:
         """World positions and quaternions: a base's inertial frame, other links' own frames."""
         bullet, client, poses = self._bullet, self._client, []
         for body, links in self._links.items():
@@ -168,19 +170,16 @@ class RasterRenderer:
                     body, moving, computeForwardKinematics=1, physicsClientId=client
                 )
                 poses += [[*state[4], *state[5]] for state in states]
-        return np.array(poses).reshape(-1, 7)
+        return poses
 
 
 def _matrices(poses: Float[np.ndarray, "n 7"]) -> Float[np.ndarray, "n 4 4"]:
     """Positions and x, y, z, w quaternions as 4x4 matrices."""
-    x, y, z, w = (poses[:, 3:] / np.linalg.norm(poses[:, 3:], axis=1, keepdims=True)).T
+    from envs.raster_kernels import place
+
     matrices = np.zeros((len(poses), 4, 4))
-    matrices[:, 0, 0], matrices[:, 1, 1] = 1 - 2 * (y * y + z * z), 1 - 2 * (x * x + z * z)
-    matrices[:, 2, 2], matrices[:, 3, 3] = 1 - 2 * (x * x + y * y), 1
-    matrices[:, 0, 1], matrices[:, 1, 0] = 2 * (x * y - z * w), 2 * (x * y + z * w)
-    matrices[:, 0, 2], matrices[:, 2, 0] = 2 * (x * z + y * w), 2 * (x * z - y * w)
-    matrices[:, 1, 2], matrices[:, 2, 1] = 2 * (y * z - x * w), 2 * (y * z + x * w)
-    matrices[:, :3, 3] = poses[:, :3]
+    still = np.tile(np.eye(4), (len(poses), 1, 1))
+    place(np.asarray(poses, np.float64), np.arange(len(poses)), still, matrices)
     return matrices
 
 

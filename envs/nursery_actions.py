@@ -196,7 +196,7 @@ def stack(stage: Stage, rng: Rng) -> Script | None:
 
 
 def hide_behind(stage: Stage, rng: Rng) -> Script | None:
-    """Put a toy behind the standing box, or bring one out again."""
+    """Put a toy behind the standing box."""
     screens = [obstacle for obstacle in stage.obstacles if obstacle.screen]
     if not screens:
         return None
@@ -207,7 +207,8 @@ def hide_behind(stage: Stage, rng: Rng) -> Script | None:
         sight = (low + high)[:2] / 2 - stage.eye[:2]
         depth = high[1] + body.toy.radius + 0.012
         spot = stage.eye[:2] + sight * (depth - stage.eye[1]) / sight[1]
-        if narrow and clear(stage, spot, body.toy.radius - 0.01, body):
+        in_view = np.hypot(*(body.position[:2] - spot)) > 0.1 or body.position[1] < high[1]
+        if narrow and in_view and clear(stage, spot, body.toy.radius - 0.01, body):
 
             def script(body: Body = body, spot: np.ndarray = spot) -> Script:
                 stage.begin("hide", body.toy.name, way="behind", other="box")

@@ -1,5 +1,7 @@
 """The viewer's own hand: palm, fingers and forearm from simple meshes, posed by a `Hand`."""
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float
 
@@ -43,6 +45,7 @@ def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[Part, ...]:
 _BACK = pose(turn=rotation(0, np.pi / 2))  # z becomes -y: from the wrist back along the arm
 
 
+@cache
 def _bone(length: float, radius: float) -> Mesh:
     """A capsule from the origin along y."""
     return capsule(radius, length, 8, 4).transformed(

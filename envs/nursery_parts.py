@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -36,6 +37,7 @@ class Part:
     texture: UInt8[np.ndarray, "h w 3"] | None = None
 
 
+@cache
 def sphere(radius: float) -> Mesh:
     """A sphere with few enough triangles for a toy."""
     return fine_sphere(radius, 12, 8)

@@ -29,7 +29,7 @@ FURNITURE = ("drawer", "door", "lamp")
 
 @cache
 def clips() -> tuple[Clip, ...]:
-    return tuple(imagine(11, index, SECONDS, FPS) for index in range(48))
+    return tuple(imagine(20, index, SECONDS, FPS) for index in range(40))
 
 
 @cache
@@ -59,9 +59,13 @@ def select(*verbs: str) -> list[tuple[Clip, Event]]:
     return chosen
 
 
+_FILMS: dict[int, Film] = {}
+
+
 def seen(clip: Clip, frame: int, name: str) -> int:
     """How many of 128 x 128 pixels show a toy."""
-    return int((Film(clip, 128).draw(frame).segmentation == TOY_ID + toy(clip, name)).sum())
+    camera = _FILMS.get(id(clip)) or _FILMS.setdefault(id(clip), Film(clip, 128))
+    return int((camera.draw(frame).segmentation == TOY_ID + toy(clip, name)).sum())
 
 
 def test_narrations_lie_inside_their_clip_and_follow_each_other() -> None:
@@ -289,11 +293,11 @@ def test_the_corpus_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> 
 def test_a_killed_corpus_resumes_to_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = make_nursery(_config(24, 1, seconds=2.0), tmp_path / "whole.hdf5")
+    whole = make_nursery(_config(16, 1, seconds=1.5), tmp_path / "whole.hdf5")
     out = tmp_path / "killed.hdf5"
     code = (
         "from pathlib import Path; from envs.nursery_corpus import *;"
-        f"make_nursery(NurseryConfig(24, 2.0, size=32, seed=4, held_out=0.2, workers=1),"
+        f"make_nursery(NurseryConfig(16, 1.5, size=32, seed=4, held_out=0.2, workers=1),"
         f"Path({str(out)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -311,7 +315,7 @@ def test_a_killed_corpus_resumes_to_the_same_bytes(
         "_make_shards",
         lambda config, missing: (remade.extend(missing.values()), make_shards(config, missing)),
     )
-    make_nursery(_config(24, 2, seconds=2.0), out, resume=True)
+    make_nursery(_config(16, 1, seconds=1.5), out, resume=True)
     assert remade
     assert not set(remade) & set(kept)
     assert out.read_bytes() == whole.read_bytes()

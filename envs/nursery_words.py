@@ -1,4 +1,4 @@
-"""What is said about what the hand does: a sentence an event, worded as to a child or a helper."""
+"""What is said about what the hand does: a sentence an event, worded as to a child."""
 
 from collections.abc import Sequence
 

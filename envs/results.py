@@ -48,7 +48,7 @@ class ResultLog:
                     f"{self.path} already holds results: add resume=true to continue them, "
                     "or choose another folder"
                 )
-            _check_same(header, _load(header), circumstances)
+            check_same(header, read_json(header), circumstances)
             self._read()
         else:
             out.mkdir(parents=True, exist_ok=True)
@@ -114,18 +114,24 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _load(header: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Any:
+    """Raises `UserError` when the file is no JSON."""
     try:
-        return json.loads(header.read_bytes())
+        return json.loads(path.read_bytes())
     except ValueError as error:
-        raise UserError(f"{header}: is no readable JSON: {error}") from None
+        raise UserError(f"{path}: is no readable JSON: {error}") from None
 
 
-def _check_same(header: Path, before: Any, now: Any) -> None:
+def check_same(path: Path, before: Any, now: Any) -> None:
+    """Refuse to add to what was made in another way; the message names both ways.
+
+    Raises:
+        UserError: the two JSON values differ.
+    """
     if differences := _differences(before, now):
         raise UserError(
-            f"{header.parent} holds results made in another way, which cannot be mixed: "
-            f"{'; '.join(differences)}. Use the same settings or another folder"
+            f"{path}: what is there was made in another way and cannot be continued: "
+            f"{'; '.join(differences)}. Use the same settings or another place"
         )
 
 

@@ -1,0 +1,185 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from envs.attempts import Attempt
+from envs.instructions import TRAINING
+from envs.playtable import PlayTable
+from envs.record import RecordConfig, Recorder, record
+from envs.replay import replay
+from envs.trials import initial_state
+from episodes.errors import UserError
+from episodes.store import EpisodeFile
+from tests.envs.conftest import ROOT
+
+SMALL = RecordConfig(
+    tasks=("turn_on_led", "open_drawer"),
+    episodes=5,
+    cameras={"rgb_static": 24, "rgb_gripper": 16},
+    held_out_every=2,
+    workers=0,
+)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return record(SMALL, tmp_path_factory.mktemp("recorded") / "demos.hdf5")
+
+
+def test_what_is_stored(recorded):
+    with EpisodeFile(recorded) as file:
+        assert len(file) == 5
+        assert file.env_args["env_name"] == "firsthand/PlayTable-v0"
+        assert file.source["recorded_with"]["noise"] == SMALL.noise
+        assert set(file.source["failures"]) == set(SMALL.tasks)
+        held_out = set(file.names("valid"))
+        for number, name in enumerate(file.names()):
+            episode = file.read(name)
+            source = episode.source
+            assert source["task"] == SMALL.tasks[number % 2]
+            assert (name in held_out) == (source["index"] % 2 == 1)
+            assert episode.instruction in TRAINING[source["task"]]
+            assert episode.fps == 10
+            assert episode.frames["rgb_static"].shape == (len(episode), 24, 24, 3)
+            assert episode.frames["rgb_gripper"].shape == (len(episode), 16, 16, 3)
+            assert episode.state.shape == (len(episode), 15)
+            assert episode.actions.shape == episode.executed.shape == (len(episode), 7)
+            start = initial_state(source["task"], source["index"], SMALL.seed, "recording")
+            assert source["reset"]["robot_obs"] == start[0].tolist()
+            assert source["reset"]["scene_obs"] == start[1].tolist()
+            np.testing.assert_allclose(episode.state[0, 7:14], start[0][7:14], atol=1e-6)
+    assert [path.name for path in recorded.parent.iterdir()] == ["demos.hdf5"]
+
+
+def test_no_layout_of_recording_is_one_of_evaluation():
+    for task in SMALL.tasks:
+        shown = {initial_state(task, i, 0, "recording")[1].tobytes() for i in range(50)}
+        asked = {initial_state(task, i, 0, "evaluation")[1].tobytes() for i in range(50)}
+        assert not shown & asked
+
+
+def test_frames_show_what_was_seen_before_the_action(recorded):
+    """Executing the stored actions again leads through the stored states and pictures."""
+    with EpisodeFile(recorded) as file:
+        episode = file.read(1)
+    env = PlayTable(cameras=SMALL.cameras, action_repeat=3)
+    observation, _ = env.reset(
+        options=dict(episode.source["reset"]) | {"task": episode.source["task"]}
+    )
+    for t, action in enumerate(episode.executed):
+        assert np.array_equal(observation["robot_obs"].astype(np.float32), episode.state[t])
+        for camera, frames in episode.frames.items():
+            difference = frames[t].astype(int) - observation["rgb_obs"][camera]
+            assert np.abs(difference).mean() < 5  # JPEG
+        observation, _, success, _, _ = env.step(action)
+    env.close()
+    assert success
+
+
+def test_noise_is_executed_but_not_taught(tmp_path):
+    recorder = Recorder(replace(SMALL, noise=1.0), tmp_path)
+    calm = Recorder(replace(SMALL, noise=0.0), tmp_path)
+    episodes = [recorder.attempt(Attempt("open_drawer", i)) for i in range(3)]
+    assert any((e.executed != e.actions).any() for e in episodes if e is not None)
+    quiet = calm.attempt(Attempt("open_drawer", 0))
+    assert np.array_equal(quiet.executed, quiet.actions)
+    recorder.close()
+    calm.close()
+
+
+def test_replays_succeed(recorded):
+    assert all(replay(recorded, index) for index in range(5))
+
+
+def test_a_changed_demonstration_fails_its_replay(recorded, tmp_path):
+    from episodes.store import EpisodeWriter
+
+    with EpisodeFile(recorded) as file, EpisodeWriter(tmp_path / "changed.hdf5") as writer:
+        episode = file.read_encoded(1)
+        writer.add(replace(episode, executed=-episode.executed))
+        writer.add(replace(episode, source={}))
+    assert not replay(tmp_path / "changed.hdf5", 0)
+    with pytest.raises(UserError, match="cannot be replayed without its"):
+        replay(tmp_path / "changed.hdf5", 1)
+
+
+def test_the_number_of_workers_changes_no_byte(recorded, tmp_path):
+    again = record(replace(SMALL, workers=2), tmp_path / "again.hdf5")
+    assert again.read_bytes() == recorded.read_bytes()
+
+
+def test_killed_and_resumed(recorded, tmp_path):
+    out = tmp_path / "demos.hdf5"
+    parts = tmp_path / "demos.hdf5.parts"
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {ROOT!r})\n"
+        "from pathlib import Path\n"
+        "from envs.record import RecordConfig, record\n"
+        "if __name__ == '__main__':\n"
+        f"    record({replace(SMALL, workers=1)!r}, Path({str(out)!r}))\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL)
+    with process:
+        while not list(parts.glob("*.hdf5")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not out.exists()
+    with pytest.raises(UserError, match="unfinished recording: add resume=true"):
+        record(SMALL, out)
+    with pytest.raises(UserError, match=r"noise was 0\.5 and is now 0\.1"):
+        record(replace(SMALL, noise=0.1), out, resume=True)
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*-*")}
+    assert record(SMALL, out, resume=True) == out
+    assert finished
+    assert out.read_bytes() == recorded.read_bytes()
+    assert not parts.exists()
+
+
+def test_a_finished_recording_is_kept(recorded):
+    before = recorded.stat()
+    assert record(SMALL, recorded, resume=True) == recorded
+    assert recorded.stat() == before
+    with pytest.raises(UserError, match="exists: add resume=true"):
+        record(SMALL, recorded)
+    with pytest.raises(UserError, match="seed was 0 and is now 1"):
+        record(replace(SMALL, seed=1), recorded, resume=True)
+
+
+def test_failures_are_counted_and_replaced(tmp_path):
+    """With little time, only those layouts are stored from which the expert is quick."""
+    config = replace(SMALL, tasks=("turn_on_led",), episodes=3, steps=27, noise=0.0)
+    out = record(config, tmp_path / "quick.hdf5")
+    with EpisodeFile(out) as file:
+        indices = [header.source["index"] for header in file.headers]
+        assert len(indices) == 3
+        assert file.source["failures"]["turn_on_led"] == indices[-1] + 1 - 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tasks": ("fly",)}, "unknown task 'fly'"),
+        ({"tasks": ()}, "one task or more"),
+        ({"episodes": 0}, "episodes must be 1 or more, not 0"),
+        ({"noise": -0.5}, r"noise must be 0 or more, not -0\.5"),
+    ],
+)
+def test_configurations_are_checked(settings, message):
+    with pytest.raises(UserError, match=message):
+        RecordConfig(**settings)
+
+
+def test_tasks_are_shown_equally_often():
+    config = RecordConfig(episodes=100)
+    counts = [config.episodes_of(task) for task in config.tasks]
+    assert sum(counts) == 100
+    assert max(counts) - min(counts) <= 1

@@ -137,7 +137,7 @@ class Rasteriser:
 
         `colors` replaces the instances' own; instances that are not `visible` are left out.
         """
-        from envs.raster_kernels import shade
+        from envs.raster_shading import shade
 
         count = len(self.instances)
         if poses.shape != (count, 4, 4):

@@ -22,7 +22,7 @@ def encode_jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> 
     return buffer.getvalue()
 
 
-def decode_jpeg(data: bytes | UInt8[np.ndarray, "n"]) -> UInt8[np.ndarray, "h w 3"]:
+def decode_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """Raises `UserError` when the bytes are no RGB JPEG."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:

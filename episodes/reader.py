@@ -139,7 +139,7 @@ class EpisodeFile:
         with self._reading(f"{camera} of {header.name}") as file:
             data = _pick(file[f"data/{header.name}/obs/{camera}"], wanted)
             for picture, encoded in zip(pictures, data, strict=True):
-                picture[:] = decode_jpeg(encoded)
+                picture[:] = decode_jpeg(encoded.tobytes())
         return pictures if len(back) == len(wanted) else pictures[back]
 
     def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
@@ -204,8 +204,11 @@ class EpisodeFile:
         return self._handle
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[h5py.File]:
-        """Turn whatever goes wrong inside into a `UserError` that names the file and the part."""
+    def _reading(self, what: str) -> Iterator[Any]:
+        """The open `h5py.File` (its annotations cannot tell a group from a dataset).
+
+        Whatever goes wrong inside becomes a `UserError` that names the file and the part.
+        """
         handle = None
         try:
             handle = self._open()

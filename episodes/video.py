@@ -7,7 +7,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
@@ -174,13 +175,13 @@ def _shown_frames(path: Path) -> Iterator[_Shown]:
             _check_complete(container, stream, count, float(end))
     except UserError:
         raise
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+    except (FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
         where = f"after {count} frames" if count else "at its start"
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"cannot be decoded {where}: {reason}") from None
 
 
-def _video_stream(container: av.container.InputContainer) -> VideoStream:
+def _video_stream(container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
@@ -191,9 +192,7 @@ def _video_stream(container: av.container.InputContainer) -> VideoStream:
     return stream
 
 
-def _check_complete(
-    container: av.container.InputContainer, stream: VideoStream, count: int, end: float
-) -> None:
+def _check_complete(container: InputContainer, stream: VideoStream, count: int, end: float) -> None:
     """AVI and Matroska files that were cut end without an error: compare with what they announce.
 
     (MP4 fails by itself, and its announced length would count what an edit list hides.)
@@ -238,7 +237,7 @@ def upright(
     The matrix sends a pixel (x, y) to (a x + c y, b x + d y); its entries are a b u c d v x y w
     in 16.16 fixed point (ISO 14496-12, 6.2.2). Only right angles are honoured.
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return pixels, False
     a, b, _, c, d = np.frombuffer(matrix, "=i4")[:5].tolist()

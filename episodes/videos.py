@@ -33,6 +33,10 @@ ENDINGS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 _VERSION = 1  # of what this file makes of the same input: a new one makes it again
 
 
+class VideoError(UserError):
+    """A video that cannot be used, as opposed to a store that cannot be written."""
+
+
 @dataclass(frozen=True)
 class VideoReport:
     """What became of the videos of a folder. Paths are relative to it.
@@ -137,7 +141,7 @@ def _recordings(
             source = {"origin": "videos", "path": relative, **episode.source}
             yield replace(episode, source=source)
     except UserError as error:
-        raise UserError(f"{video}: {error}") from None
+        raise VideoError(f"{video}: {error}") from None
 
 
 def _convert(video: Path, root: Path, said: Said, settings: VideoSettings, shard: Path) -> str:
@@ -151,7 +155,7 @@ def _convert(video: Path, root: Path, said: Said, settings: VideoSettings, shard
         with EpisodeWriter(shard) as writer:
             for episode in _recordings(video, root, said, settings):
                 writer.add(episode)
-    except UserError as error:
+    except VideoError as error:
         return str(error).removeprefix(f"{video}: ")
     return ""
 

@@ -1,6 +1,5 @@
 """Writing recordings to a store (its layout: `episodes.store`)."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from episodes.episode import Episode
 from episodes.errors import UserError
 from episodes.header import Header, headers_to_json, to_json
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
+from episodes.partial import PartialFile
 from episodes.seal import seal
 
 FORMAT_VERSION = 1
@@ -49,22 +49,19 @@ class EpisodeWriter:
             raise UserError(f"JPEG quality must be 1 to 100, not {quality}")
         self.path = Path(path)
         self.quality = quality
-        self._env_args = env_args or {"env_name": "", "env_type": 2, "env_kwargs": {}}
-        self._source = source or {}
-        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._attributes = {
+            "format_version": FORMAT_VERSION,
+            "env_args": to_json(env_args or {"env_name": "", "env_type": 2, "env_kwargs": {}}),
+            "source": to_json(source or {}),
+        }
         self._splits: dict[str, list[str]] = {}
         self._headers: list[Header] = []
 
     def __enter__(self) -> "EpisodeWriter":
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = h5py.File(self._partial, "w", libver=("v110", "v110"))
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written: {error}") from None
+        self._stream = PartialFile(self.path)
+        self._file = h5py.File(self._stream, "w", libver=("v110", "v110"))
         self._data = self._file.create_group("data")
-        self._data.attrs["format_version"] = FORMAT_VERSION
-        self._data.attrs["env_args"] = to_json(self._env_args)
-        self._data.attrs["source"] = to_json(self._source)
+        self._data.attrs.update(self._attributes)
         return self
 
     def __len__(self) -> int:
@@ -93,15 +90,18 @@ class EpisodeWriter:
             _write_frames(observations, camera, episode.frames[camera])
         self._splits.setdefault(split, []).append(header.name)
         self._headers.append(header)
+        self._stream.check()
         return header.name
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._finish()
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
         finally:
             self._file.close()
-            self._partial.unlink(missing_ok=True)
+            self._stream.discard()
 
     def _finish(self) -> None:
         if not self._headers:
@@ -113,8 +113,9 @@ class EpisodeWriter:
         for split, names in sorted(self._splits.items()):
             mask.create_dataset(split, data=np.array(names, "S"))
         self._file.close()
-        seal(self._partial)
-        os.replace(self._partial, self.path)
+        self._stream.check()
+        seal(self._stream.partial)
+        self._stream.commit()
 
 
 def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:

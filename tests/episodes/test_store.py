@@ -3,7 +3,10 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -165,6 +168,7 @@ def _write_forever(path, episode):
             writer.add(episode)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_killed_writer_leaves_no_file(tmp_path, episodes):
     path = tmp_path / "a.h5"
     process = multiprocessing.get_context("fork").Process(
@@ -211,6 +215,7 @@ def _read(file, queue):
     queue.put([file.read(index).frames["rgb_static"].sum() for index in range(len(file))])
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_file_in_use_goes_to_other_processes(tmp_path, episodes, method):
     file = EpisodeFile(write(tmp_path / "a.h5", episodes))
@@ -318,3 +323,58 @@ def test_damage_names_the_recording(tmp_path, make_episode):
         file.frames(1, "rgb_static", [20])
     with pytest.raises(UserError, match=r"a\.h5: .* damaged, in demo_1;"):
         file.verify()
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from episodes.episode import Episode
+from episodes.errors import UserError
+from episodes.store import EpisodeFile, EpisodeWriter
+
+frames = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+path = Path(sys.argv[1]) / "a.h5"
+for limit in [*range(0, 120_000, 1511), 10**9]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        with EpisodeWriter(path) as writer:
+            for _ in range(8):
+                writer.add(Episode({"rgb_static": frames}, 10.0))
+    except UserError as error:
+        assert "a.h5: cannot be written: File too large" in str(error), error
+        assert list(path.parent.iterdir()) == []
+        failed = limit
+    else:
+        assert len(EpisodeFile(path)) == 8
+        path.unlink()
+print("done after failing up to", failed)
+"""
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+    """HDF5 itself would crash: run where that is seen."""
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.startswith("done after failing up to")
+
+
+def test_two_writers_of_one_file(tmp_path, episodes):
+    with EpisodeWriter(tmp_path / "a.h5") as first:
+        first.add(episodes[0])
+        with (
+            pytest.raises(UserError, match=r"a\.h5: is being written by another process"),
+            EpisodeWriter(tmp_path / "a.h5") as second,
+        ):
+            second.add(episodes[1])
+        first.add(episodes[2])
+    assert [header.instruction for header in EpisodeFile(tmp_path / "a.h5").headers] == [
+        "push the red block",
+        "open it",
+    ]

@@ -201,16 +201,15 @@ def test_real_recordings(tmp_path):
     for header in file.headers:
         with av.open(str(root / header.source["path"])) as container:
             stream = container.streams.video[0]
-            seconds = stream.frames / stream.average_rate
+            rate, count = float(stream.average_rate), stream.frames
             frames = [f.to_image() for f in container.decode(stream)]
-        assert header.length == int(np.ceil(float(seconds) * 5 - 0.06))
+        assert header.length == int(np.ceil(count / rate * 5 - 0.06))
         width, height = frames[0].size
-        k = round(len(frames) // 2 / float(stream.average_rate) * 5)
+        k = round(len(frames) // 2 / rate * 5)
         picture = file.frames(header.name, "rgb_static", [k])[0].astype(int)
         width = width // 2 if width >= 2 * height else width
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
-        exact = float(stream.average_rate) * k / 5
-        picked = frames[int(np.ceil(exact - 0.5))]  # the nearest, of two the earlier one
+        picked = frames[int(np.ceil(rate * k / 5 - 0.5))]  # the nearest, of two the earlier one
         expected = np.asarray(picked.resize((32, 32), 3, (left, top, left + side, top + side)))
         assert np.abs(picture - expected).mean() < 2

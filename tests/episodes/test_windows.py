@@ -132,6 +132,7 @@ def _checksum(windows, index):
     return windows[index].frames["rgb_static"].tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_workers_read_the_same(files, method, in_memory):

@@ -116,8 +116,8 @@ def lift_block(info: Info, name: str) -> list[Waypoint]:
     position, angle = _block(info, name)
     tool = info["robot_info"]["tcp_pos"]
     held = _near(info, position, (0.03, 0.03, 0.03))
-    yaw = _nearest_yaw(angle, math.pi / 2 if SCENE.blocks[name] == "small" else math.pi)
-    at = (position[0], position[1], BLOCK_HEIGHT)
+    (x, y), yaw = _grasp(info, name, position[:2], angle)
+    at = (x, y, BLOCK_HEIGHT)
     pitch = _tilt(at)
     return [
         Waypoint(at, OPEN, pitch, yaw, tolerance=0.008, approach=ABOVE),
@@ -176,6 +176,44 @@ def _block(info: Info, name: str) -> tuple[np.ndarray, float]:
 def _nearest_yaw(angle: float, period: float) -> float:
     """The tool yaw nearest to its neutral one among those that look alike on the block."""
     return math.pi / 2 + (angle - math.pi / 2 + period / 2) % period - period / 2
+
+
+def _grasp(
+    info: Info, name: str, center: np.ndarray, angle: float
+) -> tuple[tuple[float, float], float]:
+    """Where to come down and how to turn so that no finger lands on another block: across the short
+    side in the middle if possible, else a little to a side, else across the long side."""
+    length, depth, _ = BLOCK_SIZES[SCENE.blocks[name]]
+    square = length == depth
+    yaws = [_nearest_yaw(angle, math.pi / 2 if square else math.pi)]
+    if length < 0.07:
+        yaws.append(yaws[0] - math.copysign(math.pi / 2, yaws[0] - math.pi / 2))
+    grasps = [
+        ((float(center[0] + shift * math.sin(yaw)), float(center[1] - shift * math.cos(yaw))), yaw)
+        for yaw in yaws
+        for shift in (0.0, 0.014, -0.014)
+    ]
+    others = [_block(info, other) for other in SCENE.blocks if other != name]
+    sizes = [BLOCK_SIZES[SCENE.blocks[other]] for other in SCENE.blocks if other != name]
+    for at, yaw in grasps:
+        if not any(
+            _lands_on(at, yaw, *other, size) for other, size in zip(others, sizes, strict=True)
+        ):
+            return at, yaw
+    return grasps[0]
+
+
+def _lands_on(
+    at: tuple[float, float], yaw: float, block: np.ndarray, angle: float, size: Vector
+) -> bool:
+    """Whether a finger of the open gripper at a place would come down on a block."""
+    for side in (-0.047, 0.047):
+        x, y = at[0] + side * math.sin(yaw) - block[0], at[1] - side * math.cos(yaw) - block[1]
+        along = abs(x * math.cos(angle) + y * math.sin(angle))
+        across = abs(y * math.cos(angle) - x * math.sin(angle))
+        if along < size[0] / 2 + 0.01 and across < size[1] / 2 + 0.01:
+            return True
+    return False
 
 
 def _tilt(position: Vector) -> float:

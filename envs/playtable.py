@@ -73,6 +73,8 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self._task: str | None = None
         self._renderer_name = renderer
         self._renderer: Any = None
+        self._lights_shown: dict[str, bool] = {}
+        self._control_steps = 0  # since the task was given
         self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)
         self._release = weakref.finalize(self, _release, self._client, self._folder)
@@ -88,7 +90,7 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         """Builds the world from nothing: bodies get the same ids, physics no memory."""
         client, folder = self._client, self._folder
         pybullet.resetSimulation(physicsClientId=client)
-        self._lights_shown: dict[str, bool] | None = None
+        self._lights_shown = {}
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=1 / (CONTROL_HZ * SUBSTEPS), deterministicOverlappingPairs=1,
             physicsClientId=client,
@@ -149,6 +151,7 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self._task = options.get("task")
         self.instruction = options.get("instruction", "")
         self._restore(_state("robot_obs", robot_obs, 15), _state("scene_obs", scene_obs, 24))
+        self._control_steps = 0
         self._start_info = self._info()
         return self._observe(), self._info()
 
@@ -179,7 +182,8 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
             for _ in range(SUBSTEPS):
                 pybullet.stepSimulation(physicsClientId=self._client)
             self.scene.update_lights()
-            success = self._task is not None and self._succeeded()
+            self._control_steps += 1
+            success = self._succeeded()
             if success:
                 break
         info = self._info()
@@ -189,11 +193,14 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
     def set_task(self, task: str | None, instruction: str = "") -> dict[str, Any]:
         """Gives another task without moving anything, as in a chain; returns its first info."""
         self._task, self.instruction = task, instruction
+        self._control_steps = 0
         self._start_info = self._info()
         return self._info()
 
     def _succeeded(self) -> bool:
-        return TASKS[self._task].succeeded(self._start_info, self._info())
+        return self._task is not None and TASKS[self._task].succeeded(
+            self._start_info, self._info()
+        )
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -201,6 +208,7 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
             "scene_info": self.scene.info(),
             "instruction": self.instruction,
             "is_success": False,
+            "control_steps": self._control_steps,
         }
 
     def _observe(self) -> dict[str, Any]:
@@ -281,8 +289,10 @@ def _state(name: str, values: Any, size: int) -> Float[np.ndarray, "n"]:
 
 def _observation_space(cameras: Mapping[str, int], depth: bool) -> spaces.Space[dict[str, Any]]:
     far = {"rgb_static": 10.0, "rgb_gripper": 2.0}
-    pictures = {name: spaces.Box(0, 255, (n, n, 3), np.uint8) for name, n in cameras.items()}
-    depths = {
+    pictures: dict[str, spaces.Space[Any]] = {
+        name: spaces.Box(0, 255, (n, n, 3), np.uint8) for name, n in cameras.items()
+    }
+    depths: dict[str, spaces.Space[Any]] = {
         name.replace("rgb", "depth"): spaces.Box(0.0, far[name], (n, n), np.float32)
         for name, n in cameras.items()
         if depth

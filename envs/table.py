@@ -183,12 +183,13 @@ def _console(layout: Layout) -> list[Part]:
     foot = SWITCH_CENTER[0] + 0.026 - (SWITCH_CENTER[1] - 0.015 - TABLE_TOP) / math.tan(LEAN)
     length, thickness = 0.225, 0.012
     along, normal = (math.cos(LEAN), math.sin(LEAN)), (math.sin(LEAN), -math.cos(LEAN))
-    middle = tuple(
-        start + a * length / 2 + n * thickness / 2
-        for start, a, n in zip((foot, TABLE_TOP), along, normal, strict=True)
+    middle = (
+        sum(x) / 2,
+        foot + along[0] * length / 2 + normal[0] * thickness / 2,
+        TABLE_TOP + along[1] * length / 2 + normal[1] * thickness / 2,
     )
     size = (x[1] - x[0], length, thickness)
-    face = Part("base_link", "box", size, (sum(x) / 2, *middle), IVORY, roll=LEAN)
+    face = Part("base_link", "box", size, middle, IVORY, roll=LEAN)
     steps = []
     for low, top in ((0.44, 0.49), (0.49, 0.54), (0.54, 0.59), (0.59, 0.63)):
         front = foot + (top - TABLE_TOP) / math.tan(LEAN) + thickness

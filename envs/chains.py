@@ -114,7 +114,7 @@ def initial_conditions() -> tuple[SymbolicState, ...]:
     places = ("table", "slider_right", "slider_left")
     states = product((0, 1), (0, 1), ("right", "left"), ("closed", "open"), *[places] * 3, (0,))
     return tuple(
-        SymbolicState(*state)
+        SymbolicState._make(state)
         for state in states
         if state.count("table") in (1, 2)
         and state.count("slider_right") <= 1

@@ -109,6 +109,8 @@ class VideoConfig:
     With `from_current` the decoder starts from the current picture (its features as input, its
     pixels as what the prediction changes); without, from mask tokens alone, as GR-1 does.
     `floor` is added to a patch's standard deviation (pixels in 0..1) before dividing by it.
+    While actions are learned as well, futures are predicted for a `share` of each batch: a frame
+    costs about as much to predict as to act on.
     """
 
     queries: int = 4
@@ -118,6 +120,11 @@ class VideoConfig:
     heads: int = 4
     from_current: bool = True
     floor: float = 0.05
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"video.share must lie in (0, 1], not {self.share}")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ fine-tuned to act as well. Choices: pictures become a few tokens before the trun
 are never read; every loss is present only when the batch holds its targets.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ class View:
     grid: Float[Tensor, "n c rows columns"]
     tokens: Float[Tensor, "b t k d"]
     attention: Float[Tensor, "b t k rows columns"] | None
+
+    def first(self, n: int) -> "View":
+        """The same with the first n pictures and their features alone."""
+        return replace(self, pictures=self.pictures[:n], grid=self.grid[:n])
 
 
 class Policy(nn.Module):
@@ -100,7 +105,7 @@ class Policy(nn.Module):
                 *predicted, batch.actions, valid, self.config.loss.arm_beta
             )
         video = {
-            camera: self._video_loss(camera, self._imagine(camera, read, views[camera]), batch)
+            camera: self._video_loss(camera, read[f"future {camera}"], views[camera], batch)
             for camera in frames
         }
         return self._total(arm, gripper, video)
@@ -114,7 +119,9 @@ class Policy(nn.Module):
         read, views = self._read(batch, act=act, watch=cameras)
         return Prediction(
             actions=decode_actions(*self.action_head(read["action"].squeeze(2))) if act else None,
-            frames={c: self._picture(self._imagine(c, read, views[c])) for c in cameras},
+            frames={
+                c: self._picture(self._imagine(read[f"future {c}"], views[c])) for c in cameras
+            },
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
         )
 
@@ -162,7 +169,7 @@ class Policy(nn.Module):
         """Let what a token says outweigh, in the beginning, where it stands.
 
         torch draws embeddings with deviation 1; added to a token of small numbers they would drown
-        it. A sentence vector has length 1, so that weights of deviation 1 make a token of that size.
+        it. A sentence vector has length 1: weights of deviation 1 make a token of that size.
         """
         for module in self.modules():
             if isinstance(module, nn.Embedding):
@@ -227,11 +234,8 @@ class Policy(nn.Module):
             attention=None if attention is None else attention.unflatten(0, (size, steps)),
         )
 
-    def _imagine(
-        self, camera: str, read: Mapping[str, Tensor], view: View
-    ) -> Float[Tensor, "b t p c"]:
+    def _imagine(self, queries: Float[Tensor, "b t q d"], view: View) -> Float[Tensor, "b t p c"]:
         """The patches of the pictures this camera is expected to show, 0..1 but not clipped."""
-        queries = read[f"future {camera}"]
         current = to_unit(patchify(view.pictures, self.config.video.patch))
         patches = self.video_decoder(queries.flatten(0, 1), view.grid, current)
         return patches.unflatten(0, queries.shape[:2])
@@ -240,13 +244,18 @@ class Policy(nn.Module):
         return unpatchify(patches, self.config.video.patch).clamp(0, 1)
 
     def _video_loss(
-        self, camera: str, patches: Float[Tensor, "b t p c"], batch: Batch
+        self, camera: str, queries: Float[Tensor, "b t q d"], view: View, batch: Batch
     ) -> Float[Tensor, ""]:
+        """How wrong this camera's futures are. If there are actions to learn besides, those of a
+        batch's first part alone stand for all: its order is random."""
         assert batch.future is not None
         assert batch.future_valid is not None
-        future = resize(batch.future[camera].flatten(0, 1), self._size(camera))
+        size, steps = batch.valid.shape
+        watched = size if batch.actions is None else math.ceil(self.config.video.share * size)
+        patches = self._imagine(queries[:watched], view.first(watched * steps))
+        future = resize(batch.future[camera][:watched].flatten(0, 1), self._size(camera))
         target = to_unit(patchify(future, self.config.video.patch)).view_as(patches)
-        valid = batch.valid & batch.future_valid
+        valid = (batch.valid & batch.future_valid)[:watched]
         return video_loss(patches, target, valid, self.config.video.floor)
 
     def _size(self, camera: str) -> int:

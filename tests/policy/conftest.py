@@ -30,7 +30,7 @@ def tiny(**changes: object) -> PolicyConfig:
         "pool": PoolConfig(tokens=3),
         "trunk": TrunkConfig(width=24, depth=2, heads=2),
         "action": ActionConfig(chunk=4, execute=2),
-        "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2),
+        "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2, share=1.0),
     }
     return PolicyConfig(**(values | changes))
 
@@ -45,7 +45,9 @@ def tiny_gr1() -> PolicyConfig:
         pool=PoolConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
         trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal"),
         action=ActionConfig(chunk=1, activation="none", execute=1),
-        video=VideoConfig(queries=2, patch=16, width=16, depth=1, heads=2, from_current=False),
+        video=VideoConfig(
+            queries=2, patch=16, width=16, depth=1, heads=2, from_current=False, share=1.0
+        ),
     )
 
 

@@ -15,7 +15,9 @@ def outputs(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
     with torch.no_grad():
         read, views = policy._read(batch, act=True, watch=tuple(batch.images))
         told = {name: value for name, value in read.items()}
-        told |= {f"frames {c}": policy._imagine(c, read, views[c]) for c in batch.images}
+        told |= {
+            f"frames {c}": policy._imagine(read[f"future {c}"], views[c]) for c in batch.images
+        }
     return told
 
 
@@ -103,6 +105,20 @@ def test_a_loss_is_there_when_its_targets_are(policy, config, make_batch):
     assert set(policy(acts).scalars()) == {"total", "arm", "gripper"}
     with pytest.raises(ValueError, match="neither actions nor future"):
         policy(replace(video, future=None))
+
+
+def test_while_acting_is_learned_a_share_of_the_futures_is_predicted(make_batch):
+    config = tiny()
+    batch = make_batch(config, size=5)
+    some = make(replace(config, video=replace(config.video, share=0.4)))
+    video = {
+        "images": {c: p[:2] for c, p in batch.images.items()},
+        "future": {c: p[:2] for c, p in batch.future.items()},
+    }
+    names = ("valid", "instruction", "state", "future_valid")
+    first = Batch(**video, **{name: getattr(batch, name)[:2] for name in names})
+    for camera, loss in some(first).video.items():
+        assert torch.allclose(some(batch).video[camera], loss, rtol=1e-4)
 
 
 def test_invalid_targets_do_not_count(policy, config, make_batch):

@@ -8,7 +8,7 @@ import torch
 
 from policy.batch import Batch
 from training.config import TrainConfig
-from training.loader import Embedder, WindowSource, held_out_batches
+from training.loader import Embedder, WindowSource, held_out_order, unshifted
 from training.metrics import evaluate_video, loss_tensors
 from training.precision import Arithmetic
 
@@ -25,12 +25,18 @@ class HeldOut:
     arithmetic: Arithmetic
 
     def batches(self, size: int, count: int) -> Iterator[Batch]:
-        device = self.arithmetic.device
-        return held_out_batches(self.windows, self.embed, size, count, self.config.seed, device)
+        """At most `count` batches, the same ones every time."""
+        chosen = held_out_order(self.windows, size * count, self.config.seed)
+        for start in range(0, len(chosen), size):
+            some = [self.windows[index] for index in chosen[start : start + size]]
+            yield unshifted(some, self.embed, self.arithmetic.device)
 
-    def shown(self) -> Batch:
-        """The few windows whose pictures are logged, the same every time."""
-        return next(self.batches(_SHOWN, 1))
+    def shown(self) -> tuple[Batch, list[str]]:
+        """The few windows whose pictures are logged, and their instructions."""
+        chosen = held_out_order(self.windows, _SHOWN, self.config.seed)
+        some = [self.windows[index] for index in chosen]
+        batch = unshifted(some, self.embed, self.arithmetic.device)
+        return batch, [window.instruction for window in some]
 
     @torch.no_grad()
     def figures(self, policy: Any) -> dict[str, float]:

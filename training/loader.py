@@ -205,12 +205,18 @@ class _Places:
             yield [self._stream[place] for place in range(start, start + self._size)]
 
 
-def held_out_batches(
-    windows: WindowSource, embed: Embedder, size: int, count: int, seed: int, device: torch.device
-) -> Iterator[Batch]:
-    """At most `count` batches of a fixed random choice of windows, pictures unshifted."""
-    chosen = EpochOrder(len(windows), seed).indices(0)[: size * count]
-    for start in range(0, len(chosen), size):
-        some = [windows[int(index)] for index in chosen[start : start + size]]
-        instructions, fields = collate(some, [{}] * len(some))
-        yield Batch(instruction=embed(instructions), **fields).to(device)
+def held_out_order(windows: WindowSource, count: int, seed: int) -> list[int]:
+    """A fixed random choice of at most `count` windows.
+
+    Raises:
+        UserError: there are none.
+    """
+    if len(windows) < 1:
+        raise UserError("there is no held-out window: hold out more recordings or longer ones")
+    return EpochOrder(len(windows), seed).indices(0)[:count].tolist()
+
+
+def unshifted(windows: Sequence[Window], embed: Embedder, device: torch.device) -> Batch:
+    """Windows as a batch, their pictures as they are."""
+    instructions, fields = collate(windows, [{}] * len(windows))
+    return Batch(instruction=embed(instructions), **fields).to(device)

@@ -26,16 +26,22 @@ _MAPS = 8  # attention maps of a window
 _GIF_SIDE, _GIF_FRAMES, _GIF_FPS = 128, 64, 10.0
 
 
-def show_predictions(policy: Any, batch: Batch, logs: Logger, step: int) -> None:
-    """Logs strips, action curves and attention maps, whatever the batch and the policy have."""
+def show_predictions(
+    policy: Any, batch: Batch, captions: Sequence[str], logs: Logger, step: int
+) -> None:
+    """Logs strips, action curves and attention maps, whatever the batch and the policy have.
+
+    captions: the instruction of each window.
+    """
     prediction: Prediction = policy.predict(batch)
     last = last_known(batch)
     for camera in sorted(prediction.frames.keys() & (batch.future or {}).keys()):
-        logs.image(f"pictures/strip/{camera}", strip(batch, prediction, camera, last), step)
+        picture = strip(batch, prediction, camera, last, captions)
+        logs.image(f"pictures/strip/{camera}", picture, step)
     if prediction.actions is not None and batch.actions is not None:
-        logs.image("pictures/actions", action_curves(batch, prediction, last), step)
+        logs.image("pictures/actions", action_curves(batch, prediction, last, captions), step)
     for camera in sorted(prediction.attention):
-        picture = attention_maps(batch, prediction, camera, last)
+        picture = attention_maps(batch, prediction, camera, last, captions)
         logs.image(f"pictures/attention/{camera}", picture, step)
 
 
@@ -59,7 +65,13 @@ def last_known(batch: Batch) -> list[int]:
     return torch.where(usable, places, 0).amax(1).tolist()
 
 
-def strip(batch: Batch, prediction: Prediction, camera: str, last: Sequence[int]) -> Picture:
+def strip(
+    batch: Batch,
+    prediction: Prediction,
+    camera: str,
+    last: Sequence[int],
+    captions: Sequence[str],
+) -> Picture:
     """One row a window: past frames, the true future, the predicted one, and how they differ."""
     assert batch.future is not None
     rows = []
@@ -75,7 +87,7 @@ def strip(batch: Batch, prediction: Prediction, camera: str, last: Sequence[int]
         rows.append(np.stack([*cells, _resized(_heat(error, 0.5), Image.Resampling.NEAREST)]))
     count = _past_count(last)
     names = ["past"] * (count - 1) + ["now", "true future", "predicted future", "difference"]
-    return _table(rows, names)
+    return _table(rows, names, captions)
 
 
 def _past_count(last: Sequence[int]) -> int:
@@ -83,24 +95,30 @@ def _past_count(last: Sequence[int]) -> int:
 
 
 def attention_maps(
-    batch: Batch, prediction: Prediction, camera: str, last: Sequence[int]
+    batch: Batch,
+    prediction: Prediction,
+    camera: str,
+    last: Sequence[int],
+    captions: Sequence[str],
 ) -> Picture:
     """One row a window: the frame, then over it where each of its tokens looked."""
     rows = []
     tokens = min(prediction.attention[camera].shape[2], _MAPS)
     for window, frame in enumerate(last):
         seen = batch.images[camera][window, frame].cpu().float() / 255
-        picture = _enlarge(seen)
-        cells = [picture]
+        cells = [_enlarge(seen)]
+        dim = 0.4 * cells[0].mean(-1, keepdims=True)
         for token in range(tokens):
             weight = prediction.attention[camera][window, frame, token].float().cpu()
             spots = _resized(_heat(weight, float(weight.max())), Image.Resampling.BICUBIC)
-            cells.append((0.45 * picture + 0.55 * spots).astype(np.uint8))
+            cells.append((dim + 0.6 * spots).astype(np.uint8))
         rows.append(np.stack(cells))
-    return _table(rows, ["frame", *(f"token {n}" for n in range(tokens))])
+    return _table(rows, ["frame", *(f"token {n}" for n in range(tokens))], captions)
 
 
-def action_curves(batch: Batch, prediction: Prediction, last: Sequence[int]) -> Picture:
+def action_curves(
+    batch: Batch, prediction: Prediction, last: Sequence[int], captions: Sequence[str]
+) -> Picture:
     """One column a window, one row an action dimension: the chunk demonstrated and predicted.
 
     Where chunks are single actions, the window's frames run along the axis instead.
@@ -123,6 +141,7 @@ def action_curves(batch: Batch, prediction: Prediction, last: Sequence[int]) -> 
             axes.grid(alpha=0.3)
             if window == 0:
                 axes.set_ylabel(name)
+        grid[0, window].set_title(captions[window], fontsize="small", wrap=True)
     grid[0, 0].set_ylim(-1.1, 1.1)
     grid[0, 0].legend(fontsize="small")
     figure.supxlabel("actions from now" if batch.actions.shape[2] > 1 else "frames")
@@ -162,16 +181,20 @@ def _heat(values: Float[Tensor, "h w"], highest: float) -> Picture:
     return (colours * 255).round().to(torch.uint8).numpy()
 
 
-def _table(rows: Sequence[UInt8[np.ndarray, "n s s 3"]], names: Sequence[str]) -> Picture:
-    """Pictures in rows and columns on white, a name over each column."""
-    pitch = _SIDE + _GAP
-    size = (pitch * len(names) + _GAP, pitch * len(rows) + _HEADER)
-    sheet = Image.new("RGB", size, "white")
+def _table(
+    rows: Sequence[UInt8[np.ndarray, "n s s 3"]], names: Sequence[str], captions: Sequence[str]
+) -> Picture:
+    """Pictures in rows and columns on white, a name over each column, a sentence over each row."""
+    width, height = _SIDE + _GAP, _SIDE + _HEADER
+    sheet = Image.new("RGB", (width * len(names) + _GAP, height * len(rows) + _HEADER), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
     for column, name in enumerate(names):
-        left = _GAP + column * pitch
-        pen.text((left + _SIDE / 2, _HEADER / 2), name, fill="black", font=font, anchor="mm")
-        for row, cells in enumerate(rows):
-            sheet.paste(Image.fromarray(cells[column]), (left, _HEADER + row * pitch))
+        middle = (_GAP + column * width + _SIDE / 2, _HEADER / 2)
+        pen.text(middle, name, fill="black", font=font, anchor="mm")
+    for row, (cells, caption) in enumerate(zip(rows, captions, strict=True)):
+        top = _HEADER + row * height
+        pen.text((_GAP, top + _HEADER / 2), caption, fill="dimgray", font=font, anchor="lm")
+        for column, cell in enumerate(cells):
+            sheet.paste(Image.fromarray(cell), (_GAP + column * width, top + _HEADER))
     return np.asarray(sheet)

@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from episodes.errors import UserError
 from episodes.order import EpochOrder
-from tests.training.tiny_policy import TinyWindows, make_policy
+from tests.training.tiny_policy import TinyWindows, held_out, make_policy
 from training.config import TrainConfig
 from training.distributed import Team
 from training.loader import (
     Embedder,
     TrainLoader,
     collate,
-    held_out_batches,
     shift_of,
     shifted_into,
 )
@@ -137,14 +136,15 @@ def test_windows_that_disagree_are_refused():
 
 
 def test_held_out_batches_are_few_and_fixed():
-    embed = Embedder(make_policy().encode_instructions)
-    sizes = []
-    for _ in range(2):
-        batches = list(held_out_batches(TinyWindows(10), embed, 4, 5, 0, torch.device("cpu")))
-        sizes.append([len(batch.valid) for batch in batches])
-    assert sizes == [[4, 4, 2], [4, 4, 2]]
+    judge = held_out(TinyWindows(10))
+    batches = [list(judge.batches(4, 5)) for _ in range(2)]
+    assert [[len(batch.valid) for batch in some] for some in batches] == [[4, 4, 2]] * 2
+    assert all(equal(one, other) for one, other in zip(*batches, strict=True))
+    assert len(list(judge.batches(4, 1))) == 1
 
 
 def test_no_windows_are_refused():
     with pytest.raises(UserError, match="no window to train on"):
         load(CONFIG, windows=TinyWindows(0))
+    with pytest.raises(UserError, match="no held-out window"):
+        held_out(TinyWindows(0)).shown()

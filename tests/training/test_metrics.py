@@ -5,16 +5,13 @@ import pytest
 import torch
 
 from policy.batch import Prediction
-from tests.training.tiny_policy import TinyWindows, make_policy
+from tests.training.tiny_policy import TinyWindows, held_out, make_policy
 from training.distributed import Team
-from training.loader import Embedder, held_out_batches
 from training.metrics import Means, evaluate_video, psnr, squared_error, ssim
 
 
 def batches(**options):
-    embed = Embedder(make_policy().encode_instructions)
-    device = torch.device("cpu")
-    return list(held_out_batches(TinyWindows(10, **options), embed, 4, 3, 0, device))
+    return list(held_out(TinyWindows(10, **options)).batches(4, 3))
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.1, 1.0])

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from episodes.episode import Window
 from policy.batch import Batch, Losses, Prediction
+from training.config import TrainConfig
+from training.held_out import HeldOut
+from training.loader import Embedder
+from training.precision import Arithmetic
 
 SIZE = 16
 
@@ -112,3 +116,8 @@ class TinyWindows:
 def make_policy(seed: int = 0, dropout: float = 0.2) -> TinyPolicy:
     torch.manual_seed(seed)
     return TinyPolicy(dropout=dropout)
+
+
+def held_out(windows: TinyWindows) -> HeldOut:
+    arithmetic = Arithmetic(torch.device("cpu"), torch.float32)
+    return HeldOut(windows, Embedder(make_policy().encode_instructions), TrainConfig(), arithmetic)

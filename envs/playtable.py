@@ -23,7 +23,6 @@ CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gr
 RENDERERS = ("raster", "tiny")
 CONTROL_HZ = 30
 SUBSTEPS = 8  # physics steps of 1/240 s a control step
-FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
 CONTACT_MARGIN = 0.0005  # metres
 RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
 
@@ -97,35 +96,9 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         )  # fmt: skip
         pybullet.setGravity(0, 0, -9.8, physicsClientId=client)
         self.robot = robot.Panda(client, folder / "panda.urdf")
-        self._load_pedestal()
+        robot.load_pedestal(client)
         self.scene = scene.Scene(client, folder, self.layout)
-        self._load_floor()
-
-    def _load_floor(self) -> None:
-        """A slab rather than PyBullet's endless plane, of which pictures would show nothing."""
-        half = (4.0, 4.0, 0.05)
-        shape = pybullet.createCollisionShape(
-            pybullet.GEOM_BOX, halfExtents=half, physicsClientId=self._client
-        )
-        visual = pybullet.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=FLOOR_COLOR, physicsClientId=self._client
-        )
-        floor = pybullet.createMultiBody(
-            0, shape, visual, basePosition=(0, 0, -half[2]), physicsClientId=self._client
-        )
-        pybullet.changeDynamics(floor, -1, lateralFriction=1.0, physicsClientId=self._client)
-
-    def _load_pedestal(self) -> None:
-        x, y, height = robot.BASE_POSITION
-        shape = pybullet.createVisualShape(
-            pybullet.GEOM_CYLINDER, radius=0.13, length=height, rgbaColor=(0.3, 0.3, 0.32, 1),
-            physicsClientId=self._client,
-        )  # fmt: skip
-        pybullet.createMultiBody(
-            baseVisualShapeIndex=shape,
-            basePosition=(x, y, height / 2),
-            physicsClientId=self._client,
-        )
+        self._floor = scene.load_floor(client)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -227,11 +200,8 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
     def _picture(self, camera: str, size: int) -> Any:
         """What a camera sees now, as `envs.raster.Picture`."""
         from envs.cameras import gripper_camera, static_camera
-        from envs.renderer import RasterRenderer, TinyRenderer
 
-        if self._renderer is None:
-            kind = RasterRenderer if self._renderer_name == "raster" else TinyRenderer
-            self._renderer = kind(self._client)
+        self._renderer = self._renderer or self._make_renderer()
         if self._lights_shown != self.scene.lights:
             self._lights_shown = dict(self.scene.lights)
             for body, link, color in self.scene.light_colors():
@@ -239,6 +209,17 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         if camera == "rgb_static":
             return self._renderer.render(static_camera(size))
         return self._renderer.render(gripper_camera(size, *self.robot.camera_pose()))
+
+    def _make_renderer(self) -> Any:
+        from envs.renderer import RasterRenderer, TinyRenderer
+        from envs.textures import tiles, wood
+
+        if self._renderer_name == "tiny":
+            return TinyRenderer(self._client)
+        grain = wood(0, light=(1.0, 1.0, 1.0), dark=(0.82, 0.79, 0.76))
+        paving = tiles(0, color=(0.95, 0.95, 0.95), joint=(0.75, 0.75, 0.75))
+        textures = {(self.scene.table, link): grain for link in (-1, *self.scene.wooden)}
+        return RasterRenderer(self._client, {**textures, (self._floor, -1): paving})
 
     def render(self) -> np.ndarray:
         """The static camera's picture, uint8 (h, w, 3)."""

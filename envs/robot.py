@@ -102,6 +102,18 @@ def wrap(angles: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     return (angles + math.pi) % (2 * math.pi) - math.pi
 
 
+def load_pedestal(client: int) -> None:
+    """Makes the column the arm stands on; it can be seen but not touched."""
+    x, y, height = BASE_POSITION
+    shape = pybullet.createVisualShape(
+        pybullet.GEOM_CYLINDER, radius=0.13, length=height, rgbaColor=(0.3, 0.3, 0.32, 1),
+        physicsClientId=client,
+    )  # fmt: skip
+    pybullet.createMultiBody(
+        baseVisualShapeIndex=shape, basePosition=(x, y, height / 2), physicsClientId=client
+    )
+
+
 class Panda:
     """The arm in one physics client, driven towards a target pose of its tool point.
 

@@ -15,6 +15,7 @@ LIGHTS = ("lightbulb", "led")
 JOINTS = ("base__slide", "base__drawer", "base__button", "base__switch")  # as in scene_obs
 LIGHT_LINKS = {"lightbulb": "light_link", "led": "led_link"}
 FRICTION_FORCE = 4.0  # newtons that hold a door, and that push the button back
+FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
 BUTTON_THRESHOLD = table.BUTTON_TRAVEL / 2
 SWITCH_THRESHOLD = table.SWITCH_TRAVEL / 2
 
@@ -24,6 +25,22 @@ def write_urdfs(layout: table.Layout, folder: Path) -> None:
     (folder / "table.urdf").write_text(table_urdf(layout))
     for name, size in layout.blocks.items():
         (folder / f"{name}.urdf").write_text(block_urdf(name, size))
+
+
+def load_floor(client: int) -> int:
+    """Makes the floor, a slab rather than PyBullet's endless plane, and returns its body."""
+    half = (4.0, 4.0, 0.05)
+    shape = pybullet.createCollisionShape(
+        pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client
+    )
+    visual = pybullet.createVisualShape(
+        pybullet.GEOM_BOX, halfExtents=half, rgbaColor=FLOOR_COLOR, physicsClientId=client
+    )
+    body = pybullet.createMultiBody(
+        0, shape, visual, basePosition=(0, 0, -half[2]), physicsClientId=client
+    )
+    pybullet.changeDynamics(body, -1, lateralFriction=1.0, physicsClientId=client)
+    return body
 
 
 class Scene:
@@ -47,7 +64,8 @@ class Scene:
             info = pybullet.getJointInfo(self.table, index, physicsClientId=client)
             self._joints[info[1].decode()] = index
             self.links[info[12].decode()] = index
-        self.lights = dict.fromkeys(LIGHTS, False)
+        self.wooden = [self.links["slide_link"], self.links["drawer_link"]]
+        self.lights: dict[str, bool] = {light: False for light in LIGHTS}
         self._pressed = False
         self._set_motors()
 

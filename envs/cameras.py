@@ -1,15 +1,14 @@
 """Where the two cameras stand: a fixed one that sees the whole desk, and one in the hand."""
 
-from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import pybullet
 
-from envs.raster import Camera
-
-SIZES_CALVIN: Mapping[str, int] = {"rgb_static": 200, "rgb_gripper": 84}  # pixels, square
+from envs.camera import Camera
 
 
+@cache
 def static_camera(size: int) -> Camera:
     """CALVIN's static camera: a long lens from the right front, 4.2 m away."""
     return Camera.look_at(
@@ -23,9 +22,8 @@ def static_camera(size: int) -> Camera:
 def gripper_camera(size: int, position: tuple[float, ...], quaternion: tuple[float, ...]) -> Camera:
     """CALVIN's gripper camera: looks along the +y axis of its link, the image's up being -z."""
     rotation = np.array(pybullet.getMatrixFromQuaternion(quaternion)).reshape(3, 3)
-    return Camera.look_at(
-        eye=position,
-        target=tuple(np.array(position) + rotation[:, 1]),
-        up=tuple(-rotation[:, 2]),
-        fov=75.0, near=0.01, far=2.0, width=size, height=size,
-    )  # fmt: skip
+    x, y, z = rotation.T
+    view = np.eye(4)
+    view[:3, :3] = -x, -z, -y  # right, up, backward
+    view[:3, 3] = -view[:3, :3] @ position
+    return Camera(view, fov=75.0, near=0.01, far=2.0, width=size, height=size)

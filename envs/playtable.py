@@ -149,17 +149,19 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
             UserError: the action does not have 7 finite numbers.
         """
         action = np.clip(_state("the action", action, 7), -1, 1)
-        success = False
+        success, info = False, None
         for _ in range(self.action_repeat):
             self.robot.command(action)
             for _ in range(SUBSTEPS):
                 pybullet.stepSimulation(physicsClientId=self._client)
             self.scene.update_lights()
             self._control_steps += 1
-            success = self._succeeded()
-            if success:
-                break
-        info = self._info()
+            if self._task is not None:
+                info = self._info()
+                success = TASKS[self._task].succeeded(self._start_info, info)
+                if success:
+                    break
+        info = info or self._info()
         info["is_success"] = success
         return self._observe(), float(success), success, False, info
 
@@ -169,11 +171,6 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
         self._control_steps = 0
         self._start_info = self._info()
         return self._info()
-
-    def _succeeded(self) -> bool:
-        return self._task is not None and TASKS[self._task].succeeded(
-            self._start_info, self._info()
-        )
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -1,35 +1,93 @@
 """Teach a robot arm to follow instructions by first watching first-person video.
 
-The names below are loaded when they are first used, so that `import firsthand` costs nothing:
+Everything a user needs is named here; nothing is loaded before it is used:
 
-    Policy                  the model: from_pretrained, reset, select_action
-    Episode, Narration      a recording
-    PlayTable               the simulated world (gymnasium id firsthand/PlayTable-v0)
-    TASKS                   the tasks of the world
-    UserError               what every function raises when the input is at fault
+    recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Windows, WindowSpec
+    videos       VideoSettings, videos_to_store, NurseryConfig, make_nursery
+    policy       Policy, PolicyConfig, Batch
+    learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
+    worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
+    recording    RecordConfig, record, replay
+    evaluation   EvaluationConfig, evaluate_tasks, evaluate_chains
+    errors       UserError: the input is at fault, said in one line
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
+    from envs.experts import ExpertPolicy
+    from envs.nursery_corpus import NurseryConfig, make_nursery
     from envs.playtable import PlayTable
+    from envs.record import RecordConfig, record
+    from envs.replay import replay
     from envs.tasks import TASKS
-    from episodes.episode import Episode, Narration
+    from episodes.episode import Episode, Narration, WindowSpec
     from episodes.errors import UserError
+    from episodes.store import EpisodeFile, EpisodeWriter
+    from episodes.videos import VideoSettings, videos_to_store
+    from episodes.windows import Windows
+    from finetune.recipe import FinetuneConfig, finetune
+    from policy.batch import Batch
+    from policy.config import PolicyConfig
     from policy.policy import Policy
+    from pretrain.recipe import PretrainConfig, pretrain
+    from training.config import TrainConfig
 
 __version__ = "0.1.0"
-__all__ = ["TASKS", "Episode", "Narration", "PlayTable", "Policy", "UserError", "__version__"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "Episode",
+    "EpisodeFile",
+    "EpisodeWriter",
+    "EvaluationConfig",
+    "ExpertPolicy",
+    "FinetuneConfig",
+    "Narration",
+    "NurseryConfig",
+    "PlayTable",
+    "Policy",
+    "PolicyConfig",
+    "PretrainConfig",
+    "RecordConfig",
+    "TrainConfig",
+    "UserError",
+    "VideoSettings",
+    "WindowSpec",
+    "Windows",
+    "evaluate_chains",
+    "evaluate_tasks",
+    "finetune",
+    "make_nursery",
+    "pretrain",
+    "record",
+    "replay",
+    "videos_to_store",
+]
 
-_HOME = {
-    "Episode": "episodes.episode",
-    "Narration": "episodes.episode",
-    "PlayTable": "envs.playtable",
-    "Policy": "policy.policy",
-    "TASKS": "envs.tasks",
-    "UserError": "episodes.errors",
+_HOMES = {
+    "envs.evaluation": ("EvaluationConfig", "evaluate_chains", "evaluate_tasks"),
+    "envs.experts": ("ExpertPolicy",),
+    "envs.nursery_corpus": ("NurseryConfig", "make_nursery"),
+    "envs.playtable": ("PlayTable",),
+    "envs.record": ("RecordConfig", "record"),
+    "envs.replay": ("replay",),
+    "envs.tasks": ("TASKS",),
+    "episodes.episode": ("Episode", "Narration", "WindowSpec"),
+    "episodes.errors": ("UserError",),
+    "episodes.store": ("EpisodeFile", "EpisodeWriter"),
+    "episodes.videos": ("VideoSettings", "videos_to_store"),
+    "episodes.windows": ("Windows",),
+    "finetune.recipe": ("FinetuneConfig", "finetune"),
+    "policy.batch": ("Batch",),
+    "policy.config": ("PolicyConfig",),
+    "policy.policy": ("Policy",),
+    "pretrain.recipe": ("PretrainConfig", "pretrain"),
+    "training.config": ("TrainConfig",),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -39,4 +97,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

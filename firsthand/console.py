@@ -24,13 +24,14 @@ def say(message: str) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: the first column to the left, the others to the right."""
+    """Print a table: the first column to the left, numbers in the others to the right."""
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    drawn.show_header = any(columns)
     for index, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if index == 0 else "right")
+        drawn.add_column(column, justify="right" if index and column else "left")
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console().print(drawn)

@@ -1,24 +1,28 @@
 """What is in a dataset, a checkpoint or a run: whatever lies at the path says which it is."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from episodes.errors import UserError
-from firsthand import checkpoints
+from episodes.inspect import contact_sheet, summarise
+from episodes.store import EpisodeFile
+from firsthand import checkpoints, corpora
 from firsthand.console import say, table
 from firsthand.run import CONFIG, VERSIONS, flatten
 from firsthand.schema import closest
 from firsthand.settings import Schema
 
-STORES = (".hdf5", ".h5")
-
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """path: a file of episodes, a folder of videos or of such files, a policy, or a run."""
+    """path: a file of episodes, a folder of such files, a policy, or a run.
+
+    sheet: where to put a contact sheet of the episodes (PNG), if one is wanted.
+    """
 
     path: Path
+    sheet: Path | None = None
 
 
 SCHEMA = Schema(InspectConfig)
@@ -41,7 +45,7 @@ def execute(config: InspectConfig) -> None:
     elif path.is_dir() and _is_checkpoint(path):
         inspect_checkpoint(path)
     else:
-        inspect_dataset(path)
+        inspect_dataset(path, config.sheet)
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -74,6 +78,8 @@ def inspect_run(path: Path) -> None:
         say(f"checkpoints: {', '.join(steps)} ({named})")
     say(f"files: {', '.join(sorted(p.name for p in path.iterdir() if p.name[0] != '.'))}")
     say(f"settings: {path / CONFIG}")
+    if any(item.suffix in corpora.SUFFIXES for item in path.iterdir()):
+        inspect_dataset(path)
 
 
 def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
@@ -95,8 +101,6 @@ def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
 
 def inspect_checkpoint(path: Path) -> None:
     """The configuration, the number of parameters by part, and the statistics of a policy."""
-    from dataclasses import asdict
-
     policy = checkpoints.load_policy(str(path))
     rows = [(key, value) for key, value in flatten(asdict(policy.config)).items()]
     table(f"policy at {checkpoints.locate(str(path))}", ("setting", "value"), rows)
@@ -113,6 +117,13 @@ def inspect_checkpoint(path: Path) -> None:
             say(f"  {name:12}" + " ".join(f"{v:8.3f}" for v in getattr(statistics, name)))
 
 
-def inspect_dataset(path: Path) -> None:
-    """What recordings a file or a folder holds; every byte of a store is checked."""
-    raise UserError(f"{path} is neither episodes, a checkpoint nor a run")
+def inspect_dataset(path: Path, sheet: Path | None = None) -> None:
+    """What recordings a file or a folder holds; every byte of every file is checked."""
+    if path.is_file() and path.suffix not in corpora.SUFFIXES:
+        raise UserError(f"{path} is no file of episodes ({' or '.join(corpora.SUFFIXES)})")
+    for store in corpora.find_stores(path):
+        with EpisodeFile(store) as file:
+            file.verify()
+            table("episodes, every byte checked", ("", ""), summarise(file).rows())
+            if sheet is not None:
+                say(f"pictures: {contact_sheet(file, sheet)}")

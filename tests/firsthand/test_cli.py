@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from episodes.errors import UserError
@@ -195,3 +196,50 @@ def test_a_sweep_runs_each_in_a_directory_of_its_own(
     ]
     assert all((run.path / "config.yaml").is_file() for _, run in seen)
     assert cli.main(["evaluate", "-m", "seed=1,2", "trials=3,4", "workers=0", "run=sweep"]) == 1
+
+
+def test_inspect_says_what_a_file_holds_and_names_a_flipped_byte(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from episodes.episode import Episode
+    from episodes.store import EpisodeWriter
+
+    path = tmp_path / "some.hdf5"
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    with EpisodeWriter(path) as writer:
+        writer.add(Episode({"rgb_static": pictures}, fps=4.0, instruction="lift the lid"), "train")
+    assert cli.main(["inspect", str(path), f"sheet={tmp_path}/sheet.png"]) == 0
+    shown = capsys.readouterr().out
+    assert "lift the lid" in shown
+    assert "32x32" in shown
+    assert (tmp_path / "sheet.png").is_file()
+
+    content = bytearray(path.read_bytes())
+    content[content.index(b"JFIF") + 40] ^= 1
+    path.write_bytes(content)
+    assert cli.main(["inspect", str(path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert str(path) in lines[0]
+    assert "damaged" in lines[0]
+
+
+def test_a_checkpoint_without_statistics_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from policy.config import PolicyConfig
+    from policy.policy import Policy
+    from policy.statistics import Statistics
+
+    monkeypatch.chdir(tmp_path)
+    Policy(PolicyConfig(), Statistics()).save_pretrained("saved")
+    assert cli.main(["inspect", "saved"]) == 0
+    assert "statistics over 0 frames" in capsys.readouterr().out
+    assert cli.main(["evaluate", "checkpoint=saved"]) == 1
+    assert "learned from video alone and cannot act" in capsys.readouterr().err
+    Path("saved/statistics.json").unlink()
+    for words in (["inspect", "saved"], ["evaluate", "checkpoint=saved"]):
+        assert cli.main(words) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert "saved holds no statistics.json" in lines[0]

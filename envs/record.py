@@ -7,7 +7,7 @@ number of workers nor an interruption changes a byte of the result.
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,14 +98,15 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
     """
     # through JSON, so that it can be compared with what was read from a file
     circumstances = json.loads(json.dumps(_circumstances(config)))
+    parts = out.with_name(out.name + ".parts")
     if out.exists():
         if not resume:
             raise UserError(f"{out} exists: add resume=true to keep it, or choose another name")
         with EpisodeFile(out) as file:
             made_by = {name: file.source.get(name) for name in circumstances}
         check_same(out, made_by, circumstances)
+        shutil.rmtree(parts, ignore_errors=True)  # left when stopped after the last step but one
         return out
-    parts = out.with_name(out.name + ".parts")
     _open_parts(parts, circumstances, resume)
     wanted = {task: config.episodes_of(task) for task in config.tasks}
     schedule = Schedule(wanted, parts)
@@ -118,8 +119,11 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
             schedule.finished(attempt, success)
             failed = f"{schedule.failures} failed" if schedule.failures else ""
             progress.update(bar, completed=schedule.successes, failed=failed)
-    source = circumstances | {"failures": schedule.failures_by_task()}
-    _join([parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()], out, config, source)
+        source = circumstances | {"failures": schedule.failures_by_task()}
+        finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
+        bar = progress.add_task("joining", total=len(finished), failed="")
+        for _ in _join(finished, out, config, source):
+            progress.advance(bar)
     shutil.rmtree(parts)
     return out
 
@@ -143,7 +147,7 @@ class Recorder:
             (self._parts / f"{attempt.name}.failed").touch()
             return False
         every = self._config.held_out_every
-        split = "valid" if every and attempt.index % every == every // 2 else "train"
+        split = "valid" if every and attempt.index % every == every // 4 else "train"
         with EpisodeWriter(self._parts / f"{attempt.name}.hdf5") as writer:
             writer.add(episode, split)
         return True
@@ -222,7 +226,8 @@ def _open_parts(parts: Path, circumstances: Mapping[str, Any], resume: bool) -> 
 
 def _join(
     parts: Iterable[Path], out: Path, config: RecordConfig, source: Mapping[str, Any]
-) -> None:
+) -> Iterator[Path]:
+    """Write the parts into one file; yields each when it has been copied."""
     settings = {
         "scene": config.scene,
         "renderer": config.renderer,
@@ -234,6 +239,7 @@ def _join(
         for part in parts:
             with EpisodeFile(part) as file:
                 writer.add(file.read_encoded(0), file.splits[0])
+            yield part
 
 
 def _progress() -> Progress:

@@ -43,7 +43,7 @@ def test_what_is_stored(recorded):
             episode = file.read(name)
             source = episode.source
             assert source["task"] == SMALL.tasks[number % 2]
-            assert (name in held_out) == (source["index"] % 2 == 1)
+            assert (name in held_out) == (source["index"] % 2 == 0)
             assert episode.instruction in TRAINING[source["task"]]
             assert episode.fps == 10
             assert episode.frames["rgb_static"].shape == (len(episode), 24, 24, 3)

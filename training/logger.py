@@ -47,7 +47,7 @@ class TensorBoardLogger:
 
     def __init__(self, folder: Path, done: int) -> None:
         _wait_for_a_new_second(folder)
-        self._writer = SummaryWriter(str(folder), purge_step=done + 1)
+        self._writer = SummaryWriter(str(folder), purge_step=done + 1, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         for tag, value in values.items():
@@ -84,7 +84,7 @@ class JsonLinesLogger:
         draft = path.with_name(f".draft-{path.name}")
         draft.write_text("".join(kept))
         os.replace(draft, path)
-        self._file = path.open("a")
+        self._file = path.open("a", buffering=1)  # a line is seen as soon as it is written
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._file.write(json.dumps({"step": step, **values}) + "\n")

@@ -11,6 +11,7 @@ from envs.robot import MAX_STEP, wrap
 from episodes.errors import UserError
 
 GAIN = 0.2  # share of the remaining way asked for in a control step
+SLOWEST = 0.2  # share of the fastest action below which a move is not slowed while it is longer
 CONTROL_HZ = 30
 FUNNEL = (0.012, 0.05)  # metres off the way in at which the tool may be at its end, at its start
 PATIENCE = 90  # control steps a waypoint may take before the plan is begun again
@@ -85,7 +86,7 @@ class Expert:
 def _reached(waypoint: Waypoint, robot: Mapping[str, Any]) -> bool:
     error, turn = _errors(waypoint, robot["tcp_pos"], robot["tcp_orn"])
     return bool(
-        np.linalg.norm(error) < waypoint.tolerance
+        (np.abs(error) < waypoint.tolerance).all()
         and np.abs(turn).max() < TURN_TOLERANCE
         and robot["gripper_opening_width"] < waypoint.width
     )
@@ -107,9 +108,9 @@ def _towards(
     """The arm's part of the action: a share of the remaining way, within the speed allowed."""
     error, turn = _errors(waypoint, position, euler)
     share = 1 - (1 - GAIN) ** action_repeat
-    move = share * _through_funnel(error, np.array(waypoint.approach))
-    move /= MAX_STEP[:3] * action_repeat
-    move *= min(1.0, waypoint.speed / max(float(np.linalg.norm(move)), 1e-9))
+    way = _through_funnel(error, np.array(waypoint.approach)) / (MAX_STEP[:3] * action_repeat)
+    length = max(float(np.linalg.norm(way)), 1e-9)
+    move = way / length * min(waypoint.speed, max(share * length, min(SLOWEST, length)))
     rotation = share * turn / (MAX_STEP[3:] * action_repeat)
     rotation *= min(1.0, 1 / max(float(np.abs(rotation).max()), 1e-9))
     return np.concatenate([move, rotation])

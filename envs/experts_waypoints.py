@@ -32,16 +32,17 @@ class Waypoint:
     """A pose to bring the tool to.
 
     The tool comes in along `approach`, the vector from the waypoint to where the way in begins. The
-    waypoint is reached when the tool is within `tolerance` (metres) of it, turned as asked, and the
-    gripper is no wider than `width`. It is `open` as long as the way to it makes sense: a push, for
-    one, only while the tool is behind what it pushes.
+    waypoint is reached when the tool is within `tolerance` of it (metres along each axis), turned as
+    asked, and the gripper is no wider than `width`. Tolerances are as wide as what follows allows:
+    who imitates an expert that waits for the last millimetre learns to wait. A waypoint is `open` as
+    long as the way to it makes sense: a push, for one, only while the tool is behind what it pushes.
     """
 
     position: Vector
     gripper: Number = CLOSE
     pitch: Number = 0.0
     yaw: Number = math.pi / 2
-    tolerance: float = 0.015
+    tolerance: Vector = (0.015, 0.015, 0.015)
     approach: Vector = (0.0, 0.0, 0.0)
     speed: float = 0.65  # share of the fastest action
     width: float = math.inf
@@ -56,9 +57,9 @@ def open_drawer(info: Info) -> list[Waypoint]:
     x, bar = sum(SCENE.drawer_bar) / 2, -0.232 - _door(info, "base__drawer")
     behind = (x, bar + 0.019, 0.368)
     pulled = (x, -0.232 - 0.22 - 0.02, 0.368)
-    hooked = _near(info, behind, (0.10, 0.025, 0.025))
+    hooked = _near(info, behind, (0.10, 0.025, 0.03))
     return [
-        Waypoint(behind, approach=(0, 0, 0.11), tolerance=0.012),
+        Waypoint(behind, approach=(0, 0, 0.11), tolerance=(0.06, 0.014, 0.02)),
         Waypoint(pulled, speed=0.5, open=hooked),
     ]
 
@@ -70,7 +71,7 @@ def close_drawer(info: Info) -> list[Waypoint]:
     pushed = (x, -0.260 + 0.02, 0.365)
     in_front = _near(info, front, (0.10, 0.05, 0.03))
     return [
-        Waypoint(front, approach=(0, 0, 0.11)),
+        Waypoint(front, approach=(0, 0, 0.11), tolerance=(0.06, 0.03, 0.025)),
         Waypoint(pushed, speed=0.5, open=in_front),
     ]
 
@@ -84,8 +85,8 @@ def move_slider(info: Info, direction: float) -> list[Waypoint]:
     beside = (handle - direction * (reach + 0.022), -0.024, 0.518)
     pushed = (end - direction * (reach - 0.03), -0.024, 0.518)
     return [
-        Waypoint(beside, approach=(0, -0.03, 0.06), tolerance=0.012),
-        Waypoint(pushed, speed=0.5, open=_near(info, beside, (0.035, 0.02, 0.025))),
+        Waypoint(beside, approach=(0, -0.03, 0.06), tolerance=(0.02, 0.014, 0.018)),
+        Waypoint(pushed, speed=0.5, open=_near(info, beside, (0.035, 0.022, 0.028))),
     ]
 
 
@@ -94,7 +95,10 @@ def press_button(info: Info) -> list[Waypoint]:
     above = (SCENE.button, -0.12, 0.485)
     down = (SCENE.button, -0.12, 0.435)
     over = _near(info, above, (0.02, 0.02, 0.06))
-    return [Waypoint(above, approach=(0, 0, 0.05)), Waypoint(down, open=over)]
+    return [
+        Waypoint(above, approach=(0, 0, 0.05), tolerance=(0.014, 0.014, 0.03)),
+        Waypoint(down, open=over),
+    ]
 
 
 def move_switch(info: Info, up: bool) -> list[Waypoint]:
@@ -106,7 +110,7 @@ def move_switch(info: Info, up: bool) -> list[Waypoint]:
         start, end, pitch = _on_console(SWITCH_TRAVEL + 0.045), _on_console(0.01), -0.9
         approach = (0.0, -0.05, 0.03)
     return [
-        Waypoint(start, pitch=pitch, approach=approach),
+        Waypoint(start, pitch=pitch, approach=approach, tolerance=(0.025, 0.015, 0.015)),
         Waypoint(end, pitch=pitch, speed=0.5),
     ]
 
@@ -120,8 +124,8 @@ def lift_block(info: Info, name: str) -> list[Waypoint]:
     at = (x, y, BLOCK_HEIGHT)
     pitch = _tilt(at)
     return [
-        Waypoint(at, OPEN, pitch, yaw, tolerance=0.008, approach=ABOVE),
-        Waypoint(at, CLOSE, pitch, yaw, tolerance=0.02, width=0.046, open=held),
+        Waypoint(at, OPEN, pitch, yaw, tolerance=(0.01, 0.01, 0.014), approach=ABOVE),
+        Waypoint(at, CLOSE, pitch, yaw, tolerance=(0.03, 0.03, 0.03), width=0.046, open=held),
         Waypoint((tool[0], tool[1], 0.60), CLOSE, pitch, yaw, open=held),
     ]
 
@@ -135,7 +139,7 @@ def push_block(info: Info, name: str, direction: float) -> list[Waypoint]:
     behind = _near(info, beside, (0.045, 0.03, 0.03))
     beyond = (x + direction * 0.03, y, BLOCK_HEIGHT)
     return [
-        Waypoint(beside, pitch=_tilt(beside), approach=ABOVE, tolerance=0.012),
+        Waypoint(beside, pitch=_tilt(beside), approach=ABOVE, tolerance=(0.02, 0.018, 0.02)),
         Waypoint(beyond, pitch=_tilt(beyond), speed=0.4, open=behind),
     ]
 

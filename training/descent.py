@@ -71,7 +71,7 @@ class Descent:
         if not np.isfinite(losses["loss"]):
             raise UserError(
                 f"the loss became {losses['loss']} by step {step}; "
-                "lower learning_rate or lengthen warmup, and resume"
+                "start again with a lower learning_rate or a longer warmup"
             )
         return (
             {f"train/{name}": value for name, value in losses.items()}

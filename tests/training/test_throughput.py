@@ -1,0 +1,77 @@
+import torch
+from torch import nn
+
+from policy.batch import Batch, Losses
+from training.descent import seed_of
+from training.precision import Arithmetic
+from training.progress import report
+from training.throughput import Stopwatch, count_flops, matmul_peak
+
+CPU = torch.device("cpu")
+FP32 = Arithmetic(CPU, torch.float32)
+
+
+class TwoLayers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 7), nn.Linear(7, 2)
+
+    def forward(self, batch):
+        return Losses(self.second(torch.relu(self.first(batch.instruction))).sum())
+
+
+def test_flops_of_two_layers_against_arithmetic():
+    policy = TwoLayers()
+    batch = Batch(images={}, valid=torch.ones(3, 1).bool(), instruction=torch.ones(3, 5))
+    first = 2 * 5 * 7 * 2  # forward, and the gradient of the weight; the input needs none
+    second = 2 * 7 * 2 * 3
+    assert count_flops(policy, batch, FP32) == first + second
+    assert policy.training
+    assert all(p.grad is None for p in policy.parameters())
+
+
+def test_a_matrix_product_has_a_plausible_peak():
+    assert 1e8 < matmul_peak(FP32, size=128, tries=2) < 1e14
+
+
+def test_rates_count_steps_and_waiting_only(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("training.throughput.time.perf_counter", lambda: now[0])
+    watch = Stopwatch(flops=50.0, peak=1e4, processes=1)
+    for _ in range(2):
+        with watch.running(8):
+            with watch.waiting():
+                now[0] += 0.25
+            now[0] += 0.75
+        now[0] += 5.0
+    rates = watch.read()
+    assert rates == {"windows_per_second": 8.0, "data_share": 0.25, "utilisation": 8 * 50 / 1e4}
+    assert (watch.total_windows, watch.total_seconds) == (16, 2)
+    assert watch.read()["windows_per_second"] == 0
+
+
+def test_seeds_depend_on_every_part():
+    seeds = {
+        seed_of(a, b, c, d) for a in range(3) for b in range(3) for c in (0, 1) for d in (0, 1)
+    }
+    assert len(seeds) == 36
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert seed_of(1, 2, 3, 4) == seed_of(1, 2, 3, 4)
+
+
+def test_the_last_step_is_always_told_where_there_is_no_terminal(capsys):
+    with report("training", 3, 0, speak=True) as reporter:
+        for _ in range(3):
+            reporter.advance()
+            reporter.figures(0.5, 12.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["training 3/3 · loss 0.5000 · 12 windows/s · 0:00 left"]
+
+
+def test_a_terminal_gets_one_live_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with report("training", 2, 0, speak=True) as reporter:
+        for _ in range(2):
+            reporter.advance()
+            reporter.figures(0.25, 7.0)
+    assert "loss 0.2500" in capsys.readouterr().out

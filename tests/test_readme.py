@@ -53,6 +53,7 @@ def test_every_file_it_points_to_exists(readme: str, project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_every_command_runs(readme: str, tmp_path: Path) -> None:
     write_video(tmp_path / "videos" / "one.mp4", seed=1)
     write_video(tmp_path / "videos" / "two.mp4", seed=2)

@@ -18,6 +18,7 @@ PATIENCE = 90  # control steps a waypoint may take before the plan is begun agai
 TURN_TOLERANCE = 0.12  # radians
 BURST_CHANCE = 0.08  # of a burst of noise to begin at an undisturbed step
 BURST_STEPS = (3, 6)  # how many steps a burst lasts, at 10 Hz
+SLIP_CHANCE = 0.2  # of a burst in which the gripper does the opposite as well
 
 
 class Expert:
@@ -28,8 +29,8 @@ class Expert:
     around it. A waypoint not reached in time, or a plan finished in vain, starts the plan again.
 
     With `noise` above 0, bursts of a few steps push the executed action in a random direction by
-    about that much (in units of full action), and the clean action stays the one to learn from
-    (DART, Laskey et al. 2017).
+    about that much (in units of full action), some of them with the gripper doing the opposite, and
+    the clean action stays the one to learn from (DART, Laskey et al. 2017).
 
     Raises:
         UserError: there is no expert for the task.
@@ -46,6 +47,7 @@ class Expert:
         self._waited = 0
         self._burst_left = 0
         self._push: Float[np.ndarray, " 6"] = np.zeros(6)
+        self._slips = False
 
     def act(
         self, info: Mapping[str, Any], action_repeat: int
@@ -56,8 +58,8 @@ class Expert:
         waypoint = self._next_waypoint(info, action_repeat)
         clean = np.append(_towards(waypoint, robot["tcp_pos"], robot["tcp_orn"], action_repeat), 0)
         clean[6] = waypoint.gripper
-        executed = clean.copy()
-        executed[:6] = np.clip(clean[:6] + self._disturbance(action_repeat), -1, 1)
+        push, slips = self._disturbance(action_repeat)
+        executed = np.append(np.clip(clean[:6] + push, -1, 1), -clean[6] if slips else clean[6])
         return clean, executed
 
     def _next_waypoint(self, info: Mapping[str, Any], action_repeat: int) -> Waypoint:
@@ -72,15 +74,19 @@ class Expert:
                 break
         return waypoints[self._index]
 
-    def _disturbance(self, action_repeat: int) -> Float[np.ndarray, "6"]:
+    def _disturbance(self, action_repeat: int) -> tuple[Float[np.ndarray, "6"], bool]:
+        """A push on the arm, and whether the gripper slips."""
         if self.noise == 0:
-            return np.zeros(6)
+            return np.zeros(6), False
         if self._burst_left > 0:
             self._burst_left -= action_repeat
         elif self._rng.random() < BURST_CHANCE * action_repeat / 3:
             self._burst_left = 3 * int(self._rng.integers(*BURST_STEPS, endpoint=True))
             self._push = self._rng.normal(size=6) * self.noise
-        return self._push if self._burst_left > 0 else np.zeros(6)
+            self._slips = self._rng.random() < SLIP_CHANCE
+        if self._burst_left <= 0:
+            return np.zeros(6), False
+        return self._push, self._slips
 
 
 def _reached(waypoint: Waypoint, robot: Mapping[str, Any]) -> bool:

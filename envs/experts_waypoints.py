@@ -55,11 +55,11 @@ Plan = Callable[[Info], list[Waypoint]]
 def open_drawer(info: Info) -> list[Waypoint]:
     """Reach behind the bar and pull."""
     x, bar = sum(SCENE.drawer_bar) / 2, -0.232 - _door(info, "base__drawer")
-    behind = (x, bar + 0.019, 0.368)
-    pulled = (x, -0.232 - 0.22 - 0.02, 0.368)
-    hooked = _near(info, behind, (0.10, 0.025, 0.03))
+    behind = (x, bar + 0.019, 0.355)
+    pulled = (x, -0.232 - 0.22 - 0.02, 0.355)
+    hooked = _near(info, behind, (0.10, 0.025, 0.022))
     return [
-        Waypoint(behind, approach=(0, 0, 0.11), tolerance=(0.06, 0.014, 0.02)),
+        Waypoint(behind, approach=(0, 0, 0.11), tolerance=(0.06, 0.014, 0.016)),
         Waypoint(pulled, speed=0.5, open=hooked),
     ]
 
@@ -121,10 +121,10 @@ def lift_block(info: Info, name: str) -> list[Waypoint]:
     tool = info["robot_info"]["tcp_pos"]
     held = _near(info, position, (0.03, 0.03, 0.03))
     (x, y), yaw = _grasp(info, name, position[:2], angle)
-    at = (x, y, BLOCK_HEIGHT)
+    at = (x, y, BLOCK_HEIGHT - 0.004)
     pitch = _tilt(at)
     return [
-        Waypoint(at, OPEN, pitch, yaw, tolerance=(0.01, 0.01, 0.014), approach=ABOVE),
+        Waypoint(at, OPEN, pitch, yaw, tolerance=(0.01, 0.01, 0.016), approach=ABOVE),
         Waypoint(at, CLOSE, pitch, yaw, tolerance=(0.03, 0.03, 0.03), width=0.046, open=held),
         Waypoint((tool[0], tool[1], 0.60), CLOSE, pitch, yaw, open=held),
     ]

@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from envs.record import RecordConfig, record
-
 from envs import workers
 from envs.evaluation import EvaluationConfig, evaluate_tasks
 from envs.nursery_corpus import NurseryConfig, make_nursery
+from envs.record import RecordConfig, record
 from envs.summary import TaskResults
 from episodes.errors import UserError
 from finetune.recipe import FinetuneConfig, finetune
@@ -33,9 +32,9 @@ from training.calibrate import seconds_per_step
 from training.config import TrainConfig
 
 STARTS = ("pretrained", "scratch")
-# Evaluating two policies and the expert takes about as long as recording the demonstrations did,
-# times this (measured); what is left of the time goes to fine-tuning.
-EVALUATION_PER_RECORDING = 1.1
+# A trial of both policies and the expert together takes as long as recording so many episodes did
+# (measured; a policy that fails uses up its time); what is left goes to fine-tuning.
+TRIAL_IN_EPISODES = 16
 REPORT_SECONDS = 15.0
 
 
@@ -149,7 +148,9 @@ def _finetune(
 
     def choose() -> float:
         stages = plan.seconds()
-        reserved = EVALUATION_PER_RECORDING * stages["demonstrations"] + REPORT_SECONDS
+        trials = config.evaluation.trials * len(config.evaluation.tasks)
+        episode = stages["demonstrations"] / config.demonstrations.episodes
+        reserved = TRIAL_IN_EPISODES * trials * episode + REPORT_SECONDS
         seconds = config.minutes * 60 - sum(stages.values()) - reserved
         pace = _pace(config.policy, config.finetuning, act=True, processes=len(STARTS))
         return _fitting(seconds, pace, config.finetuning)

@@ -51,9 +51,10 @@ class ImageConfig:
 class PoolConfig:
     """What turns a grid of features into a few tokens.
 
-    `points`: softmax attention maps, a token being the attended feature and the map's centre
-    (spatial softmax, Levine et al. 2016). `perceiver`: a perceiver resampler (Flamingo, Alayrac et
-    al. 2022), to which the vision transformer's class token is added as one token more.
+    `points`: softmax attention maps that look for what the instruction names, a token being the
+    attended feature and the map's centre (spatial softmax, Levine et al. 2016). `perceiver`: a
+    perceiver resampler (Flamingo, Alayrac et al. 2022), to which the vision transformer's class
+    token is added as one token more.
     """
 
     kind: Literal["points", "perceiver"] = "points"
@@ -141,7 +142,7 @@ class PolicyConfig:
 
     `length` frames of history `stride` seconds apart are seen; the future `future` seconds ahead of
     each is predicted; actions are given at `control_hz`. `state` is how the robot's state is
-    written: `sincos` (position, sine and cosine of the angles, gripper width; normalised) or
+    written: `waves` (position, angles and gripper width, sines and cosines besides the numbers) or
     `gr1` (position and angles as they are, gripper as one of two).
     """
 
@@ -153,7 +154,7 @@ class PolicyConfig:
     stride: float = 0.3
     future: float = 0.6
     control_hz: float = 10.0
-    state: Literal["sincos", "gr1"] = "sincos"
+    state: Literal["waves", "gr1"] = "waves"
     language: LanguageConfig = field(default_factory=LanguageConfig)
     images: ImageConfig = field(default_factory=ImageConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)

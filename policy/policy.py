@@ -25,7 +25,7 @@ from policy.images import Features, image_encoder, resize, to_unit
 from policy.language import LanguageEncoder
 from policy.layout import Layout, TokenGroup
 from policy.pool import pool
-from policy.state import GR1State, SinCosState
+from policy.state import GR1State, WaveState
 from policy.statistics import Statistics
 from policy.storage import load_policy, save_policy
 from policy.trunk import Trunk
@@ -58,10 +58,10 @@ class Policy(nn.Module):
 
         self.language = LanguageEncoder(config.language)
         self.images = image_encoder(config.images, config.language.width)
-        self.pool = pool(config.pool, self.images.width)
+        self.pool = pool(config.pool, self.images.width, config.language.width)
         self.embed_instruction = nn.Linear(config.language.width, width)
         self.embed_state = (
-            SinCosState(width, statistics) if config.state == "sincos" else GR1State(width)
+            WaveState(width, statistics) if config.state == "waves" else GR1State(width)
         )
         self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
         self.embed_slot = nn.ModuleDict(
@@ -221,7 +221,7 @@ class Policy(nn.Module):
         pictures = resize(batch.images[camera].flatten(0, 1), self._size(camera))
         instruction = batch.instruction.repeat_interleave(steps, dim=0)
         features: Features = self.images(pictures, instruction)
-        pooled = self.pool(features.grid)
+        pooled = self.pool(features.grid, instruction)
         tokens = self.embed_picture[camera](pooled.tokens) + self.embed_slot[camera].weight
         if features.summary is not None:
             summary = self.embed_summary[camera](features.summary)

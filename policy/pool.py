@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from policy.attention import attend
 from policy.config import PoolConfig
+from policy.fourier import wave_width, waves
+
+LONGEST, OCTAVES = 4.0, 5  # half a picture is 1: waves from two pictures down to an eighth
 
 
 class Pooled(NamedTuple):
@@ -21,22 +24,29 @@ class Pooled(NamedTuple):
 class AttentionPoints(nn.Module):
     """Each token is the feature under one softmax map, together with the map's centre.
 
-    The centre (spatial softmax, Levine et al. 2016) says *where* to a fraction of a grid cell,
-    which is what a hand must know to reach.
+    A map looks for a learned feature plus one that depends on the instruction, so that "red" can
+    mean red from the start. The centre (spatial softmax, Levine et al. 2016) says *where* to a
+    fraction of a grid cell, which is what a hand must know to reach.
     """
 
-    def __init__(self, config: PoolConfig, width: int) -> None:
+    def __init__(self, config: PoolConfig, width: int, instruction_width: int) -> None:
         super().__init__()
-        self.width = width + 2
-        self.map = nn.Conv2d(width, config.tokens, 1)
+        self.width = width + wave_width(2, OCTAVES)
+        self.tokens = config.tokens
+        self.sought = nn.Linear(instruction_width, config.tokens * width)
+        nn.init.normal_(self.sought.weight, std=width**-0.5)
+        nn.init.normal_(self.sought.bias, std=width**-0.5)
 
-    def forward(self, grid: Float[Tensor, "n c rows columns"]) -> Pooled:
+    def forward(
+        self, grid: Float[Tensor, "n c rows columns"], instruction: Float[Tensor, "n d"]
+    ) -> Pooled:
         rows, columns = grid.shape[-2:]
-        weights = self.map(grid).flatten(2).float().softmax(dim=-1)
-        cells = torch.cat(
-            [grid.flatten(2), centres(rows, columns, grid).expand(len(grid), -1, -1)], 1
-        )
-        tokens = weights.to(cells.dtype) @ cells.transpose(1, 2)
+        features = grid.flatten(2)
+        sought = self.sought(instruction).unflatten(-1, (self.tokens, -1))
+        weights = (sought @ features).float().softmax(dim=-1)
+        places = weights @ centres(rows, columns, weights).T
+        seen = weights.to(features.dtype) @ features.transpose(1, 2)
+        tokens = torch.cat([seen, waves(places, LONGEST, OCTAVES).to(seen.dtype)], dim=-1)
         return Pooled(tokens, weights.unflatten(2, (rows, columns)))
 
 
@@ -54,7 +64,7 @@ class PerceiverResampler(nn.Module):
     """Learned latents that read the patches by cross-attention (Flamingo, Alayrac et al. 2022).
 
     As GR-1 uses it: one learned vector is added to every patch, keys and values are patches and
-    latents together, linear layers have no biases.
+    latents together, linear layers have no biases. The instruction is not looked at.
     """
 
     def __init__(self, config: PoolConfig, width: int) -> None:
@@ -65,7 +75,9 @@ class PerceiverResampler(nn.Module):
         self.layers = nn.ModuleList(ResamplerLayer(config, width) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, grid: Float[Tensor, "n c rows columns"]) -> Pooled:
+    def forward(
+        self, grid: Float[Tensor, "n c rows columns"], instruction: Float[Tensor, "n d"]
+    ) -> Pooled:
         patches = grid.flatten(2).transpose(1, 2) + self.patch_embedding
         latents = self.latents.expand(len(patches), -1, -1)
         for layer in self.layers:
@@ -103,7 +115,9 @@ class ResamplerLayer(nn.Module):
         return latents + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(latents))))
 
 
-def pool(config: PoolConfig, width: int) -> AttentionPoints | PerceiverResampler:
+def pool(
+    config: PoolConfig, width: int, instruction_width: int
+) -> AttentionPoints | PerceiverResampler:
     if config.kind == "points":
-        return AttentionPoints(config, width)
+        return AttentionPoints(config, width, instruction_width)
     return PerceiverResampler(config, width)

@@ -5,14 +5,16 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from policy.fourier import wave_width, waves
 from policy.statistics import Statistics
 
 # Where things stand in the state: CALVIN's robot_obs.
 POSITION, ANGLES, WIDTH, GRIPPER_ACTION = slice(0, 3), slice(3, 6), slice(6, 7), 14
+LONGEST, OCTAVES = 1.6, 6  # metres: waves from 1.6 m down to 5 cm
 
 
-class SinCosState(nn.Module):
-    """Normalised position and gripper width, sine and cosine of the angles: ten numbers, one layer.
+class WaveState(nn.Module):
+    """Position and gripper width, normalised; position and angles as waves; one layer.
 
     Joint angles and the last gripper command are left out: with them a cloned policy reads its
     next action off its last one instead of looking.
@@ -23,16 +25,16 @@ class SinCosState(nn.Module):
 
     def __init__(self, width: int, statistics: Statistics) -> None:
         super().__init__()
-        self.embed = nn.Linear(10, width)
+        self.embed = nn.Linear(4 + wave_width(3, OCTAVES) + 6, width)
         self.register_buffer("mean", torch.tensor(statistics.state_mean), persistent=False)
         self.register_buffer("std", torch.tensor(statistics.state_std), persistent=False)
 
     def forward(self, state: Float[Tensor, "b t 15"]) -> Float[Tensor, "b t d"]:
         normed = (state - self.mean) / self.std
+        place = waves(state[..., POSITION], LONGEST, OCTAVES)
         angles = state[..., ANGLES]
-        return self.embed(
-            torch.cat([normed[..., POSITION], angles.sin(), angles.cos(), normed[..., WIDTH]], -1)
-        )
+        parts = [normed[..., POSITION], normed[..., WIDTH], place, angles.sin(), angles.cos()]
+        return self.embed(torch.cat(parts, dim=-1))
 
 
 class GR1State(nn.Module):

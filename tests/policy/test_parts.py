@@ -63,14 +63,21 @@ def test_action_losses_are_means_over_valid_actions():
 
 
 def test_a_point_of_attention_knows_where_it_looks():
-    points = AttentionPoints(PoolConfig(tokens=1), width=1)
+    points = AttentionPoints(PoolConfig(tokens=1), width=1, instruction_width=2)
     with torch.no_grad():
-        points.map.weight.fill_(1.0)
+        points.sought.weight.copy_(torch.tensor([[1.0, -1.0]]))
+        points.sought.bias.zero_()
     grid = torch.zeros(1, 1, 5, 9)
     grid[0, 0, 1, 6] = 100.0
-    tokens, attention = (part.detach() for part in points(grid))
+    tokens, attention = (part.detach() for part in points(grid, torch.tensor([[1.0, 0.0]])))
     assert attention[0, 0, 1, 6] == pytest.approx(1.0)
-    assert tokens[0, 0].tolist() == pytest.approx([100.0, 2 * 6 / 8 - 1, 2 * 1 / 4 - 1])
+    x, y = 2 * 6 / 8 - 1, 2 * 1 / 4 - 1
+    assert tokens[0, 0, :3].tolist() == pytest.approx([100.0, x, y])
+    assert tokens[0, 0, 3:8].tolist() == pytest.approx(
+        [np.sin(2 * np.pi * x * 2**i / 4) for i in range(5)], abs=1e-5
+    )
+    _, elsewhere = points(grid, torch.tensor([[0.0, 1.0]]))
+    assert elsewhere[0, 0, 1, 6] < 1e-6
 
 
 def test_the_resampler_equals_a_loop_over_heads():
@@ -91,7 +98,7 @@ def test_the_resampler_equals_a_loop_over_heads():
             heads.append(weights @ value[:, head])
         latents = latents + layer.attention_out(torch.cat(heads, -1))
         latents = latents + layer.mlp_out(F.gelu(layer.mlp_in(layer.mlp_norm(latents))))
-    assert torch.allclose(pool(grid).tokens[0], pool.norm(latents), atol=1e-5)
+    assert torch.allclose(pool(grid, torch.zeros(1, 2)).tokens[0], pool.norm(latents), atol=1e-5)
 
 
 def test_position_table_is_mae_s():

@@ -105,7 +105,7 @@ def evaluate_tasks(
         RuntimeError: a worker failed.
     """
     trials = [
-        _task_trial(config, task, number, number * len(config.tasks) + i)
+        task_trial(config, task, number, number * len(config.tasks) + i)
         for number in range(config.trials)
         for i, task in enumerate(config.tasks)
     ]
@@ -130,7 +130,8 @@ def evaluate_chains(
     return results
 
 
-def _task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> Trial:
+def task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> Trial:
+    """The `number`-th trial of a task; `index` is its place in the records."""
     rng = generator(config.seed, "evaluation", f"{task} in words", number)
     sentence = choose(task, config.instructions, rng)
     return Trial(index, task, (task,), (sentence,), *initial_state(task, number, config.seed))

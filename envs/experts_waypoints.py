@@ -32,10 +32,10 @@ class Waypoint:
     """A pose to bring the tool to.
 
     The tool comes in along `approach`, the vector from the waypoint to where the way in begins. The
-    waypoint is reached when the tool is within `tolerance` of it (metres along each axis), turned as
-    asked, and the gripper is no wider than `width`. Tolerances are as wide as what follows allows:
-    who imitates an expert that waits for the last millimetre learns to wait. A waypoint is `open` as
-    long as the way to it makes sense: a push, for one, only while the tool is behind what it pushes.
+    waypoint is reached when the tool is within `tolerance` of it (metres along each axis), turned
+    as asked, and the gripper is no wider than `width`. Tolerances are as wide as what follows
+    allows: who imitates an expert that waits for the last millimetre learns to wait. A waypoint is
+    `open` as long as the way to it makes sense: a push only while the tool is behind the block.
     """
 
     position: Vector

@@ -25,6 +25,7 @@ from finetune.recipe import FinetuneConfig, finetune
 from firsthand.actors import CheckpointActor, ExpertActor
 from firsthand.checkpoints import locate
 from firsthand.console import progress, say
+from firsthand.rollouts import rollouts
 from firsthand.run import write_text
 from policy.config import PolicyConfig
 from pretrain.recipe import PretrainConfig, pretrain
@@ -156,6 +157,7 @@ def _finetune(
         return _fitting(seconds, pace, config.finetuning)
 
     training = _with_steps(config.finetuning, int(plan("fine-tuning steps", choose)))
+    training = replace(training, rollout_every=training.steps)
     pretrained = {"pretrained": locate(str(out / "pretrain")), "scratch": ""}
     jobs = iter([
         (out / start, FinetuneConfig(config.policy, training, pretrained[start]))
@@ -173,7 +175,9 @@ def _finetune_one(demonstrations: Path, job: tuple[Path, FinetuneConfig]) -> Map
     run.mkdir(parents=True, exist_ok=True)
     with open(run / "log.txt", "a") as log, contextlib.redirect_stdout(log):
         resume = (run / "checkpoints").exists()
-        return dict(finetune(config, [demonstrations], run, resume=resume).metrics)
+        act = rollouts(config.policy, run / "videos")
+        result = finetune(config, [demonstrations], run, resume=resume, rollout=act)
+        return dict(result.metrics)
 
 
 def _evaluate(config: EvaluationConfig, out: Path) -> dict[str, TaskResults]:

@@ -11,6 +11,7 @@ from envs.intervals import Interval
 from envs.summary import TaskResults
 from firsthand.console import table
 from firsthand.demo import DemoResult
+from firsthand.rollouts import read_film
 from firsthand.run import write_text
 from training.logger import TensorBoardLogger
 from training.pictures import small_video
@@ -94,7 +95,7 @@ def _films(evaluations: Mapping[str, TaskResults], out: Path) -> str:
             record = filmed[0]
             outcome = "success" if success else "failure"
             video = Path("evaluation") / name / record["video"]
-            frames = _frames(out / video)
+            frames = read_film(out / video)
             picture = Path("report") / f"{name}-{outcome}.png"
             Image.fromarray(_row(frames)).save(out / picture)
             board.gif(f"rollout/{name}/{outcome}", small_video(frames), 0, record["control_hz"])
@@ -104,13 +105,6 @@ def _films(evaluations: Mapping[str, TaskResults], out: Path) -> str:
             )
     board.close()
     return "\n".join(parts)
-
-
-def _frames(video: Path) -> UInt8[np.ndarray, "t h w 3"]:
-    import av
-
-    with av.open(str(video)) as mp4:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in mp4.decode(video=0)])
 
 
 def _row(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "h w2 3"]:

@@ -49,7 +49,7 @@ def _minilm(sentence: str) -> Float[Tensor, "384"]:
 
 @lru_cache(maxsize=1)
 def _load_minilm():  # noqa: ANN202 - transformers' own types
-    from transformers import BertModel, BertTokenizerFast
+    from transformers import AutoTokenizer, BertModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -63,7 +63,7 @@ def _load_minilm():  # noqa: ANN202 - transformers' own types
     found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if found != MINILM_SHA256:
         raise ValueError(f"{folder}/model.safetensors has SHA-256 {found}, not {MINILM_SHA256}")
-    return BertTokenizerFast.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
+    return AutoTokenizer.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
 
 
 def _clip(weights: str, sentence: str) -> Float[Tensor, "512"]:
@@ -75,7 +75,7 @@ def _clip(weights: str, sentence: str) -> Float[Tensor, "512"]:
 
 @lru_cache(maxsize=1)
 def _load_clip(weights: str):  # noqa: ANN202 - transformers' own types
-    from transformers import CLIPTextModelWithProjection, CLIPTokenizerFast
+    from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
     if not weights:
         raise ValueError(
@@ -83,6 +83,6 @@ def _load_clip(weights: str):  # noqa: ANN202 - transformers' own types
             "openai/clip-vit-base-patch32"
         )
     return (
-        CLIPTokenizerFast.from_pretrained(weights),
+        AutoTokenizer.from_pretrained(weights),
         CLIPTextModelWithProjection.from_pretrained(weights).eval(),
     )

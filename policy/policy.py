@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -99,11 +99,10 @@ class Policy(nn.Module):
         frames = batch.future or {}
         read, views = self._read(batch, act=batch.actions is not None, watch=tuple(frames))
         if batch.actions is not None and batch.actions_valid is not None:
-            predicted = self.action_head(read["action"].squeeze(2))
+            said_arm, said_gripper = self.action_head(read["action"].squeeze(2))
             valid = batch.actions_valid & batch.valid[..., None]
-            arm, gripper = action_losses(
-                *predicted, batch.actions, valid, self.config.loss.arm_beta
-            )
+            beta = self.config.loss.arm_beta
+            arm, gripper = action_losses(said_arm, said_gripper, batch.actions, valid, beta)
         video = {
             camera: self._video_loss(camera, read[f"future {camera}"], views[camera], batch)
             for camera in frames
@@ -209,7 +208,7 @@ class Policy(nn.Module):
         observed = (torch.cat(tokens, dim=2) + time).flatten(1, 2)
 
         queries = [self.action_query.weight] if act else []
-        queries += [self.video_query[camera].weight for camera in watch]
+        queries += [cast(nn.Embedding, self.video_query[camera]).weight for camera in watch]
         asked = torch.cat(queries).expand(size, steps, -1, -1).flatten(1, 2)
 
         outputs = self.trunk(observed, asked, self._mask(layout, batch.valid))

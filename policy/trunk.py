@@ -56,11 +56,12 @@ class Trunk(nn.Module):
         super().__init__()
         self.dropout = config.dropout
         self.input_norm = nn.LayerNorm(config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.output_norm = nn.LayerNorm(config.width)
-        for block in self.blocks:  # GPT-2: the stream's variance must not grow with depth
+        blocks = [Block(config) for _ in range(config.depth)]
+        for block in blocks:  # GPT-2: the stream's variance must not grow with depth
             for layer in (block.attention_out, block.mlp_out):
                 nn.init.normal_(layer.weight, std=0.02 / (2 * config.depth) ** 0.5)
+        self.blocks = nn.ModuleList(blocks)
+        self.output_norm = nn.LayerNorm(config.width)
 
     def forward(
         self,

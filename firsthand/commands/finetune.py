@@ -4,16 +4,18 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from finetune.recipe import FinetuneConfig, finetune
-from firsthand import checkpoints, corpora, training_report
+from firsthand import checkpoints, corpora, rollouts, training_report
 from firsthand.run import Run
 from firsthand.settings import Schema
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneCommand(FinetuneConfig):
-    """The recipe's settings and the demonstrations it learns from."""
+    """The recipe's settings, the demonstrations it learns from, and the tasks that are tried once
+    every `training.rollout_every` steps."""
 
     demonstrations: tuple[Path, ...] | Path
+    rollout_tasks: tuple[str, ...] = rollouts.TASKS
 
 
 SCHEMA = Schema(FinetuneCommand)
@@ -25,5 +27,6 @@ def execute(config: FinetuneCommand, run: Run) -> None:
     recipe = FinetuneConfig(**{f.name: getattr(config, f.name) for f in fields(FinetuneConfig)})
     if recipe.pretrained:
         recipe = replace(recipe, pretrained=checkpoints.locate(recipe.pretrained))
-    result = finetune(recipe, files, run.path, resume=run.resume)
+    act = rollouts.rollouts(recipe.policy, run.path / "videos", config.rollout_tasks)
+    result = finetune(recipe, files, run.path, resume=run.resume, rollout=act)
     training_report.report(result, run.path)

@@ -1,0 +1,48 @@
+"""Acting while training: a few trials now and then, as numbers and films in the run's logs."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from envs.evaluation import EvaluationConfig, make_world, task_trial
+from envs.rollout import Assignment, Examiner
+from policy.config import PolicyConfig
+from training.loop import Rollout
+
+TASKS = ("open_drawer", "turn_on_led", "push_red_block_left", "lift_blue_block_table")
+
+
+def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) -> Rollout:
+    """What `training.loop.train` calls to see the policy act: one trial of each task, always the
+    same ones.
+
+    Returns 1 or 0 for every task, their mean as `success`, and a film of every trial; the films are
+    also kept as mp4 in `out`.
+    """
+    cameras = {camera.name: camera.size for camera in policy.cameras}
+    config = EvaluationConfig(tasks=tasks, trials=1, cameras=cameras)
+
+    def rollout(learner: Any, step: int) -> dict[str, float | np.ndarray]:
+        examiner = Examiner(lambda: learner, partial(make_world, config), config.steps)
+        outcome: dict[str, float | np.ndarray] = {"success": 0.0}
+        for index, task in enumerate(tasks):
+            film = out / f"{step:06d}-{task}.mp4"
+            record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
+            outcome[task] = float(record["success"])
+            outcome["success"] += outcome[task] / len(tasks)
+            outcome[f"film/{task}"] = read_film(film)
+        examiner.close()
+        return outcome
+
+    return rollout
+
+
+def read_film(path: Path) -> UInt8[np.ndarray, "t h w 3"]:
+    """All pictures of an mp4."""
+    import av
+
+    with av.open(str(path)) as mp4:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in mp4.decode(video=0)])

@@ -57,7 +57,7 @@ class RecordConfig:
     )
     action_repeat: int = 3
     steps: int = 360
-    noise: float = 0.5
+    noise: float = 0.3
     held_out_every: int = 20
     seed: int = 0
     scene: str = "D"

@@ -124,7 +124,10 @@ class Rasteriser:
         self._owners: dict[tuple[int, int], Int32[np.ndarray, "h w"]] = {}  # by size
         self._depths: dict[tuple[int, int], Float32[np.ndarray, "h w"]] = {}
         self._shadow_map = np.zeros((self.light.resolution,) * 2, np.float32)
-        self._shadow_of: bytes | None = None  # the poses and visibility that the map shows
+        self._shadow_poses = np.full((len(meshes), 4, 4), np.nan)  # what the map shows
+        self._shadow_present = np.zeros(len(meshes), np.bool_)
+        self._still_map = self._shadow_map.copy()  # shows only what is `still`
+        self._still = np.zeros(len(meshes), np.bool_)
 
     def draw(
         self,
@@ -151,6 +154,8 @@ class Rasteriser:
             self._owners[height, width] = np.empty((height, width), np.int32)
             self._depths[height, width] = np.empty((height, width), np.float32)
         owner, inverse_depth = self._owners[height, width], self._depths[height, width]
+        inverse_depth.fill(1 / camera.far)
+        owner.fill(-1)
         self._cover(camera, poses, present, 1.0, inverse_depth, owner)
         picture = Picture(
             np.empty((height, width, 3), np.uint8),
@@ -190,7 +195,7 @@ class Rasteriser:
         inverse_depth: Float32[np.ndarray, "h w"],
         owner: Int32[np.ndarray, "_ _"],
     ) -> None:
-        """Fill in the z-buffer of the faces that look at the camera (facing 1) or away (-1)."""
+        """Add to the z-buffer the faces that look at the camera (facing 1) or away (-1)."""
         from envs.raster_kernels import cover
 
         cover(
@@ -204,7 +209,6 @@ class Rasteriser:
             camera.to_pixels,
             facing,
             camera.near,
-            camera.far,
             self._points,
             self._edges,
             inverse_depth,
@@ -217,15 +221,21 @@ class Rasteriser:
         """The light's depth map of back faces, and the way from the camera's pixels to its texels.
 
         Back faces, because a lit surface cannot lie behind its own back: nothing shades itself by
-        rounding. The map is drawn again only when something has moved since.
+        rounding. Only what has moved is drawn again, over the map of all that stood still: nearest
+        depths do not depend on the order of drawing.
         """
         if not self.light.resolution:
             return np.zeros((3, 4)), self._shadow_map
-        state = poses.tobytes() + present.tobytes()
-        if state != self._shadow_of:
-            nobody = np.zeros((0, 0), np.int32)
-            self._cover(self.light.camera, poses, present, -1.0, self._shadow_map, nobody)
-            self._shadow_of = state
+        moved = (poses != self._shadow_poses).any((1, 2)) | (present != self._shadow_present)
+        if moved.any():
+            light, nobody = self.light.camera, np.zeros((0, 0), np.int32)
+            if not self._still.any() or (moved & self._still).any():
+                self._still = ~moved
+                self._still_map.fill(1 / light.far)
+                self._cover(light, poses, present & self._still, -1.0, self._still_map, nobody)
+            self._shadow_map[:] = self._still_map
+            self._cover(light, poses, present & ~self._still, -1.0, self._shadow_map, nobody)
+            self._shadow_poses, self._shadow_present = poses.copy(), present.copy()
         to_light = self.light.camera.to_pixels
         rows = np.empty((3, 4))
         rows[:, :3] = to_light[:, :3] @ camera.from_pixels

@@ -18,7 +18,7 @@ from numba import njit
 
 @njit(
     "void(f4[:,::1], i4[:,::1], i8[::1], i8[::1], f8[:,::1], f8[:,:,::1], b1[::1], f8[:,::1], f8,"
-    " f8, f8, f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
+    " f8, f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
     cache=True,
     error_model="numpy",
 )
@@ -34,16 +34,13 @@ def cover(
     camera,  # (3, 4) world -> (x w, y w, w), with pixel centres at whole x and y
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
-    far,  # metres
     points,  # scratch for the largest mesh: x w, y w, w, x, y of every vertex
     edges,  # (f, 9) out: a x + b y + c, a corner's barycentric weight / depth, for three
-    inverse_depth,  # (h, w) out: 1 / depth, 1 / far where nothing is
-    owner,  # (h, w) out: the face seen, -1 for none; (0, 0) to leave out owner and edges
+    inverse_depth,  # (h, w) in and out: 1 / depth
+    owner,  # (h, w) in and out: the face seen, -1 for none; (0, 0) to leave out owner and edges
 ):
     height, width = inverse_depth.shape
     marking = owner.shape[0] > 0
-    inverse_depth[:] = 1.0 / far
-    owner[:] = -1
     largest = np.float32(1.0 / near)
     sign = -facing
     sides = np.empty((5, 4))  # what is in view lies above these planes, with unit normals

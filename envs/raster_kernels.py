@@ -16,6 +16,38 @@ import numpy as np
 from numba import njit
 
 
+@njit("i8(f8[:,::1], i4[:,::1], f8, f8, i8, i8, i4[::1])", cache=True, error_model="numpy")
+@no_type_check
+def find_candidates(
+    points,  # as in cover
+    faces,  # (f, 3) of one instance
+    sign,  # of the volume a corner's (x w, y w, w) span, for faces to draw
+    near,
+    width,
+    height,
+    candidates,  # out: the faces that are turned the right way and may cover a pixel's centre
+):
+    """How many candidates there are. No branches: a processor could not foretell them."""
+    count = 0
+    for f in range(len(faces)):
+        p, q, r = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
+        px, py, pw = points[p, 0], points[p, 1], points[p, 2]
+        qx, qy, qw = points[q, 0], points[q, 1], points[q, 2]
+        rx, ry, rw = points[r, 0], points[r, 1], points[r, 2]
+        a0, b0, c0 = qy * rw - qw * ry, qw * rx - qx * rw, qx * ry - qy * rx
+        volume = sign * (px * a0 + py * b0 + pw * c0)
+        left = min(min(points[p, 3], points[q, 3]), points[r, 3])
+        right = max(max(points[p, 3], points[q, 3]), points[r, 3])
+        top = min(min(points[p, 4], points[q, 4]), points[r, 4])
+        bottom = max(max(points[p, 4], points[q, 4]), points[r, 4])
+        behind = (pw < near) | (qw < near) | (rw < near)
+        across = min(np.floor(right + 2e-6), width - 1.0) >= max(left - 2e-6, 0.0)
+        down = min(np.floor(bottom + 2e-6), height - 1.0) >= max(top - 2e-6, 0.0)
+        candidates[count] = f
+        count += (volume > 0.0) & (behind | (across & down))
+    return count
+
+
 @njit(
     "void(f4[:,::1], i4[:,::1], i8[::1], i8[::1], f8[:,::1], f8[:,:,::1], b1[::1], f8[:,::1], f8,"
     " f8, f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
@@ -55,6 +87,7 @@ def cover(
         side = sides[i]
         side /= np.sqrt(side[0] ** 2 + side[1] ** 2 + side[2] ** 2)
     m = np.empty((3, 4))  # mesh frame -> pixels
+    candidates = np.empty(len(edges), np.int32)
     for instance in range(len(shown)):
         if not shown[instance]:
             continue
@@ -88,15 +121,23 @@ def cover(
             inverse = 1.0 / w
             points[v, 0], points[v, 1], points[v, 2] = xw, yw, w
             points[v, 3], points[v, 4] = xw * inverse, yw * inverse
-        for f in range(face_start[instance], face_start[instance + 1]):
+        count = find_candidates(
+            points,
+            faces[face_start[instance] : face_start[instance + 1]],
+            sign,
+            near,
+            width,
+            height,
+            candidates,
+        )
+        for candidate in range(count):
+            f = face_start[instance] + candidates[candidate]
             p, q, r = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
             px, py, pw = points[p, 0], points[p, 1], points[p, 2]
             qx, qy, qw = points[q, 0], points[q, 1], points[q, 2]
             rx, ry, rw = points[r, 0], points[r, 1], points[r, 2]
             a0, b0, c0 = qy * rw - qw * ry, qw * rx - qx * rw, qx * ry - qy * rx
             volume = sign * (px * a0 + py * b0 + pw * c0)
-            if not volume > 0.0:
-                continue
             # The box around the part in front of the near plane: its corners are those of the
             # triangle in front, and the points where its sides pass through the plane.
             if pw >= near and qw >= near and rw >= near:
@@ -196,13 +237,13 @@ def cover(
                     continue
                 for x in range(begin, end + 1):
                     i, j, k = a0 * x + e0, a1 * x + e1, a2 * x + e2
-                    if i >= 0.0 and j >= 0.0 and k >= 0.0:
-                        value = np.float32((i + j + k) * scale)
-                        if value > inverse_depth[y, x] and value <= largest:
-                            inverse_depth[y, x] = value
-                            if marking:
-                                owner[y, x] = f
-                                seen = True
+                    value, old = np.float32((i + j + k) * scale), inverse_depth[y, x]
+                    inside = (i >= 0.0) & (j >= 0.0) & (k >= 0.0)
+                    nearer = inside & (value > old) & (value <= largest)
+                    inverse_depth[y, x] = value if nearer else old
+                    if marking:
+                        owner[y, x] = f if nearer else owner[y, x]
+                        seen |= nearer
             if seen:
                 edges[f, 0], edges[f, 1], edges[f, 2] = a0 * scale, b0 * scale, c0 * scale
                 edges[f, 3], edges[f, 4], edges[f, 5] = a1 * scale, b1 * scale, c1 * scale

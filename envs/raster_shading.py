@@ -106,18 +106,13 @@ def shade(
                     across = (distance * (m00 * x + row0) + m03) * inverse
                     down = (distance * (m10 * x + row1) + m13) * inverse
                     if 0.0 <= across < last and 0.0 <= down < last:
-                        i, j = int(across), int(down)
+                        i, j = np.uint32(across), np.uint32(down)
                         p, q = across - i, down - j
                         limit = inverse * 1.0001  # this much closer to the light than the surface
-                        blocked = 0.0
-                        if shadow[j, i] > limit:
-                            blocked += (1.0 - p) * (1.0 - q)
-                        if shadow[j, i + 1] > limit:
-                            blocked += p * (1.0 - q)
-                        if shadow[j + 1, i] > limit:
-                            blocked += (1.0 - p) * q
-                        if shadow[j + 1, i + 1] > limit:
-                            blocked += p * q
+                        blocked = (1.0 - p) * (1.0 - q) * (shadow[j, i] > limit)
+                        blocked += p * (1.0 - q) * (shadow[j, i + 1] > limit)
+                        blocked += (1.0 - p) * q * (shadow[j + 1, i] > limit)
+                        blocked += p * q * (shadow[j + 1, i + 1] > limit)
                         sun *= 1.0 - blocked * blocking
                 bright += diffuse * sun
             if origin < 0:

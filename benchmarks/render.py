@@ -63,8 +63,9 @@ def cameras(size: int) -> dict[str, Camera]:
 
 def build_scene(folder: Path) -> tuple[int, int]:
     """A PyBullet client with the scene, and the robot's body id."""
-    import pybullet
     import pybullet_data
+
+    from envs.bullet import pybullet
 
     client, data = pybullet.connect(pybullet.DIRECT), pybullet_data.getDataPath()
     pybullet.loadURDF(f"{data}/plane.urdf", physicsClientId=client)
@@ -104,7 +105,7 @@ def build_scene(folder: Path) -> tuple[int, int]:
 
 def measure(sizes: Sequence[int] = (200, 96), repeats: int = 40) -> list[Row]:
     """Median and 95th percentile of CPU milliseconds for every camera, size and renderer."""
-    import pybullet
+    from envs.bullet import pybullet
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:

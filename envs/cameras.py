@@ -3,8 +3,8 @@
 from functools import cache
 
 import numpy as np
-import pybullet
 
+from envs.bullet import pybullet
 from envs.camera import Camera
 
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pybullet
 
+from envs.bullet import pybullet
 from envs.robot import BASE_POSITION, CLOSE, OPEN
 from envs.table import BLOCK_SIZES, LAYOUTS, SWITCH_AXIS, SWITCH_CENTER, SWITCH_TRAVEL
 

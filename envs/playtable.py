@@ -10,11 +10,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import pybullet
 from gymnasium import spaces
 from jaxtyping import Float
 
 from envs import robot, scene, table
+from envs.bullet import pybullet
 from envs.tasks import TASKS
 from envs.trials import sample_robot, sample_scene
 from episodes.errors import UserError

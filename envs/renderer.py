@@ -40,7 +40,7 @@ class TinyRenderer:
     name = "tiny"
 
     def __init__(self, client: int) -> None:
-        import pybullet
+        from envs.bullet import pybullet
 
         self._bullet, self._client = pybullet, client
 
@@ -95,7 +95,7 @@ class RasterRenderer:
         textures: Mapping[BodyLink, UInt8[np.ndarray, "h w 3"]] | None = None,
         light: Light | None = None,
     ) -> None:
-        import pybullet
+        from envs.bullet import pybullet
 
         self._bullet, self._client = pybullet, client
         textures = {} if textures is None else textures

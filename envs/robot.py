@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pybullet
 import pybullet_data
 from jaxtyping import Float
+
+from envs.bullet import pybullet
 
 BASE_POSITION = (-0.34, -0.46, 0.24)
 INITIAL_JOINTS = (

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pybullet
 from jaxtyping import Float
 
 from envs import table
+from envs.bullet import pybullet
 from envs.urdf import block_urdf, table_urdf
 
 DOORS = ("base__slide", "base__drawer")

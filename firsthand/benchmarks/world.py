@@ -42,7 +42,7 @@ def step_times(cameras: Mapping[str, int], steps: int, seed: int) -> Iterator[St
         steps: how many to measure for each renderer.
         seed: of the layout and of the actions.
     """
-    import pybullet
+    from envs.bullet import pybullet
 
     actions = _actions(steps + WARM_UP, seed)
     worlds = {name: PlayTable(renderer=name, cameras=cameras) for name in RENDERERS}

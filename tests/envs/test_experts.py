@@ -84,7 +84,7 @@ def test_an_expert_recovers_when_the_block_is_moved_away(worlds):
 
 
 def _move_block(env, position):
-    import pybullet
+    from envs.bullet import pybullet
 
     pybullet.resetBasePositionAndOrientation(
         env.scene.blocks["block_red"], position, (0, 0, 0.7071, 0.7071), physicsClientId=env._client

@@ -209,7 +209,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 
 def test_joint_ranges_are_calvins(world):
-    import pybullet
+    from envs.bullet import pybullet
 
     restore(world)
     ranges = {}
@@ -248,7 +248,7 @@ def test_the_bulb_burns_while_the_switch_is_up(world):
 
 
 def _press(world, joint, position):
-    import pybullet
+    from envs.bullet import pybullet
 
     index = world.scene._joints[joint]
     pybullet.resetJointState(world.scene.table, index, position, 0, physicsClientId=world._client)

@@ -37,6 +37,7 @@ STARTS = ("pretrained", "scratch")
 # (measured; a policy that fails uses up its time); what is left goes to fine-tuning.
 TRIAL_IN_EPISODES = 16
 REPORT_SECONDS = 15.0
+SETUP_SECONDS = 25.0  # of a training run besides its steps: loading, decoding, measuring
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ def _evaluate(config: EvaluationConfig, out: Path) -> dict[str, TaskResults]:
 
 
 def _with_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    """The same training over so many steps, measured and saved four times on the way."""
-    every = max(1, steps // 4)
+    """The same training over so many steps, measured and saved half-way and at the end."""
+    every = max(1, steps // 2)
     return replace(
         config, steps=steps, warmup=min(config.warmup, steps),
         validate_every=every, picture_every=every, checkpoint_every=every,
@@ -202,7 +203,7 @@ def _with_steps(config: TrainConfig, steps: int) -> TrainConfig:
 
 def _fitting(seconds: float, pace: float, config: TrainConfig) -> int:
     """Steps that fit into the time, never more than the configuration's own."""
-    return max(20, min(config.steps, int(seconds / pace)))
+    return max(20, min(config.steps, int((seconds - SETUP_SECONDS) / pace)))
 
 
 def _pace(policy: PolicyConfig, config: TrainConfig, *, act: bool, processes: int) -> float:

@@ -64,9 +64,8 @@ class Policy(nn.Module):
             WaveState(width, statistics) if config.state == "waves" else GR1State(width)
         )
         self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
-        self.embed_slot = nn.ModuleDict(
-            {c: nn.Embedding(config.pool.tokens, width) for c in cameras}
-        )
+        slots = cameras if config.pool.kind == "points" else ()
+        self.embed_slot = nn.ModuleDict({c: nn.Embedding(config.pool.tokens, width) for c in slots})
         self.embed_summary = nn.ModuleDict(
             {
                 c: nn.Linear(self.images.width, width)
@@ -221,7 +220,9 @@ class Policy(nn.Module):
         instruction = batch.instruction.repeat_interleave(steps, dim=0)
         features: Features = self.images(pictures, instruction)
         pooled = self.pool(features.grid, instruction)
-        tokens = self.embed_picture[camera](pooled.tokens) + self.embed_slot[camera].weight
+        tokens = self.embed_picture[camera](pooled.tokens)
+        if camera in self.embed_slot:
+            tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
         if features.summary is not None:
             summary = self.embed_summary[camera](features.summary)
             tokens = torch.cat([tokens, summary[:, None]], dim=1)

@@ -3,8 +3,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
+from firsthand.schema import build
 from policy.batch import Batch
+from policy.config import PolicyConfig
 from policy.policy import Policy
 from policy.statistics import Statistics
 from tests.policy.conftest import SEEN, make, tiny
@@ -224,3 +227,11 @@ def test_statistics_are_mean_and_deviation():
     assert torch.allclose(torch.tensor(statistics.state_mean), state.mean(0), atol=1e-5)
     assert statistics.state_std[4] == 1.0
     assert statistics.frames == 50
+
+
+@pytest.mark.parametrize(("size", "trainable"), [("small", 2_352_006), ("gr1", 45_987_655)])
+def test_the_sizes_are_what_they_claim(size, trainable, project):
+    """GR-1's release has 45,988,039 trainable numbers; 384 of them (`wte`) are used nowhere."""
+    values = yaml.safe_load((project / "configs" / "policy" / f"{size}.yaml").read_text())
+    policy = Policy(build(PolicyConfig, values), Statistics())
+    assert sum(p.numel() for p in policy.parameters() if p.requires_grad) == trainable

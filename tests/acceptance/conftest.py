@@ -1,11 +1,9 @@
 """The product as its users meet it: whole processes in a folder of their own."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,9 +22,12 @@ class Product:
 
     def __call__(self, *words: str, status: int = 0) -> Finished:
         """Run a command to its end, which must have the exit status `status`."""
-        process = self._start(words)
+        return self.ended(self.start(*words), status)
+
+    def ended(self, process: subprocess.Popen[str], status: int) -> Finished:
+        """Wait for a command that was started; it must have the exit status `status`."""
         out, err = process.communicate()
-        assert process.returncode == status, f"{words}: {process.returncode}\n{out}\n{err}"
+        assert process.returncode == status, f"{process.args}: {process.returncode}\n{out}\n{err}"
         return Finished(process.args, process.returncode, out, err)
 
     def refuses(self, *words: str) -> str:
@@ -35,24 +36,13 @@ class Product:
         assert line.startswith("firsthand: ")
         return line
 
-    def killed(self, *words: str, after: float) -> bool:
-        """Run a command and kill it, its workers included; False if it ended well before."""
-        process = self._start(words)
-        try:
-            out, err = process.communicate(timeout=after)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return True
-        assert process.returncode == 0, f"{words}: {process.returncode}\n{out}\n{err}"
-        return False
-
     def seconds(self, *words: str) -> float:
         begun = time.monotonic()
         self(*words)
         return time.monotonic() - begun
 
-    def _start(self, words: tuple[str, ...]) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command as the head of a process group, so that all of it can be killed."""
         return subprocess.Popen(
             [sys.executable, "-m", "firsthand", *words],
             cwd=self.folder,
@@ -60,7 +50,7 @@ class Product:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
+            process_group=0,
         )
 
 
@@ -68,15 +58,3 @@ class Product:
 def firsthand(tmp_path: Path) -> Product:
     """Commands that run in the test's temporary folder."""
     return Product(tmp_path)
-
-
-@pytest.fixture
-def flip() -> Callable[[Path, int], None]:
-    """Flips the lowest bit of one byte of a file."""
-
-    def flipped(path: Path, at: int) -> None:
-        content = bytearray(path.read_bytes())
-        content[at] ^= 1
-        path.write_bytes(content)
-
-    return flipped

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from episodes.episode import Episode
-from episodes.store import EpisodeFile, EpisodeWriter
+from episodes.store import EpisodeWriter
 
 
 def demonstrations(path: Path) -> Path:
@@ -14,10 +14,8 @@ def demonstrations(path: Path) -> Path:
     rng = np.random.default_rng(0)
     with EpisodeWriter(path) as writer:
         for index in range(4):
-            pictures = {
-                name: rng.integers(0, 256, (12, size, size, 3), np.uint8)
-                for name, size in (("rgb_static", 96), ("rgb_gripper", 64))
-            }
+            sizes = {"rgb_static": 96, "rgb_gripper": 64}
+            pictures = {n: rng.integers(0, 256, (12, s, s, 3), np.uint8) for n, s in sizes.items()}
             episode = Episode(
                 pictures,
                 fps=10.0,
@@ -27,6 +25,12 @@ def demonstrations(path: Path) -> Path:
             )
             writer.add(episode, ("train", "valid")[index % 2])
     return path
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
 
 
 def test_help_comes_at_once(firsthand):
@@ -53,10 +57,8 @@ def test_a_policy_without_statistics_is_one_line(firsthand, tmp_path):
 
 
 @pytest.mark.parametrize("more", [(), ("in_memory=false", "training.workers=1")])
-def test_a_flipped_byte_is_one_line(firsthand, flip, more, tmp_path):
+def test_a_flipped_byte_is_one_line(firsthand, more, tmp_path):
     path = demonstrations(tmp_path / "shown.hdf5")
-    with EpisodeFile(path) as file:
-        assert len(file) == 4
     flip(path, path.read_bytes().index(b"JFIF") + 400)
     words = ("finetune", "demonstrations=shown.hdf5", "training=smoke", "run=run", *more)
     for error in (firsthand.refuses("inspect", "shown.hdf5"), firsthand.refuses(*words)):
@@ -66,7 +68,7 @@ def test_a_flipped_byte_is_one_line(firsthand, flip, more, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_flipped_byte_goes_unnoticed(firsthand, flip, tmp_path):
+def test_no_flipped_byte_goes_unnoticed(firsthand, tmp_path):
     """Wherever it is, `inspect` names the file in one line."""
     path = demonstrations(tmp_path / "shown.hdf5")
     rng = np.random.default_rng(1)

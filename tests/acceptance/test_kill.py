@@ -1,9 +1,10 @@
 """Runs that are killed at random moments and resumed end with the bits of one that never was."""
 
 import json
+import os
 import random
-import re
-from collections.abc import Iterator
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -15,42 +16,34 @@ from policy.storage import load_policy
 
 KILLS = 10
 TRAINING = (
-    "training.steps=40",
+    "training.steps=80",
     "training.batch_size=8",
     "training.warmup=5",
     "training.log_every=3",
-    "training.validate_every=10",
+    "training.validate_every=20",
     "training.validate_batches=1",
-    "training.picture_every=20",
+    "training.picture_every=40",
     "training.checkpoint_every=4",
 )
 NURSERY = ("corpus.clips=5", "corpus.seconds=2", "corpus.held_out=0.2")
 
 
-def finished(run: Path) -> Iterator[Path]:
-    """Every file under a final name: drafts start with a dot or end in .partial."""
-    for path in run.rglob("*") if run.is_dir() else ():
-        parts = path.relative_to(run).parts
-        if path.is_file() and not any(p.startswith(".") or p.endswith(".partial") for p in parts):
-            yield path
+READERS = {
+    ".json": lambda path: json.loads(path.read_text()),
+    ".jsonl": lambda path: [json.loads(line) for line in path.read_text().splitlines()],
+    ".yaml": OmegaConf.load,
+    ".safetensors": load_file,
+    ".0": lambda path: list(EventFileLoader(str(path)).Load()),  # of TensorBoard
+}
 
 
 def check_whole(run: Path) -> None:
-    """Whatever bears a final name can be read, and a checkpoint that is there is complete."""
-    for path in finished(run):
-        if path.suffix == ".json":
-            assert json.loads(path.read_text()), path
-        elif path.suffix == ".jsonl":
-            assert all(json.loads(line)["step"] for line in path.read_text().splitlines()), path
-        elif path.suffix == ".yaml":
-            assert OmegaConf.load(path), path
-        elif path.suffix == ".safetensors":
-            assert load_file(path), path
-        else:
-            assert path.name.startswith("events.out.tfevents."), path
-            assert all(event.wall_time > 0 for event in EventFileLoader(str(path)).Load())
+    """Whatever bears a final name (drafts start with a dot or end in .partial) can be read."""
+    for path in run.rglob("*"):
+        parts = path.relative_to(run).parts
+        if path.is_file() and not any(p.startswith(".") or p.endswith(".partial") for p in parts):
+            assert READERS[path.suffix](path) is not None
     for path in (run / "checkpoints").glob("[0-9]*"):
-        assert re.fullmatch(r"\d{6}", path.name)
         assert json.loads((path / "training.json").read_text())["step"] == int(path.name)
         assert load_file(path / "training.safetensors")
         assert load_policy(path / "policy")
@@ -71,30 +64,56 @@ def results(run: Path) -> dict[str, object]:
     return {"figures": figures, **kept, **links}
 
 
-def kill_often(firsthand, words: tuple[str, ...], seed: int) -> None:
-    """Ten kills, at moments drawn evenly from the time that the whole command takes.
+class Life:
+    """One process of a run, from its start to its end or its violent death."""
 
-    A run that gets to its end between kills is compared like the last one, and another is begun.
+    def __init__(self, firsthand, words: tuple[str, ...], run: Path) -> None:
+        self._firsthand, self._log = firsthand, run / "metrics.jsonl"
+        self._before = self._inode()  # a process that begins to train replaces its log
+        self.process = firsthand.start(*words, f"run={run}", "resume=true")
+
+    def _inode(self) -> int | None:
+        return self._log.stat().st_ino if self._log.exists() else None
+
+    def wait_for_training(self) -> None:
+        while self._inode() == self._before and self.process.poll() is None:
+            time.sleep(0.005)
+
+    def kill(self, after: float) -> None:
+        time.sleep(after)
+        assert self.process.poll() is None, "it ended before it could be killed"
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+    def end(self) -> None:
+        self._firsthand.ended(self.process, 0)
+
+
+def kill_often(firsthand, words: tuple[str, ...], seed: int) -> None:
+    """Ten kills of one run: every fifth while it gets ready, the others while it trains.
+
+    The moments are drawn evenly from the time that getting ready, or a seventh of training, takes.
     """
     firsthand(*words, "run=first")  # makes the corpus
-    duration = firsthand.seconds(*words, "run=reference")
-    expected = results(firsthand.folder / "reference")
-    assert results(firsthand.folder / "first") == expected
-    draw = random.Random(seed)
-    moments = [draw.uniform(0, duration) for _ in range(KILLS)]
-    broken = kills = 0
-    while kills < KILLS:
-        run = firsthand.folder / f"broken{broken}"
-        if firsthand.killed(*words, f"run={run}", "resume=true", after=moments[kills]):
-            check_whole(run)
-            newest = max((p.name for p in run.glob("checkpoints/[0-9]*")), default="none")
-            print(f"killed after {moments[kills]:.2f} of {duration:.2f} s, newest {newest}")
-            kills += 1
+    expected = results(firsthand.folder / "first")
+    begun = time.monotonic()
+    reference = Life(firsthand, words, firsthand.folder / "reference")
+    reference.wait_for_training()
+    ready = time.monotonic()
+    reference.end()
+    ended = time.monotonic()
+    assert results(firsthand.folder / "reference") == expected
+    draw, run = random.Random(seed), firsthand.folder / "broken"
+    for kill in range(KILLS):
+        life = Life(firsthand, words, run)
+        if kill % 5 == 0:
+            life.kill(after=draw.uniform(0, ready - begun))
         else:
-            assert results(run) == expected
-            broken += 1
-    run = firsthand.folder / f"broken{broken}"
-    firsthand(*words, f"run={run}", "resume=true")
+            life.wait_for_training()
+            life.kill(after=draw.uniform(0, (ended - ready) / 7))
+        check_whole(run)
+        print("killed with checkpoints", sorted(p.name for p in run.glob("checkpoints/*")))
+    Life(firsthand, words, run).end()
     check_whole(run)
     assert results(run) == expected
 

@@ -35,7 +35,7 @@ from training.config import TrainConfig
 STARTS = ("pretrained", "scratch")
 # A trial of both policies and the expert together takes as long as recording so many episodes did
 # (measured; a policy that fails uses up its time); what is left goes to fine-tuning.
-TRIAL_IN_EPISODES = 16
+TRIAL_IN_EPISODES = 11
 REPORT_SECONDS = 15.0
 SETUP_SECONDS = 25.0  # of a training run besides its steps: loading, decoding, measuring
 

@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # torch's fused CPU kernel works by blocks of keys. Below about this many, its backward pass is
 # several times slower than plain matrix products (`python -m benchmarks.attention` says how much).
-SHORT = 256
+SHORT = 128
 
 
 def attend(

@@ -176,7 +176,7 @@ def _shown_frames(path: Path) -> Iterator[_Shown]:
     except UserError:
         raise
     except (FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
-        where = f"after {count} frames" if count else "at its start"
+        where = f"after {count} frames" if count else "at its start, cut short or no video"
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"cannot be decoded {where}: {reason}") from None
 

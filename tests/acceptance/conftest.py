@@ -16,9 +16,7 @@ class Product:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # Warnings are Python's default for users, whatever the tests make of them.
-        hidden = ("OMP_NUM_THREADS", "PYTHONWARNINGS")
-        self._environment = {k: v for k, v in os.environ.items() if k not in hidden}
+        self._environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
 
     def __call__(self, *words: str, status: int = 0) -> Finished:
         """Run a command to its end, which must have the exit status `status`."""
@@ -43,15 +41,11 @@ class Product:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command as the head of a process group, so that all of it can be killed."""
+        pipe, command = subprocess.PIPE, [sys.executable, "-m", "firsthand", *words]
         return subprocess.Popen(
-            [sys.executable, "-m", "firsthand", *words],
-            cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            command, cwd=self.folder, env=self._environment, stdout=pipe, stderr=pipe, text=True,
             process_group=0,
-        )
+        )  # fmt: skip
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_a_policy_without_statistics_is_one_line(firsthand, tmp_path):
 @pytest.mark.parametrize("more", [(), ("in_memory=false", "training.workers=1")])
 def test_a_flipped_byte_is_one_line(firsthand, more, tmp_path):
     path = demonstrations(tmp_path / "shown.hdf5")
-    flip(path, path.read_bytes().index(b"JFIF") + 400)
+    flip(path, path.read_bytes().rindex(b"JFIF") + 400)
     words = ("finetune", "demonstrations=shown.hdf5", "training=smoke", "run=run", *more)
     for error in (firsthand.refuses("inspect", "shown.hdf5"), firsthand.refuses(*words)):
         assert "shown.hdf5" in error

@@ -12,9 +12,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 BAD = {
-    "bad/cut.mp4": "moov atom",
-    "bad/sound.mp4": "no picture",
-    "bad/text.mp4": "Invalid data",
+    "bad/cut.mp4": "at its start, cut short or no video",
+    "bad/sound.mp4": "has no video stream, only audio",
+    "bad/text.mp4": "at its start, cut short or no video",
     "bad/nothing": "is an empty folder",
 }
 
@@ -62,14 +62,11 @@ def test_real_videos_teach_and_bad_ones_are_named(firsthand, recordings, tmp_pat
     for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
         last |= json.loads(line)
     assert last["step"] == 300
-    assert last["held_out/psnr"] > 10
-    assert last["held_out/psnr_copy"] > 10
-    for figure in ("psnr", "psnr_copy", "skill"):
-        assert re.search(rf"held_out/{figure}\s+{last[f'held_out/{figure}']:.5g}", said)
+    assert last["held_out/psnr"] > last["held_out/psnr_copy"] > 10
+    for tag in ("held_out/psnr", "held_out/psnr_copy", "held_out/skill"):
+        assert re.search(rf"{tag}\s+{last[tag]:.5g}", said)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    strip = events.Images("pictures/strip/rgb_static")[-1]
-    assert strip.step == 300
-    assert strip.width > 200
+    assert [i.step for i in events.Images("pictures/strip/rgb_static")] == [300]
 
 
 @pytest.mark.slow

@@ -56,11 +56,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.dropout = config.dropout
         self.input_norm = nn.LayerNorm(config.width)
-        blocks = [Block(config) for _ in range(config.depth)]
-        for block in blocks:  # GPT-2: the stream's variance must not grow with depth
-            for layer in (block.attention_out, block.mlp_out):
-                nn.init.normal_(layer.weight, std=0.02 / (2 * config.depth) ** 0.5)
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.output_norm = nn.LayerNorm(config.width)
 
     def forward(

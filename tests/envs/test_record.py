@@ -135,7 +135,7 @@ def test_killed_and_resumed(recorded, tmp_path):
     assert not out.exists()
     with pytest.raises(UserError, match="unfinished recording: add resume=true"):
         record(SMALL, out)
-    with pytest.raises(UserError, match=r"noise was 0\.5 and is now 0\.1"):
+    with pytest.raises(UserError, match=r"noise was 0\.3 and is now 0\.1"):
         record(replace(SMALL, noise=0.1), out, resume=True)
     finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*-*")}
     assert record(SMALL, out, resume=True) == out

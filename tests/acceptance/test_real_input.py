@@ -53,7 +53,6 @@ def test_real_videos_teach_and_bad_ones_are_named(firsthand, recordings, tmp_pat
     said = firsthand(
         "pretrain", "corpus=videos", f"corpus.root={recordings}", "training.steps=300", "run=run"
     ).stdout
-    print(said)
     for name, reason in BAD.items():
         (line,) = re.findall(rf"^skipped {name}: .*$", said, re.MULTILINE)
         assert reason in line

@@ -33,6 +33,7 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow  # a question of time, which a busy machine answers wrongly
 def test_help_comes_at_once(firsthand):
     seconds = sorted(firsthand.seconds("--help") for _ in range(5))
     print(f"median {seconds[2]:.2f} s of {[round(s, 2) for s in seconds]}")
@@ -56,11 +57,10 @@ def test_a_policy_without_statistics_is_one_line(firsthand, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("more", [(), ("in_memory=false", "training.workers=1")])
-def test_a_flipped_byte_is_one_line(firsthand, more, tmp_path):
+def test_a_flipped_byte_is_one_line(firsthand, tmp_path):
     path = demonstrations(tmp_path / "shown.hdf5")
     flip(path, path.read_bytes().rindex(b"JFIF") + 400)
-    words = ("finetune", "demonstrations=shown.hdf5", "training=smoke", "run=run", *more)
+    words = ("finetune", "demonstrations=shown.hdf5", "training=smoke", "run=run")
     for error in (firsthand.refuses("inspect", "shown.hdf5"), firsthand.refuses(*words)):
         assert "shown.hdf5" in error
         assert "damaged" in error

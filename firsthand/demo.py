@@ -37,7 +37,7 @@ STARTS = ("pretrained", "scratch")
 # (measured; a policy that fails uses up its time); what is left goes to fine-tuning.
 TRIAL_IN_EPISODES = 11
 REPORT_SECONDS = 15.0
-SETUP_SECONDS = 25.0  # of a training run besides its steps: loading, decoding, measuring
+SETUP_SECONDS = 40.0  # of a training run besides its steps: loading, decoding, measuring
 
 
 @dataclass(frozen=True)

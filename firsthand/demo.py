@@ -49,7 +49,7 @@ class DemoConfig:
     and written down (plan.json) before they begin, so that a resumed demo keeps to them.
     """
 
-    minutes: float = 11.0
+    minutes: float = 11.2
     pretrain_share: float = 0.15
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     nursery: NurseryConfig = field(default_factory=NurseryConfig)

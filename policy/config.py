@@ -17,8 +17,8 @@ class LanguageConfig:
     """The frozen sentence encoder.
 
     `minilm` is all-MiniLM-L6-v2 as a package ships it (384 wide, nothing to download);
-    `clip` is the text half of CLIP ViT-B/32 (512 wide), read from `weights`, a local directory or
-    hub name that transformers understands.
+    `clip` is the text half of CLIP ViT-B/32 (512 wide), part of the policy's own weights. A new
+    policy takes them from `weights`: a local file or directory, or a hub name.
     """
 
     encoder: Literal["minilm", "clip"] = "minilm"
@@ -35,7 +35,9 @@ class ImageConfig:
 
     `conv` is a strided stem and `blocks` residual blocks of `width` channels, the last of them
     modulated by the instruction (FiLM, Perez et al. 2018); `vit` is a timm vision transformer,
-    `model` its name, `weights` a local safetensors file, `frozen` whether it stays as it is.
+    `model` its name, `frozen` whether it stays as it is, `weights` a local file that a new policy
+    takes it from. Pictures of another size are resized (bicubic) with or without `antialias`: the
+    published weights of GR-1 saw them without.
     """
 
     encoder: Literal["conv", "vit"] = "conv"
@@ -45,6 +47,7 @@ class ImageConfig:
     model: str = "vit_base_patch16_224"
     weights: str = ""
     frozen: bool = False
+    antialias: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,10 @@ class TrunkConfig:
     """The causal transformer.
 
     `within_step` says whether the observed tokens of one time step see each other all ("full") or
-    only those before them ("causal", as GR-1 does).
+    only those before them ("causal", as GR-1 does). `position` says what tells steps apart: a
+    learned vector for each `slot` of the window (GR-1); besides, one for each `token` of the
+    window (GR1-Training's GPT-2); or rotary angles by frame (`rotary`), which a window may slide
+    over for ever, so that keys and values can be kept from step to step.
     """
 
     width: int = 192
@@ -78,6 +84,7 @@ class TrunkConfig:
     mlp_ratio: int = 4
     dropout: float = 0.0
     within_step: Literal["full", "causal"] = "full"
+    position: Literal["slot", "token", "rotary"] = "slot"
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -91,16 +98,27 @@ class ActionConfig:
     """The action head: `chunk` actions at a time, `hidden` layers of half the trunk's width.
 
     GR-1's head has no activation between its layers, which makes it one linear map; `activation`
-    says whether ours has.
+    says whether ours has. A chunk is read off `one` query, or `each` of its actions off a query of
+    its own (GR1-Training). The first `execute` actions are carried out before the next look; with
+    `ensemble` set, the policy looks at every step and averages what all chunks say of it, the
+    chunk that is i-th from the oldest weighing exp(-ensemble * i) (ACT, Zhao et al. 2023). `clip`
+    keeps the arm's numbers within [-1, 1]; the published GR-1 passes them on as they are.
     """
 
     chunk: int = 10
     activation: Literal["none", "relu"] = "relu"
     execute: int = 3
+    queries: Literal["one", "each"] = "one"
+    ensemble: float | None = None
+    clip: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.execute <= self.chunk:
             raise ValueError(f"cannot execute {self.execute} actions of a chunk of {self.chunk}")
+        if self.ensemble is not None and self.execute != 1:
+            raise ValueError(
+                f"action.ensemble looks at every step: write action.execute=1, not {self.execute}"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,8 @@ class VideoConfig:
 
     With `from_current` the decoder starts from the current picture (its features as input, its
     pixels as what the prediction changes); without, from mask tokens alone, as GR-1 does.
-    `floor` is added to a patch's standard deviation (pixels in 0..1) before dividing by it.
+    `target` is what it predicts: `pixels`, which can be shown, or pixels `normalised` patch by
+    patch (MAE, GR-1). `floor` is added to a patch's standard deviation before dividing by it.
     While actions are learned as well, futures are predicted for a `share` of each batch: a frame
     costs about as much to predict as to act on.
     """
@@ -120,10 +139,13 @@ class VideoConfig:
     depth: int = 1
     heads: int = 4
     from_current: bool = True
+    target: Literal["pixels", "normalised"] = "pixels"
     floor: float = 0.05
     share: float = 0.25
 
     def __post_init__(self) -> None:
+        if self.from_current and self.target == "normalised":
+            raise ValueError("video.from_current changes pixels: it needs video.target=pixels")
         if not 0 < self.share <= 1:
             raise ValueError(f"video.share must lie in (0, 1], not {self.share}")
 
@@ -140,7 +162,8 @@ class LossWeights:
 class PolicyConfig:
     """A policy: its senses, its trunk, its outputs.
 
-    `length` frames of history `stride` seconds apart are seen; the future `future` seconds ahead of
+    `length` frames of history `stride` seconds apart are seen (a batch may hold longer sequences:
+    every window in them is learned from); the future `future` seconds ahead of
     each is predicted; actions are given at `control_hz`. `state` is how the robot's state is
     written: `waves` (position, angles and gripper width, sines and cosines besides the numbers) or
     `gr1` (position and angles as they are, gripper as one of two).

@@ -82,6 +82,7 @@ class TrunkConfig:
     depth: int = 3
     heads: int = 6
     mlp_ratio: int = 4
+    activation: Literal["relu", "gelu"] = "relu"
     dropout: float = 0.0
     within_step: Literal["full", "causal"] = "full"
     position: Literal["slot", "token", "rotary"] = "slot"
@@ -138,6 +139,7 @@ class VideoConfig:
     width: int = 128
     depth: int = 1
     heads: int = 4
+    activation: Literal["relu", "gelu"] = "relu"
     from_current: bool = True
     target: Literal["pixels", "normalised"] = "pixels"
     floor: float = 0.05

@@ -17,6 +17,7 @@ class Block(nn.Module):
         width, hidden = config.width, config.width * config.mlp_ratio
         self.heads = config.heads
         self.dropout = config.dropout
+        self.activation = {"relu": F.relu, "gelu": F.gelu}[config.activation]
         self.attention_norm = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
@@ -28,7 +29,7 @@ class Block(nn.Module):
         self, x: Float[Tensor, "b n d"], keys: int, mask: Bool[Tensor, "#b 1 n m"] | None
     ) -> Float[Tensor, "b n d"]:
         x = x + self._drop(self._attend(self.attention_norm(x), keys, mask))
-        return x + self._drop(self.mlp_out(F.relu(self.mlp_in(self.mlp_norm(x)))))
+        return x + self._drop(self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x)))))
 
     def _attend(
         self, x: Float[Tensor, "b n d"], keys: int, mask: Bool[Tensor, "#b 1 n m"] | None

@@ -32,7 +32,7 @@ class VideoDecoder(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(config.width))
         if config.from_current:
             self.embed_cell = nn.Linear(cell_width, config.width)
-        block = TrunkConfig(width=config.width, heads=config.heads, depth=config.depth)
+        block = TrunkConfig(config.width, config.depth, config.heads, activation=config.activation)
         self.blocks = nn.ModuleList(Block(block) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.predict = nn.Linear(config.width, 3 * config.patch**2)

@@ -213,7 +213,11 @@ class PlayTable(gymnasium.Env[dict[str, Any], np.ndarray]):
 
         if self._renderer_name == "tiny":
             return TinyRenderer(self._client)
-        grain = wood(0, light=(1.0, 1.0, 1.0), dark=(0.82, 0.79, 0.76))
+        finish = self.layout.finish
+        dark = 1 - finish.contrast
+        grain = wood(
+            finish.grain, light=(1, 1, 1), dark=(dark, dark * 0.97, dark * 0.94), count=finish.rings
+        )
         paving = tiles(0, color=(0.95, 0.95, 0.95), joint=(0.75, 0.75, 0.75))
         textures = {(self.scene.table, link): grain for link in (-1, *self.scene.wooden)}
         return RasterRenderer(self._client, {**textures, (self._floor, -1): paving})

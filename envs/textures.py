@@ -52,13 +52,17 @@ def _between(low: Color, high: Color, mix: Float[np.ndarray, "s s"]) -> Float[np
 
 
 def wood(
-    seed: int, size: int = 256, light: Color = (0.80, 0.62, 0.42), dark: Color = (0.56, 0.38, 0.22)
+    seed: int,
+    size: int = 256,
+    light: Color = (0.80, 0.62, 0.42),
+    dark: Color = (0.56, 0.38, 0.22),
+    count: int = 6,
 ) -> UInt8[np.ndarray, "s s 3"]:
-    """Planks' grain running across the picture: stretched noise bent into rings."""
+    """Planks' grain running across the picture: stretched noise bent into `count` rings."""
     rng = np.random.default_rng(seed)
     _, down = _grid(size)
     bend = _smooth_noise(rng, size, (2, 4))
-    rings = 0.5 + 0.5 * np.sin(2 * np.pi * (6 * down + 2.5 * bend))
+    rings = 0.5 + 0.5 * np.sin(2 * np.pi * (count * down + 2.5 * bend))
     fibre = _smooth_noise(rng, size, (4, 64), octaves=3)
     return _picture(_between(light, dark, 0.55 * rings**2 + 0.45 * fibre))
 

@@ -2,34 +2,34 @@
 
 from xml.sax.saxutils import quoteattr
 
-from envs import table
+from envs import desk, table
 
 
 def table_urdf(layout: table.Layout) -> str:
     """The desk as a URDF document whose links come in the order of `joints`."""
-    links = ["base_link", *(joint.link for joint in table.joints(layout))]
-    everything = table.parts(layout)
+    links = ["base_link", *(joint.link for joint in desk.joints(layout))]
+    everything = desk.parts(layout)
     body = [_link(link, [p for p in everything if p.link == link]) for link in links]
-    body += [_joint(joint) for joint in table.joints(layout)]
+    body += [_joint(joint) for joint in desk.joints(layout)]
     return "\n".join(['<robot name="table">', *body, "</robot>"])
 
 
 def block_urdf(name: str, size: str) -> str:
     """A block of one kilogram."""
-    part = table.Part(name, "box", table.BLOCK_SIZES[size], (0, 0, 0), table.BLOCK_COLORS[name])
+    part = desk.Part(name, "box", table.BLOCK_SIZES[size], (0, 0, 0), table.BLOCK_COLORS[name])
     link = _link(name, [part], mass=1.0, contact=(0.7, 0.001))
     return f"<robot name={quoteattr(name)}>\n{link}\n</robot>"
 
 
 def _link(
     name: str,
-    shapes: list[table.Part],
+    shapes: list[desk.Part],
     mass: float | None = None,
     contact: table.Extent = (0.5, 0),
 ) -> str:
     """A link; those of the desk are light enough for 4 N to hold them up, its base is fixed."""
     if mass is None:
-        mass = 0.0 if name == "base_link" else table.LINK_MASS
+        mass = 0.0 if name == "base_link" else desk.LINK_MASS
     inertia = 'ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"'
     lines = [
         f"<link name={quoteattr(name)}>",
@@ -49,7 +49,7 @@ def _link(
     return "\n".join([*lines, "</link>"])
 
 
-def _geometry(part: table.Part) -> str:
+def _geometry(part: desk.Part) -> str:
     if part.shape == "box":
         return f'<box size="{_numbers(part.size)}"/>'
     if part.shape == "cylinder":
@@ -57,7 +57,7 @@ def _geometry(part: table.Part) -> str:
     return f'<sphere radius="{part.size[0]}"/>'
 
 
-def _joint(joint: table.Joint) -> str:
+def _joint(joint: desk.Joint) -> str:
     kind = "fixed" if joint.axis is None else "prismatic"
     motion = (
         ""

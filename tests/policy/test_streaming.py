@@ -1,8 +1,12 @@
 """Going step by step with remembered keys and values must say what the whole sequence says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from firsthand import settings
+from firsthand.commands.pretrain import SCHEMA
 from policy.config import TrunkConfig
 from policy.key_value_ring import KeyValueRing
 from policy.layout import Layout, TokenGroup
@@ -146,3 +150,15 @@ def test_what_cannot_be_remembered_is_refused():
     slot, _ = make("causal", position="slot")
     with pytest.raises(ValueError, match="trunk.position=slot"):
         slot.step(observed[:, 0], queries[:, 0], mask, ring)
+
+
+def test_the_streaming_gr1_is_gr1_with_rotary_positions():
+    gr1, streaming = (
+        settings.load("pretrain", SCHEMA, [f"policy={name}"]).config.policy
+        for name in ("gr1", "gr1_streaming")
+    )
+    assert streaming == replace(gr1, trunk=replace(gr1.trunk, position="rotary"))
+    trunk, observed = Trunk(streaming.trunk).eval(), torch.zeros(1, 22, 384)
+    ring = KeyValueRing(streaming.trunk, streaming.length, 22)
+    seen = Layout((TokenGroup("seen", 22),), (TokenGroup("action", 1),), "causal")
+    assert trunk.step(observed, observed[:, :1], seen.mask(1), ring).shape == (1, 1, 384)

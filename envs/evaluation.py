@@ -21,11 +21,14 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from envs import chains, workers
+from envs import workers
+from envs.chains import OFFICIAL, Chain, all_chains
+from envs.chains_layout import initial_layout
 from envs.instructions import Wording, choose
 from envs.results import Record, ResultLog, versions, write_text
 from envs.rollout import Assignment, Examiner, PolicyFactory, Trial
 from envs.summary import ChainResults, TaskResults
+from envs.table import LAYOUTS
 from envs.tasks import TASKS
 from envs.trials import generator, initial_state
 from episodes.errors import UserError
@@ -40,9 +43,9 @@ class EvaluationConfig:
     Attributes:
         tasks: which single tasks.
         trials: of each single task.
-        chains: how many chains of five instructions.
+        chains: how many chains of five instructions, the first of CALVIN's thousand.
         steps: control steps (1/30 s) allowed for each instruction.
-        seed: of layouts, sentences and chains.
+        seed: of single tasks' layouts, and of sentences.
         instructions: "held_out" sentences, or those of "training".
         policy: what is evaluated, in words: kept with the results, which are never mixed with
             those of another.
@@ -86,6 +89,8 @@ class EvaluationConfig:
         for name in ("seed", "workers", "success_videos", "failure_videos"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.chains > OFFICIAL:
+            raise UserError(f"chains must be at most {OFFICIAL}, CALVIN's own, not {self.chains}")
         if self.action_repeat is not None and not 1 <= self.action_repeat <= self.steps:
             raise UserError(f"action_repeat must be 1 to steps={self.steps}: {self.action_repeat}")
 
@@ -123,7 +128,7 @@ def evaluate_chains(
 
     Arguments and errors are those of `evaluate_tasks`.
     """
-    trials = [_chain_trial(config, chain) for chain in chains.chains(config.chains, config.seed)]
+    trials = [_chain_trial(config, chain) for chain in all_chains()[: config.chains]]
     records = _evaluate("chains", trials, factory, config, out, resume)
     results = ChainResults(records)
     _summarise("chains", results, config, out)
@@ -137,10 +142,10 @@ def task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> 
     return Trial(index, task, (task,), (sentence,), *initial_state(task, number, config.seed))
 
 
-def _chain_trial(config: EvaluationConfig, chain: chains.Chain) -> Trial:
+def _chain_trial(config: EvaluationConfig, chain: Chain) -> Trial:
     rng = generator(config.seed, "evaluation", "chain in words", chain.index)
     sentences = tuple(choose(task, config.instructions, rng) for task in chain.tasks)
-    layout = chains.initial_layout(chain.initial)
+    layout = initial_layout(chain.initial, LAYOUTS[config.scene])
     return Trial(chain.index, "chain", chain.tasks, sentences, *layout)
 
 

@@ -1,7 +1,12 @@
-"""A policy in the closed loop: history in, one action at a time out."""
+"""A policy in the closed loop: what the worlds show in, one action each out.
 
-from collections import deque
+At every step the released GR-1 encodes ten frames of two cameras, of which two pictures are new.
+Here a frame's tokens are kept, since they depend on that frame alone, the instruction is encoded
+once, and one step's action query is asked: the same actions but for rounding.
+"""
+
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,53 +15,97 @@ from jaxtyping import Float
 from torch import Tensor
 
 from policy.batch import Batch
+from policy.memory import History, Stream
+from policy.plan import Chunks, Ensemble, Plan
 
 if TYPE_CHECKING:
     from policy.policy import Policy
 
+Observation = Mapping[str, Any]
+
+
+@dataclass
+class Seat:
+    """One world: its instruction and what is planned there."""
+
+    instruction: Float[Tensor, " d"]
+    plan: Plan
+
 
 class Actor:
-    """Acts on one instruction. Keeps the observations that the window needs, and the actions of the
-    last chunk that are still to be executed."""
+    """Acts in `seats` worlds side by side, each on its own instruction and with its own history.
 
-    def __init__(self, policy: "Policy", instruction: str) -> None:
-        config = policy.config
+    Worlds that want an action at the same moment are served as one batch. Observations are
+    CALVIN's: `rgb_obs` by camera, (h, w, 3) uint8, and `robot_obs`, 15 numbers.
+
+    Raises:
+        ValueError: the policy has learned from video alone and cannot act.
+    """
+
+    def __init__(self, policy: "Policy", seats: int = 1) -> None:
         if policy.statistics.frames == 0:
             raise ValueError(
                 "this policy has learned from video alone and cannot act: fine-tune it first"
             )
         self.policy = policy
-        self.stride = max(1, round(config.stride * config.control_hz))
-        self.history: deque[Mapping[str, Any]] = deque(maxlen=(config.length - 1) * self.stride + 1)
-        self.instruction = policy.encode_instructions([instruction])
-        self.planned: deque[Float[Tensor, " 7"]] = deque()
+        self.device = next(policy.parameters()).device
+        stride = max(1, round(policy.config.stride * policy.config.control_hz))
+        execute = policy.config.action.execute
+        # Frames between two looks are needed only if some later window shows them.
+        self.every = execute if policy.config.length == 1 or stride % execute == 0 else 1
+        kind = Stream if policy.config.trunk.position == "rotary" else History
+        self.memory = kind(policy, seats, stride / self.every)
+        self._seats: list[Seat | None] = [None] * seats
 
-    @torch.no_grad()
-    def select_action(self, observation: Mapping[str, Any]) -> np.ndarray:
-        self.history.append(observation)
-        if not self.planned:
-            chunk = self.policy.predict(self._window(), watch=False).actions
-            assert chunk is not None
-            self.planned.extend(chunk[0, -1, : self.policy.config.action.execute].cpu())
-        return self.planned.popleft().numpy()
+    def reset(self, seat: int, instruction: str) -> None:
+        """Begin to act on a new instruction in one world: its history is forgotten."""
+        said = self.policy.encode_instructions([instruction])[0].to(self.device)
+        action = self.policy.config.action
+        plan = Chunks(action) if action.ensemble is None else Ensemble(action)
+        self._seats[seat] = Seat(said, plan)
+        self.memory.forget(seat)
 
-    def _window(self) -> Batch:
-        """The observations a stride apart up to now: as many as the window holds and there are."""
-        seen = list(self.history)[:: -self.stride][::-1]
-        device = next(self.policy.parameters()).device
+    @torch.inference_mode()
+    def select_actions(self, observations: Mapping[int, Observation]) -> dict[int, np.ndarray]:
+        """The next action (7 numbers) of every seat that shows something, in the order given.
+
+        Raises:
+            RuntimeError: a seat was not `reset` before.
+        """
+        seats = {number: self._seat(number) for number in observations}
+        due = [number for number, seat in seats.items() if seat.plan.due]
+        shown = due if self.every > 1 else list(seats)
+        if shown:
+            tokens, _ = self.policy.observe(
+                self._batch([seats[n] for n in shown], [observations[n] for n in shown])
+            )
+            self.memory.add(shown, tokens[:, 0])
+        if due:
+            arm, gripper = self.policy.action_head(self.memory.think(due))
+            for number, *chunk in zip(due, arm[:, 0].cpu(), gripper[:, 0].cpu(), strict=True):
+                seats[number].plan.add(*chunk)
+        return {number: seat.plan.next().numpy() for number, seat in seats.items()}
+
+    def _seat(self, number: int) -> Seat:
+        if (seat := self._seats[number]) is None:
+            raise RuntimeError(f"call reset({number}, instruction) before seat {number} acts")
+        return seat
+
+    def _batch(self, seats: list[Seat], observations: list[Observation]) -> Batch:
+        """What the worlds show now, as sequences of one frame."""
         images = {
             camera.name: torch.stack(
-                [_picture(observation["rgb_obs"][camera.name]) for observation in seen]
-            )[None]
+                [_picture(observation["rgb_obs"][camera.name]) for observation in observations]
+            )[:, None]
             for camera in self.policy.config.cameras
         }
-        state = np.stack([observation["robot_obs"] for observation in seen])
+        state = np.stack([observation["robot_obs"] for observation in observations])
         return Batch(
             images=images,
-            valid=torch.ones(1, len(seen), dtype=torch.bool),
-            instruction=self.instruction,
-            state=torch.from_numpy(state).float()[None],
-        ).to(device)
+            valid=torch.ones(len(seats), 1, dtype=torch.bool),
+            instruction=torch.stack([seat.instruction for seat in seats]),
+            state=torch.from_numpy(state).float()[:, None],
+        ).to(self.device)
 
 
 def _picture(array: np.ndarray) -> Tensor:

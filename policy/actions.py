@@ -11,24 +11,26 @@ from policy.config import ActionConfig
 class ActionHead(nn.Module):
     """Two layers of half the width, then arm (6 numbers) and gripper (one logit, open > 0).
 
-    GR-1's layout, with the chunk of ACT (Zhao et al. 2023): all actions are read off one token.
+    GR-1's layout, with the chunk of ACT (Zhao et al. 2023): all actions are read off one token, or
+    each off a token of its own.
     """
 
     def __init__(self, config: ActionConfig, width: int) -> None:
         super().__init__()
-        self.chunk = config.chunk
+        self.each = config.chunk if config.queries == "one" else 1
         self.activation = F.relu if config.activation == "relu" else nn.Identity()
         self.first = nn.Linear(width, width // 2)
         self.second = nn.Linear(width // 2, width // 2)
-        self.arm = nn.Linear(width // 2, 6 * config.chunk)
-        self.gripper = nn.Linear(width // 2, config.chunk)
+        self.arm = nn.Linear(width // 2, 6 * self.each)
+        self.gripper = nn.Linear(width // 2, self.each)
 
     def forward(
-        self, token: Float[Tensor, "b t d"]
+        self, tokens: Float[Tensor, "b t q d"]
     ) -> tuple[Float[Tensor, "b t k 6"], Float[Tensor, "b t k"]]:
-        x = self.activation(self.first(token))
+        x = self.activation(self.first(tokens))
         x = self.activation(self.second(x))
-        return self.arm(x).unflatten(-1, (self.chunk, 6)), self.gripper(x)
+        arm = self.arm(x).unflatten(-1, (self.each, 6))
+        return arm.flatten(2, 3), self.gripper(x).flatten(2)
 
 
 def action_losses(
@@ -47,8 +49,10 @@ def action_losses(
 
 
 def decode_actions(
-    arm: Float[Tensor, "b t k 6"], gripper: Float[Tensor, "b t k"]
-) -> Float[Tensor, "b t k 7"]:
-    """What the world understands: arm clipped to [-1, 1], gripper exactly -1 or 1."""
+    arm: Float[Tensor, "*b 6"], gripper: Float[Tensor, "*b"], clip: bool
+) -> Float[Tensor, "*b 7"]:
+    """What the world understands: the arm's numbers (within [-1, 1] if they are to be clipped) and
+    the gripper, exactly -1 or 1."""
     opened = torch.where(gripper > 0, 1.0, -1.0)[..., None]
-    return torch.cat([arm.float().clamp(-1, 1), opened], dim=-1)
+    arm = arm.float().clamp(-1, 1) if clip else arm.float()
+    return torch.cat([arm, opened], dim=-1)

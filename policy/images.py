@@ -1,11 +1,12 @@
 """One picture to a grid of features: a convolutional encoder of our own, or a timm ViT."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from policy.config import ImageConfig
@@ -24,16 +25,45 @@ class Features(NamedTuple):
     summary: Float[Tensor, "n c"] | None
 
 
-def to_unit(pixels: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Stored pixels (0 to 255) as numbers in 0..1."""
-    return pixels.float().mul_(1 / 255)
+# Pixels from 0 to 255: as stored, or resized without rounding.
+Pictures = Shaped[Tensor, "n 3 _ _"]
 
 
-def resize(pictures: UInt8[Tensor, "n 3 _ _"], size: int) -> UInt8[Tensor, "n 3 {size} {size}"]:
-    """Pictures at the size the policy sees (bicubic, antialiased); untouched if they have it."""
+def to_unit(pixels: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Pixels (0 to 255) as numbers in 0..1."""
+    return pixels.to(torch.float32, copy=True).mul_(1 / 255)
+
+
+def imagenet_normalised(unit: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
+    """Pictures in 0..1 as encoders trained on ImageNet expect them."""
+    mean, std = _imagenet(unit.device)
+    return (unit - mean) / std
+
+
+def imagenet_denormalised(normalised: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
+    """The inverse of `imagenet_normalised`."""
+    mean, std = _imagenet(normalised.device)
+    return normalised * std + mean
+
+
+@lru_cache
+def _imagenet(device: torch.device) -> tuple[Float[Tensor, "3 1 1"], Float[Tensor, "3 1 1"]]:
+    mean, std = (
+        torch.tensor(v, device=device)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD)
+    )
+    return mean, std
+
+
+def resize(
+    pictures: Pictures, size: int, antialias: bool = True
+) -> Shaped[Tensor, "n 3 {size} {size}"]:
+    """Pictures at the size the policy sees (bicubic); untouched if they have it.
+
+    Whole numbers stay whole numbers in 0..255, others are neither rounded nor clamped.
+    """
     if pictures.shape[-2:] == (size, size):
         return pictures
-    return F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
+    return F.interpolate(pictures, (size, size), mode="bicubic", antialias=antialias)
 
 
 class ResidualBlock(nn.Module):
@@ -75,9 +105,11 @@ class ConvEncoder(nn.Module):
             for last in [False] * (config.blocks - 1) + [True]
         )
 
-    def forward(
-        self, pictures: UInt8[Tensor, "n 3 h w"], instruction: Float[Tensor, "n d"]
-    ) -> Features:
+    def fit(self, pictures: Pictures, size: int) -> Pictures:
+        """Pictures at the size the policy sees, as whole numbers: quick to move and to scale."""
+        return resize(pictures, size)
+
+    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> Features:
         x = pictures.to(self._dtype(), memory_format=torch.channels_last).div_(127.5).sub_(1)
         x = F.relu(self.stem(x))
         for block in self.blocks:
@@ -98,9 +130,6 @@ class ViTEncoder(nn.Module):
     The instruction is not looked at. Frozen weights stay in evaluation mode and get no gradient.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()
         import timm
@@ -111,6 +140,7 @@ class ViTEncoder(nn.Module):
             raise ValueError(f"images.model={config.model} is no vision transformer of timm's")
         self.vit = model
         self.frozen = config.frozen
+        self.antialias = config.antialias
         self.width = model.embed_dim
         self.stride = model.patch_embed.patch_size[0]
         if config.weights:
@@ -118,8 +148,6 @@ class ViTEncoder(nn.Module):
 
             self.vit.load_state_dict(load_file(Path(config.weights)))
         self.vit.requires_grad_(not config.frozen)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
     def train(self, mode: bool = True) -> "ViTEncoder":
         super().train(mode)
@@ -127,12 +155,20 @@ class ViTEncoder(nn.Module):
             self.vit.eval()
         return self
 
-    def forward(
-        self, pictures: UInt8[Tensor, "n 3 h w"], instruction: Float[Tensor, "n d"]
-    ) -> Features:
+    def fit(self, pictures: Pictures, size: int) -> Pictures:
+        """Pictures at the size the policy sees, resized without rounding as GR-1 does."""
+        if pictures.shape[-2:] == (size, size):
+            return pictures
+        return resize(pictures.float(), size, self.antialias)
+
+    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> Features:
+        return self.encode(imagenet_normalised(to_unit(pictures)))
+
+    def encode(self, normalised: Float[Tensor, "n 3 h w"]) -> Features:
+        """The features of pictures that are normalised already."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            tokens = self.vit.forward_features((to_unit(pictures) - self.mean) / self.std)
-        rows = pictures.shape[-1] // self.stride
+            tokens = self.vit.forward_features(normalised)
+        rows = normalised.shape[-1] // self.stride
         grid = tokens[:, 1:].transpose(1, 2).unflatten(2, (rows, rows))
         return Features(grid=grid, summary=tokens[:, 0])
 

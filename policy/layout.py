@@ -58,6 +58,22 @@ class Layout:
             seen[: len(keys)] &= order[:, None] >= order
         return seen
 
+    def attention_mask(
+        self, valid: Bool[Tensor, "b t"], window: int | None = None, asked: int | None = None
+    ) -> Bool[Tensor, "b 1 n m"] | None:
+        """`mask` for a batch whose padded frames are shown to nobody. None if all see everything.
+
+        A row that would have nobody to look at, deep in the padding of a long sequence, sees the
+        padding: what it says counts nowhere, but it must be a number.
+        """
+        steps = valid.shape[1]
+        if steps == 1 and self.within_step == "full":
+            return None
+        shown = valid.repeat_interleave(self.observed_size, dim=1)
+        allowed = self.mask(steps, window, asked).to(valid.device)
+        seen = allowed & shown[:, None]
+        return (seen | (allowed & ~seen.any(dim=-1, keepdim=True)))[:, None]
+
     def frames(self, steps: int, asked: int | None = None) -> Int[Tensor, " n"]:
         """The step every token belongs to."""
         step = torch.arange(steps)

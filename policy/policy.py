@@ -8,42 +8,30 @@ are never read; every loss is present only when the batch holds its targets.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from policy.acting import Actor
 from policy.actions import ActionHead, action_losses, decode_actions
 from policy.batch import Batch, Losses, Prediction
 from policy.config import PolicyConfig
-from policy.images import Features, image_encoder, resize, to_unit
+from policy.images import image_encoder
 from policy.language import LanguageEncoder
 from policy.layout import Layout, TokenGroup
 from policy.pool import pool
 from policy.state import GR1State, WaveState
 from policy.statistics import Statistics
 from policy.storage import load_policy, save_policy
+from policy.target import future_target
 from policy.trunk import Trunk
-from policy.video import VideoDecoder, patchify, unpatchify, video_loss
-
-
-@dataclass(frozen=True)
-class View:
-    """What a camera showed: pictures at the policy's size, their features, their tokens."""
-
-    pictures: UInt8[Tensor, "n 3 h h"]
-    grid: Float[Tensor, "n c rows columns"]
-    tokens: Float[Tensor, "b t k d"]
-    attention: Float[Tensor, "b t k rows columns"] | None
-
-    def first(self, n: int) -> "View":
-        """The same with the first n pictures and their features alone."""
-        return replace(self, pictures=self.pictures[:n], grid=self.grid[:n])
+from policy.video import VideoDecoder
+from policy.view import View, look
+from policy.windows import Windows
 
 
 class Policy(nn.Module):
@@ -66,16 +54,16 @@ class Policy(nn.Module):
         self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
         slots = cameras if config.pool.kind == "points" else ()
         self.embed_slot = nn.ModuleDict({c: nn.Embedding(config.pool.tokens, width) for c in slots})
+        summaries = cameras if config.images.encoder == "vit" else ()
         self.embed_summary = nn.ModuleDict(
-            {
-                c: nn.Linear(self.images.width, width)
-                for c in cameras
-                if config.images.encoder == "vit"
-            }
+            {c: nn.Linear(self.images.width, width) for c in summaries}
         )
-        self.embed_time = nn.Embedding(config.length, width)
+        if config.trunk.position != "rotary":
+            self.embed_time = nn.Embedding(config.length, width)
 
         self.action_query = nn.Embedding(1, width)
+        if config.action.queries == "each":
+            self.action_offset = nn.Embedding(config.action.chunk, width)
         self.video_query = nn.ModuleDict(
             {c: nn.Embedding(config.video.queries, width) for c in cameras}
         )
@@ -83,29 +71,37 @@ class Policy(nn.Module):
         self.action_head = ActionHead(config.action, width)
         cell_width = self.images.width * (config.video.patch // self.images.stride) ** 2
         self.video_decoder = VideoDecoder(config.video, width, cell_width)
+        self.target = future_target(config.video)
         self._actor: Actor | None = None
         self._initialise()
 
     def forward(self, batch: Batch) -> Losses:
         """The losses whose targets the batch holds.
 
+        A sequence longer than the policy's window is learned from as all the windows in it, each
+        frame encoded once; a trunk with rotary positions slides its window over it instead.
+
         Raises:
             ValueError: the batch holds targets for none of them.
         """
         if batch.actions is None and not batch.future:
             raise ValueError("the batch has neither actions nor future pictures to learn from")
+        watch = tuple(batch.future or ())
+        layout = self.layout_of(batch, act=batch.actions is not None, watch=watch)
+        tokens, views = self.observe(batch)
+        if batch.valid.shape[1] > self.config.length and self.config.trunk.position != "rotary":
+            windows = Windows(batch.valid, self.config.length)
+            batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
+            views = {camera: view.map(windows.cut) for camera, view in views.items()}
+        read = self.think(tokens, batch.valid, layout)
+
         arm = gripper = None
-        frames = batch.future or {}
-        read, views = self._read(batch, act=batch.actions is not None, watch=tuple(frames))
         if batch.actions is not None and batch.actions_valid is not None:
-            said_arm, said_gripper = self.action_head(read["action"].squeeze(2))
             valid = batch.actions_valid & batch.valid[..., None]
+            said_arm, said_gripper = self.action_head(read["action"])
             beta = self.config.loss.arm_beta
             arm, gripper = action_losses(said_arm, said_gripper, batch.actions, valid, beta)
-        video = {
-            camera: self._video_loss(camera, read[f"future {camera}"], views[camera], batch)
-            for camera in frames
-        }
+        video = {c: self._video_loss(read[f"future {c}"], c, views[c], batch) for c in watch}
         return self._total(arm, gripper, video)
 
     @torch.no_grad()
@@ -114,12 +110,13 @@ class Policy(nn.Module):
         it expects to see (if `watch`)."""
         act = batch.state is not None
         cameras = tuple(batch.images) if watch else ()
-        read, views = self._read(batch, act=act, watch=cameras)
+        tokens, views = self.observe(batch)
+        read = self.think(tokens, batch.valid, self.layout_of(batch, act=act, watch=cameras))
+        frames = {c: self.imagine(read[f"future {c}"], views[c]) for c in cameras}
+        clip = self.config.action.clip
         return Prediction(
-            actions=decode_actions(*self.action_head(read["action"].squeeze(2))) if act else None,
-            frames={
-                c: self._picture(self._imagine(read[f"future {c}"], views[c])) for c in cameras
-            },
+            actions=decode_actions(*self.action_head(read["action"]), clip=clip) if act else None,
+            frames={c: self.target.picture(f, views[c].pictures) for c, f in frames.items()},
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
         )
 
@@ -132,20 +129,32 @@ class Policy(nn.Module):
         """The frozen language encoder's vectors, each computed once."""
         return self.language(sentences)
 
+    def actor(self, seats: int) -> Actor:
+        """Somebody who acts in `seats` worlds side by side; see `policy.acting.Actor`.
+
+        Raises:
+            ValueError: the policy has learned from video alone and cannot act.
+        """
+        return Actor(self, seats)
+
     def reset(self, instruction: str) -> None:
-        """Begin to act on a new instruction: the history is forgotten."""
-        self._actor = Actor(self, instruction)
+        """Begin to act on a new instruction: the history is forgotten.
+
+        Raises:
+            ValueError: the policy has learned from video alone and cannot act.
+        """
+        self._actor = self._actor or Actor(self, seats=1)
+        self._actor.reset(0, instruction)
 
     def select_action(self, observation: Mapping[str, Any]) -> np.ndarray:
         """The next action (7 numbers) for what the world shows now.
 
         Raises:
             RuntimeError: `reset` was not called before.
-            ValueError: the policy has learned from video alone and cannot act.
         """
         if self._actor is None:
             raise RuntimeError("call reset(instruction) before select_action(observation)")
-        return self._actor.select_action(observation)
+        return self._actor.select_actions({0: observation})[0]
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write `model.safetensors`, `config.json` and `statistics.json`."""
@@ -163,6 +172,94 @@ class Policy(nn.Module):
         policy.load_state_dict(weights)
         return policy.eval()
 
+    def layout(
+        self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]
+    ) -> Layout:
+        """The tokens of one time step, given what there is to see and what is asked."""
+        config = self.config
+        observed = [TokenGroup("instruction", 1)]
+        if state:
+            observed.append(TokenGroup("state", 1))
+        for camera in cameras:
+            summary = 1 if config.images.encoder == "vit" else 0
+            observed.append(TokenGroup(camera, config.pool.tokens + summary))
+        queries = [TokenGroup("action", len(self._action_queries()))] if act else []
+        queries += [TokenGroup(f"future {camera}", config.video.queries) for camera in watch]
+        return Layout(tuple(observed), tuple(queries), config.trunk.within_step)
+
+    def layout_of(self, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> Layout:
+        """The tokens of one time step of this batch."""
+        return self.layout(tuple(batch.images), batch.state is not None, act, watch)
+
+    def observe(self, batch: Batch) -> tuple[Float[Tensor, "b t k d"], dict[str, View]]:
+        """The observed tokens of every frame, each of which depends on that frame alone, and what
+        each camera showed."""
+        state = None if batch.state is None else self.embed_state(batch.state)
+        views = look(self, batch.images, batch.instruction)
+        return self.tokens(batch.instruction, state, views), views
+
+    def tokens(
+        self,
+        instruction: Float[Tensor, "b _"],
+        state: Float[Tensor, "b t d"] | None,
+        views: Mapping[str, View],
+    ) -> Float[Tensor, "b t k d"]:
+        """The observed tokens in their order: instruction, state, one camera after the other."""
+        steps = next(iter(views.values())).tokens.shape[1]
+        tokens = [self.embed_instruction(instruction)[:, None, None].expand(-1, steps, -1, -1)]
+        if state is not None:
+            tokens.append(state[:, :, None])
+        return torch.cat([*tokens, *(view.tokens for view in views.values())], dim=2)
+
+    def embed_view(
+        self, camera: str, pooled: Float[Tensor, "b t k c"], summary: Float[Tensor, "b t c2"] | None
+    ) -> Float[Tensor, "b t _ d"]:
+        """One camera's tokens: what the pool read, then the class token if the encoder has one."""
+        tokens = self.embed_picture[camera](pooled)
+        if camera in self.embed_slot:
+            tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
+        if summary is not None:
+            tokens = torch.cat([tokens, self.embed_summary[camera](summary)[:, :, None]], dim=2)
+        return tokens
+
+    def think(
+        self,
+        tokens: Float[Tensor, "b t k d"],
+        valid: Bool[Tensor, "b t"],
+        layout: Layout,
+        asked: int | None = None,
+    ) -> dict[str, Float[Tensor, "b _ _ d"]]:
+        """The trunk's output by query group, at the last `asked` frames (None: at all)."""
+        size, steps = valid.shape
+        if self.config.trunk.position != "rotary":
+            tokens = tokens + self.embed_time.weight[:steps, None]
+        queries = self.queries(layout).expand(size, asked or steps, -1, -1)
+        outputs = self.trunk(
+            tokens.flatten(1, 2),
+            queries.flatten(1, 2),
+            layout.attention_mask(valid, self.config.length, asked),
+            self._positions(layout, steps, asked),
+        )
+        return layout.split(outputs, asked or steps)
+
+    def queries(self, layout: Layout) -> Float[Tensor, "q d"]:
+        """The learned tokens that ask for what the layout names, the same at every step."""
+        asked = {
+            f"future {camera}": embedding.weight for camera, embedding in self._video_queries()
+        }
+        asked["action"] = self._action_queries()
+        return torch.cat([asked[group.name] for group in layout.queries])
+
+    def imagine(self, queries: Float[Tensor, "b t q d"], view: View) -> Float[Tensor, "b t p c"]:
+        """The patches, as `target` has them, of the pictures this camera is expected to show."""
+        rows = view.pictures.shape[-1] // self.config.video.patch
+        start = ()
+        if self.config.video.from_current:
+            assert view.grid is not None
+            start = (view.grid.flatten(0, 1), self.target.truth(view.pictures).flatten(0, 1))
+        patches = self.video_decoder(queries.flatten(0, 1), rows, *start)
+        return patches.unflatten(0, queries.shape[:2])
+
     def _initialise(self) -> None:
         """Let what a token says outweigh, in the beginning, where it stands.
 
@@ -173,93 +270,32 @@ class Policy(nn.Module):
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
         nn.init.normal_(self.embed_instruction.weight)
+        if self.config.action.queries == "each":
+            nn.init.zeros_(self.action_offset.weight)
 
-    def layout(
-        self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]
-    ) -> Layout:
-        """The tokens of one time step, given what the batch holds and what is asked."""
-        config = self.config
-        observed = [TokenGroup("instruction", 1)]
-        if state:
-            observed.append(TokenGroup("state", 1))
-        for camera in cameras:
-            summary = 1 if config.images.encoder == "vit" else 0
-            observed.append(TokenGroup(camera, config.pool.tokens + summary))
-        queries = [TokenGroup("action", 1)] if act else []
-        queries += [TokenGroup(f"future {camera}", config.video.queries) for camera in watch]
-        return Layout(tuple(observed), tuple(queries), config.trunk.within_step)
+    def _action_queries(self) -> Float[Tensor, "q d"]:
+        """One for the whole chunk; or one for each action, all the same at first (GR1-Training)."""
+        if self.config.action.queries == "one":
+            return self.action_query.weight
+        return self.action_query.weight + self.action_offset.weight
 
-    def _read(
-        self, batch: Batch, *, act: bool, watch: tuple[str, ...]
-    ) -> tuple[dict[str, Float[Tensor, "b t _ d"]], dict[str, View]]:
-        """Look, embed, think: the trunk's output by query group, and what each camera showed."""
-        size, steps = batch.valid.shape
-        layout = self.layout(tuple(batch.images), batch.state is not None, act, watch)
-        views = {camera: self._look(camera, batch) for camera in batch.images}
-
-        tokens = [
-            self.embed_instruction(batch.instruction)[:, None, None].expand(-1, steps, -1, -1)
-        ]
-        if batch.state is not None:
-            tokens.append(self.embed_state(batch.state)[:, :, None])
-        tokens += [view.tokens for view in views.values()]
-        time = self.embed_time.weight[:steps, None]
-        observed = (torch.cat(tokens, dim=2) + time).flatten(1, 2)
-
-        queries = [self.action_query.weight] if act else []
-        queries += [cast(nn.Embedding, self.video_query[camera]).weight for camera in watch]
-        asked = torch.cat(queries).expand(size, steps, -1, -1).flatten(1, 2)
-
-        outputs = self.trunk(observed, asked, self._mask(layout, batch.valid))
-        return layout.split(outputs, steps), views
-
-    def _look(self, camera: str, batch: Batch) -> View:
-        """One camera's pictures as tokens; all cameras share all weights but the last layer."""
-        size, steps = batch.valid.shape
-        pictures = resize(batch.images[camera].flatten(0, 1), self._size(camera))
-        instruction = batch.instruction.repeat_interleave(steps, dim=0)
-        features: Features = self.images(pictures, instruction)
-        pooled = self.pool(features.grid, instruction)
-        tokens = self.embed_picture[camera](pooled.tokens)
-        if camera in self.embed_slot:
-            tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
-        if features.summary is not None:
-            summary = self.embed_summary[camera](features.summary)
-            tokens = torch.cat([tokens, summary[:, None]], dim=1)
-        attention = pooled.attention
-        return View(
-            pictures=pictures,
-            grid=features.grid,
-            tokens=tokens.unflatten(0, (size, steps)),
-            attention=None if attention is None else attention.unflatten(0, (size, steps)),
-        )
-
-    def _imagine(self, queries: Float[Tensor, "b t q d"], view: View) -> Float[Tensor, "b t p c"]:
-        """The patches of the pictures this camera is expected to show, 0..1 but not clipped."""
-        current = to_unit(patchify(view.pictures, self.config.video.patch))
-        patches = self.video_decoder(queries.flatten(0, 1), view.grid, current)
-        return patches.unflatten(0, queries.shape[:2])
-
-    def _picture(self, patches: Float[Tensor, "b t p c"]) -> Float[Tensor, "b t 3 h h"]:
-        return unpatchify(patches, self.config.video.patch).clamp(0, 1)
+    def _video_queries(self) -> list[tuple[str, nn.Embedding]]:
+        return cast(list[tuple[str, nn.Embedding]], list(self.video_query.items()))
 
     def _video_loss(
-        self, camera: str, queries: Float[Tensor, "b t q d"], view: View, batch: Batch
+        self, queries: Float[Tensor, "b t q d"], camera: str, view: View, batch: Batch
     ) -> Float[Tensor, ""]:
         """How wrong this camera's futures are. If there are actions to learn besides, those of a
         batch's first part alone stand for all: its order is random."""
         assert batch.future is not None
         assert batch.future_valid is not None
-        size, steps = batch.valid.shape
+        size = len(batch.valid)
         watched = size if batch.actions is None else math.ceil(self.config.video.share * size)
-        patches = self._imagine(queries[:watched], view.first(watched * steps))
-        future = resize(batch.future[camera][:watched].flatten(0, 1), self._size(camera))
-        target = to_unit(patchify(future, self.config.video.patch)).view_as(patches)
-        valid = (batch.valid & batch.future_valid)[:watched]
-        return video_loss(patches, target, valid, self.config.video.floor)
-
-    def _size(self, camera: str) -> int:
-        return next(c.size for c in self.config.cameras if c.name == camera)
+        predicted = self.imagine(queries[:watched], view.map(lambda x: x[:watched]))
+        future = batch.future[camera][:watched]
+        fitted = self.images.fit(future.flatten(0, 1), view.pictures.shape[-1])
+        truth = self.target.truth(fitted).view_as(predicted)
+        return self.target.loss(predicted, truth, (batch.valid & batch.future_valid)[:watched])
 
     def _total(
         self,
@@ -273,12 +309,11 @@ class Policy(nn.Module):
             terms += [weights.arm * arm, weights.gripper * gripper]
         return Losses(torch.stack(terms).sum(), arm, gripper, video or None)
 
-    def _mask(self, layout: Layout, valid: Bool[Tensor, "b t"]) -> Bool[Tensor, "b 1 n m"] | None:
-        """Who may look at whom, padded frames shown to nobody. None if everybody sees everything.
-
-        A window's first frame is always valid, so that every row has somebody to look at.
-        """
-        if valid.shape[1] == 1 and layout.within_step == "full":
+    def _positions(self, layout: Layout, steps: int, asked: int | None) -> Int[Tensor, " n"] | None:
+        if self.config.trunk.position == "slot":
             return None
-        shown = valid.repeat_interleave(layout.observed_size, dim=1)
-        return (layout.mask(valid.shape[1]).to(valid.device) & shown[:, None])[:, None]
+        if self.config.trunk.position == "rotary":
+            return layout.frames(steps, asked)
+        cameras = tuple(camera.name for camera in self.config.cameras)
+        whole = self.layout(cameras, state=True, act=True, watch=cameras)
+        return layout.places(steps, whole, asked)

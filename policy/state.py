@@ -48,4 +48,10 @@ class GR1State(nn.Module):
 
     def forward(self, state: Float[Tensor, "b t 15"]) -> Float[Tensor, "b t d"]:
         opened = F.one_hot((state[..., GRIPPER_ACTION] > 0).long(), 2).to(state.dtype)
-        return self.embed(torch.cat([self.arm(state[..., :6]), self.gripper(opened)], -1))
+        return self.read(state[..., :6], opened)
+
+    def read(
+        self, arm: Float[Tensor, "b t 6"], opened: Float[Tensor, "b t 2"]
+    ) -> Float[Tensor, "b t d"]:
+        """The token of an arm's position and angles and a gripper as one of (closed, open)."""
+        return self.embed(torch.cat([self.arm(arm), self.gripper(opened)], dim=-1))

@@ -1,16 +1,10 @@
-"""The future-frame decoder, its targets and its loss.
-
-GR-1 (after MAE, He et al. 2022) predicts the pixels of 16×16 patches, each patch normalised by its
-own mean and deviation. Such a prediction cannot be displayed, since the future patch's mean and
-deviation are unknown. Ours predicts pixels and measures the error in units of the true patch's
-deviation: the same weighting of patches, and a picture comes out.
-"""
+"""The future-frame decoder: query outputs to the patches of the pictures to come."""
 
 from functools import lru_cache
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from policy.config import TrunkConfig, VideoConfig
@@ -43,52 +37,33 @@ class VideoDecoder(nn.Module):
     def forward(
         self,
         queries: Float[Tensor, "n q d"],
-        grid: Float[Tensor, "n c _ _"],
-        current: Float[Tensor, "n p c3"],
+        rows: int,
+        grid: Float[Tensor, "n c _ _"] | None = None,
+        current: Float[Tensor, "n p c3"] | None = None,
     ) -> Float[Tensor, "n p c3"]:
-        """The patches (0..1, not clipped) of the picture that `current` will turn into."""
-        rows = round(current.shape[1] ** 0.5)
-        position = sincos_position(rows, self.mask_token.numel()).to(current.device)
-        cells = (self.mask_token + position).expand(len(current), -1, -1)
+        """The patches of a picture of `rows` rows of them.
+
+        Args:
+            queries: the trunk's outputs for one camera.
+            rows: how many patches stand above each other.
+            grid: with `from_current`, the features of the current picture.
+            current: with `from_current`, its patches (0..1): what the outputs are added to.
+        """
+        position = sincos_position(rows, self.mask_token.numel()).to(queries.device)
+        cells = (self.mask_token + position).expand(len(queries), -1, -1)
         if self.from_current:
+            assert grid is not None
             cells = cells + self.embed_cell(gather_cells(grid, rows))
         x = torch.cat([self.embed_query(queries), cells], dim=1)
         for block in self.blocks:
             x = block(x, x.shape[1], None)
         patches = self.predict(self.norm(x[:, queries.shape[1] :])).float()
-        if self.from_current:
-            patches = patches + current
-        return patches
+        return patches if current is None else patches + current
 
 
 def gather_cells(grid: Float[Tensor, "n c _ _"], rows: int) -> Float[Tensor, "n p c2"]:
     """The features under each patch, side by side."""
     return rearrange(grid, "n c (r i) (s j) -> n (r s) (i j c)", r=rows, s=rows)
-
-
-def patchify(pictures: Shaped[Tensor, "*n 3 h h"], patch: int) -> Shaped[Tensor, "*n p c"]:
-    """Row by row of patches; within one, pixels row by row, their colours last (MAE's order)."""
-    return rearrange(pictures, "... c (r i) (s j) -> ... (r s) (i j c)", i=patch, j=patch)
-
-
-def unpatchify(patches: Float[Tensor, "*n p c"], patch: int) -> Float[Tensor, "*n 3 h h"]:
-    rows = round(patches.shape[-2] ** 0.5)
-    return rearrange(patches, "... (r s) (i j c) -> ... c (r i) (s j)", r=rows, i=patch, j=patch)
-
-
-def video_loss(
-    predicted: Float[Tensor, "b t p c"],
-    target: Float[Tensor, "b t p c"],
-    valid: Bool[Tensor, "b t"],
-    floor: float,
-) -> Float[Tensor, ""]:
-    """Mean squared error of each patch over the true patch's variance, valid frames alone.
-
-    GR-1 normalises both by the true patch's mean as well; here a wrong mean costs too.
-    """
-    deviation = target.std(dim=-1, correction=0) + floor
-    error = (predicted - target).square().mean(dim=-1) / deviation.square()
-    return (error.mean(dim=-1) * valid).sum() / valid.sum().clamp(min=1)
 
 
 @lru_cache

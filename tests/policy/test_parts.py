@@ -11,7 +11,8 @@ from policy.actions import action_losses
 from policy.attention import attend
 from policy.config import PoolConfig
 from policy.pool import AttentionPoints, PerceiverResampler
-from policy.video import patchify, sincos_position, unpatchify, video_loss
+from policy.target import NormalisedTarget, PixelTarget, patchify, unpatchify
+from policy.video import sincos_position
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.booleans(), st.integers(0, 99))
@@ -47,8 +48,27 @@ def test_video_loss_counts_deviations_of_the_true_patch():
         for p in range(4):
             deviation = target[b, t, p].numpy().std() + 0.05
             errors.append((((predicted - target)[b, t, p].numpy() / deviation) ** 2).mean())
-    loss = video_loss(predicted, target, valid, floor=0.05)
+    loss = PixelTarget(patch=2, floor=0.05).loss(predicted, target, valid)
     assert float(loss) == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_normalised_patches_are_each_their_own_measure_and_can_be_shown_again():
+    torch.manual_seed(0)
+    target = NormalisedTarget(patch=4, floor=1e-6)
+    pictures = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    truth = target.truth(pictures)
+    for n in range(2):
+        pixels = ((pictures[n].permute(1, 2, 0) / 255 - mean) / std).numpy()
+        for r in range(2):
+            for c in range(2):
+                piece = pixels[4 * r : 4 * r + 4, 4 * c : 4 * c + 4].reshape(-1)
+                normalised = (piece - piece.mean()) / (np.sqrt(piece.var(ddof=1)) + 1e-6)
+                assert np.allclose(truth[n, 2 * r + c].numpy(), normalised, atol=1e-5)
+    assert torch.allclose(target.picture(truth, pictures), pictures / 255, atol=1e-5)
+    valid = torch.tensor([[True, False]])
+    loss = target.loss(truth[None] + 0.5, truth[None], valid)
+    assert float(loss) == pytest.approx(0.25)
 
 
 def test_action_losses_are_means_over_valid_actions():

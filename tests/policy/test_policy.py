@@ -16,12 +16,17 @@ from tests.policy.conftest import SEEN, make, tiny
 def outputs(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
     """Everything the policy says, before any clipping could hide a change."""
     with torch.no_grad():
-        read, views = policy._read(batch, act=True, watch=tuple(batch.images))
-        told = {name: value for name, value in read.items()}
-        told |= {
-            f"frames {c}": policy._imagine(read[f"future {c}"], views[c]) for c in batch.images
-        }
-    return told
+        tokens, views = policy.observe(batch)
+        layout = policy.layout_of(batch, act=True, watch=tuple(batch.images))
+        read = policy.think(tokens, batch.valid, layout)
+        frames = {f"frames {c}": policy.imagine(read[f"future {c}"], views[c]) for c in views}
+    return read | frames
+
+
+def ask(policy: Policy, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> dict:
+    """The trunk's output for these questions alone."""
+    tokens, _ = policy.observe(batch)
+    return policy.think(tokens, batch.valid, policy.layout_of(batch, act=act, watch=watch))
 
 
 def changed_after(batch: Batch, step: int) -> Batch:
@@ -75,9 +80,9 @@ def test_padding_changes_nothing_and_a_shorter_window_says_the_same(policy, conf
 def test_leaving_out_a_query_changes_no_other(policy, config, make_batch):
     batch = make_batch(config)
     with torch.no_grad():
-        whole, _ = policy._read(batch, act=True, watch=tuple(batch.images))
-        alone, _ = policy._read(batch, act=True, watch=())
-        silent, _ = policy._read(batch, act=False, watch=("rgb_gripper",))
+        whole = ask(policy, batch, act=True, watch=tuple(batch.images))
+        alone = ask(policy, batch, act=True, watch=())
+        silent = ask(policy, batch, act=False, watch=("rgb_gripper",))
     assert torch.allclose(whole["action"], alone["action"], atol=1e-6)
     assert torch.allclose(whole["future rgb_gripper"], silent["future rgb_gripper"], atol=1e-6)
 

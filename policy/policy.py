@@ -24,6 +24,7 @@ from policy.images import image_encoder
 from policy.language import LanguageEncoder
 from policy.layout import Layout, TokenGroup
 from policy.pool import pool
+from policy.predict_window import predict_window
 from policy.state import GR1State, WaveState
 from policy.statistics import Statistics
 from policy.storage import load_policy, save_policy
@@ -36,6 +37,8 @@ from policy.windows import Windows
 
 class Policy(nn.Module):
     """One model for pretraining on video, for cloning demonstrations and for acting."""
+
+    predict_window = predict_window
 
     def __init__(self, config: PolicyConfig, statistics: Statistics) -> None:
         super().__init__()

@@ -8,7 +8,6 @@ from policy.config import (
     ActionConfig,
     CameraConfig,
     ImageConfig,
-    LanguageConfig,
     PolicyConfig,
     PoolConfig,
     TrunkConfig,
@@ -36,11 +35,10 @@ def tiny(**changes: object) -> PolicyConfig:
 
 
 def tiny_gr1() -> PolicyConfig:
-    """Every choice of the `gr1` policy on the smallest vision transformer of timm's."""
+    """Every choice of the `gr1` policy but its language, on timm's smallest vision transformer."""
     return tiny(
         cameras=(CameraConfig("rgb_static", 160), CameraConfig("rgb_gripper", 160)),
         state="gr1",
-        language=LanguageConfig("clip"),
         images=ImageConfig(encoder="vit", model="test_vit", frozen=True),
         pool=PoolConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
         trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal"),

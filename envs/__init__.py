@@ -8,5 +8,5 @@ import gymnasium
 gymnasium.register(
     id="firsthand/PlayTable-v0",
     entry_point="envs.playtable:PlayTable",
-    disable_env_checker=True,  # it rejects the empty `depth_obs` of CALVIN's observations
+    disable_env_checker=True,  # it rejects the empty `rgb_obs` of worlds without cameras
 )

@@ -24,15 +24,9 @@ from envs.calvin_checkout import Checkout
 from envs.calvin_robot import light_urdf
 from envs.calvin_simulator import simulator_class
 from envs.camera import Picture
-from envs.playtable import (
-    CAMERAS_CALVIN,
-    CONTROL_HZ,
-    SUBSTEPS,
-    _check_arguments,
-    _check_options,
-    _observation_space,
-    _state,
-)
+from envs.options import CAMERAS_CALVIN, check_arguments, check_options, observation_space
+from envs.playtable import CONTROL_HZ, SUBSTEPS
+from envs.states import vector
 from envs.tasks import BLOCKS, TASKS
 from envs.trials import sample_robot, sample_scene
 from episodes.errors import UserError
@@ -75,7 +69,7 @@ class Calvin(gymnasium.Env[dict[str, Any], np.ndarray]):
         light_robot: bool = False,
         render_mode: str = "rgb_array",
     ) -> None:
-        _check_arguments(scene, renderer, cameras, action_repeat)
+        check_arguments(scene, renderer, cameras, action_repeat)
         self.checkout = Checkout(Path(root))
         self.layout = table.LAYOUTS[scene]
         self.cameras = dict(cameras)
@@ -83,7 +77,7 @@ class Calvin(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.depth = depth
         self.render_mode = render_mode
         self.action_space = spaces.Box(-1.0, 1.0, (7,), np.float64)
-        self.observation_space = _observation_space(self.cameras, depth)
+        self.observation_space = observation_space(self.cameras, depth)
         self.instruction = ""
         self._task: str | None = None
         self._control_steps = 0  # since the task was given
@@ -143,13 +137,13 @@ class Calvin(gymnasium.Env[dict[str, Any], np.ndarray]):
         """
         super().reset(seed=seed)
         options = dict(options or {})
-        _check_options(options)
+        check_options(options)
         robot_obs, scene_obs = options.get("robot_obs"), options.get("scene_obs")
         if robot_obs is None:
             robot_obs = sample_robot(self.np_random)
         if scene_obs is None:
             scene_obs = sample_scene(self.np_random)
-        self._restore(_state("robot_obs", robot_obs, 15), _state("scene_obs", scene_obs, 24))
+        self._restore(vector("robot_obs", robot_obs, 15), vector("scene_obs", scene_obs, 24))
         info = self.set_task(options.get("task"), options.get("instruction", ""))
         return self._observe(), info
 
@@ -170,7 +164,7 @@ class Calvin(gymnasium.Env[dict[str, Any], np.ndarray]):
         Raises:
             UserError: the action does not have 7 finite numbers.
         """
-        action = np.clip(_state("the action", action, 7), -1, 1)
+        action = np.clip(vector("the action", action, 7), -1, 1)
         action[6] = 1 if action[6] > 0 else -1
         success, info = False, None
         for _ in range(self.action_repeat):
@@ -218,16 +212,13 @@ class Calvin(gymnasium.Env[dict[str, Any], np.ndarray]):
     def _observe(self) -> dict[str, Any]:
         state = self._simulator.get_state_obs()
         pictures = {name: self._picture(name, size) for name, size in self.cameras.items()}
-        return {
-            "rgb_obs": {name: picture.rgb for name, picture in pictures.items()},
-            "depth_obs": {
-                name.replace("rgb", "depth"): picture.depth
-                for name, picture in pictures.items()
-                if self.depth
-            },
-            "robot_obs": state["robot_obs"],
-            "scene_obs": self._order.to_ours(state["scene_obs"]),
-        }
+        observation: dict[str, Any] = {"rgb_obs": {name: p.rgb for name, p in pictures.items()}}
+        if self.depth:
+            depths = {name.replace("rgb", "depth"): p.depth for name, p in pictures.items()}
+            observation["depth_obs"] = depths
+        observation["robot_obs"] = state["robot_obs"]
+        observation["scene_obs"] = self._order.to_ours(state["scene_obs"])
+        return observation
 
     def _picture(self, camera: str, size: int) -> Picture:
         """What a camera sees now."""

@@ -10,6 +10,8 @@ from envs.table import (
     BUTTON_TRAVEL,
     DRAWER_TRAVEL,
     LIGHT_OFF,
+    SWITCH_AXIS,
+    SWITCH_CENTER,
     SWITCH_TRAVEL,
     TABLE_TOP,
     Extent,
@@ -20,8 +22,6 @@ from envs.table import (
 
 RUBBER: Vector = (0.20, 0.20, 0.22)
 BULB_CENTER = (0.152, 0.675)  # y, z
-SWITCH_CENTER: tuple[float, float] = (0.0385, 0.5165)  # y, z of the lever when it is down
-SWITCH_AXIS: Vector = (0.0, 0.5, math.sqrt(0.75))  # up the console, which leans back by 30 degrees
 LEAN = math.radians(60)  # angle of the console's face above the desk
 LINK_MASS = 0.2  # kg, of a door, button or switch
 WIDTH, DEPTH, HEIGHT = 0.882, 0.362, 0.649  # of the whole desk

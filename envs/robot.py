@@ -1,12 +1,10 @@
 """The Franka Panda of PyBullet's data package with longer fingers, as CALVIN drives it."""
 
 import math
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pybullet_data
 from jaxtyping import Float
 
 from envs.bullet import pybullet
@@ -19,83 +17,13 @@ LOWER = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973]
 UPPER = np.array([2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973])
 MAX_STEP = np.array([0.02] * 3 + [0.05] * 3)  # metres and radians a control step at action 1
 MAX_LEAD = np.array([0.06] * 3 + [0.25] * 3)  # how far the target may run ahead of the tool
+MAX_TURN = 0.25  # rad a control step by which joint actions may lead the joints
 MAX_WIDTH = 0.08  # metres between the open fingers
+REACH = 1.2  # metres: no target, and no tool, is further from the arm's base along any axis
 OPEN, CLOSE = 1.0, -1.0
 
 ARM_FORCE, ARM_SPEED = 200, 2
 GRIPPER_FORCE = {OPEN: 2, CLOSE: 200}
-
-WHITE, GREY, DARK = "0.93 0.93 0.94 1", "0.55 0.57 0.60 1", "0.22 0.23 0.25 1"
-_COLORS = {"panda_link1": GREY, "panda_link3": GREY, "panda_link5": GREY, "panda_link7": GREY}
-_FINGER = """
-  <link name="panda_{side}finger">
-    <contact><friction_anchor/><stiffness value="30000.0"/><damping value="1000.0"/>
-      <spinning_friction value="0.1"/><lateral_friction value="1.0"/></contact>
-    <inertial><origin xyz="0 {knuckle} 0.02"/><mass value="0.1"/>
-      <inertia ixx="0.1" ixy="0" ixz="0" iyy="0.1" iyz="0" izz="0.1"/></inertial>
-    {shapes}
-  </link>
-"""
-_HAND_FRAMES = """
-  <link name="gripper_cam"><inertial><mass value="0"/>
-    <inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial></link>
-  <joint name="gripper_cam_joint" type="fixed">
-    <parent link="panda_hand"/><child link="gripper_cam"/>
-    <origin xyz="-0.1 0 0" rpy="1.3 0 -1.57"/></joint>
-  <link name="tcp"><inertial><mass value="0"/>
-    <inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial></link>
-  <joint name="tcp_joint" type="fixed"><parent link="panda_hand"/><child link="tcp"/>
-    <origin xyz="0 0 0.14" rpy="0 0 0"/></joint>
-</robot>
-"""
-# A finger: a knuckle that rides in the hand, and a pad that reaches 1 cm beyond the tool point.
-# Extents along the hand's x, y (away from the other finger) and z, from the finger's own frame.
-_KNUCKLE = ((-0.0105, 0.0105), (0.0, 0.0264), (0.0, 0.035))
-_PAD = ((-0.0105, 0.0105), (0.0, 0.0130), (0.035, 0.0916))
-
-
-def panda_urdf() -> str:
-    """The robot's URDF: light meshes for the eye too, long fingers, tool and camera frames.
-
-    The visual meshes of the package have 102 thousand triangles, its collision meshes 3 thousand.
-    """
-    folder = Path(pybullet_data.getDataPath()) / "franka_panda"
-    text = (folder / "panda.urdf").read_text()
-    text = text.replace("meshes/visual", "meshes/collision")
-    text = text.replace("package://", f"{folder.as_posix()}/")
-    for side in ("left", "right"):
-        text = _replace_link(text, f"panda_{side}finger", _finger(side))
-    text = _replace_link(text, "panda_grasptarget", "")
-    text = re.sub(r'<joint name="panda_grasptarget_hand".*?</joint>', "", text, flags=re.S)
-    text = re.sub(r"<material name=\"[^\"]*\"\s*(/>|>.*?</material>)", "", text, flags=re.S)
-    for link in re.findall(r'<link name="(panda_link\d|panda_hand)"', text):
-        color = DARK if link == "panda_hand" else _COLORS.get(link, WHITE)
-        material = f'<material name="{link}_color"><color rgba="{color}"/></material></visual>'
-        start = text.index(f'<link name="{link}"')
-        head, tail = text[:start], text[start:]
-        text = head + tail.replace("</visual>", material, 1) if "<visual>" in tail else text
-    return text.replace("</robot>", _HAND_FRAMES)
-
-
-def _replace_link(text: str, name: str, new: str) -> str:
-    return re.sub(rf'<link name="{name}">.*?</link>', lambda _: new, text, count=1, flags=re.S)
-
-
-def _finger(side: str) -> str:
-    sign = 1 if side == "left" else -1
-    shapes = []
-    for kind in ("visual", "collision"):
-        for index, (x, y, z) in enumerate((_KNUCKLE, _PAD)):
-            center = f"{sum(x) / 2} {sign * sum(y) / 2} {sum(z) / 2}"
-            size = f"{x[1] - x[0]} {y[1] - y[0]} {z[1] - z[0]}"
-            paint = (
-                f'<material name="{side}{index}"><color rgba="{(GREY, DARK)[index]}"/></material>'
-            )
-            shapes.append(
-                f'<{kind}><origin xyz="{center}"/><geometry><box size="{size}"/></geometry>'
-                f"{paint if kind == 'visual' else ''}</{kind}>"
-            )
-    return _FINGER.format(side=side, knuckle=0.01 * sign, shapes="\n".join(shapes))
 
 
 def wrap(angles: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
@@ -146,37 +74,66 @@ class Panda:
         positions = [*robot_obs[7:14], robot_obs[6] / 2, robot_obs[6] / 2]
         for joint, position in zip(self.arm + self.fingers, positions, strict=True):
             pybullet.resetJointState(self.body, joint, position, 0, physicsClientId=self.client)
-        self.gripper_action = OPEN if robot_obs[14] > 0 else CLOSE
-        position, quaternion = self.tool_pose()
-        self._position = np.array(position)
-        self._euler = np.array(pybullet.getEulerFromQuaternion(quaternion))
+        self.gripper_action = float(robot_obs[14])
+        self._hold()
 
-    def command(self, action: Float[np.ndarray, "7"]) -> None:
-        """Moves the target by one control step's relative action and sets the motors.
+    def command(self, action_type: str, action: Float[np.ndarray, "n"]) -> None:
+        """Sets the motors for one control step from what `envs.actions.read` returned.
 
-        As in CALVIN the action adds to the stored target, not to the measured pose. Unlike there,
-        the target stays within `MAX_LEAD` of the tool, so pushing against something does not have
-        to be undone afterwards.
+        Every kind of action leaves its target behind for relative ones to start from. (CALVIN's
+        own absolute and joint actions leave the old one, so that the arm jumps back.)
         """
+        self.gripper_action = float(action[-1])
+        if action_type in ("joint_abs", "joint_rel"):
+            joints = action[:7] + self._joints()[:7] if action_type == "joint_rel" else action[:7]
+            self._turn_to(joints)
+            self._hold()
+        else:
+            self._set_target(action_type, action[:-1])
+            self._reach()
+        self._drive_gripper()
+
+    def _set_target(self, action_type: str, action: Float[np.ndarray, "n"]) -> None:
+        """Moves the target of the tool's pose.
+
+        As in CALVIN a relative action adds to the stored target, not to the measured pose. Unlike
+        there, the target stays within `MAX_LEAD` of the tool, so pushing against something does not
+        have to be undone afterwards.
+        """
+        if action_type == "cartesian_abs":
+            self._position, self._euler = action[:3], action[3:6]
+            return
+        if action_type == "cartesian_abs_quat":
+            self._position = action[:3]
+            self._euler = np.array(pybullet.getEulerFromQuaternion(action[3:7].tolist()))
+            return
+        if action_type == "cartesian_rel_measured":
+            self._hold()
         position, quaternion = self.tool_pose()
         euler = np.array(pybullet.getEulerFromQuaternion(quaternion))
-        step = action[:6] * MAX_STEP
+        step = action * MAX_STEP
         lead = self._position + step[:3] - position
         self._position = position + np.clip(lead, -MAX_LEAD[:3], MAX_LEAD[:3])
         turn = wrap(self._euler + step[3:] - euler)
         self._euler = wrap(euler + np.clip(turn, -MAX_LEAD[3:], MAX_LEAD[3:]))
-        self.gripper_action = OPEN if action[6] > 0 else CLOSE
-        self._drive_arm()
-        self._drive_gripper()
 
-    def _drive_arm(self) -> None:
+    def _hold(self) -> None:
+        """Makes the pose where the tool is the target."""
+        position, quaternion = self.tool_pose()
+        self._position = np.array(position)
+        self._euler = np.array(pybullet.getEulerFromQuaternion(quaternion))
+
+    def _reach(self) -> None:
+        """Drives the joints to where the tool would be at its target."""
         solution = pybullet.calculateInverseKinematics(
             self.body, self.tool, self._position, pybullet.getQuaternionFromEuler(self._euler),
             lowerLimits=[-7] * 9, upperLimits=[7] * 9, jointRanges=[7] * 9,
             restPoses=[*INITIAL_JOINTS, 0.04, 0.04], physicsClientId=self.client,
         )  # fmt: skip
-        targets = np.clip(solution[:7], LOWER, UPPER)
-        for joint, target in zip(self.arm, targets, strict=True):
+        self._turn_to(np.array(solution[:7]))
+
+    def _turn_to(self, joints: Float[np.ndarray, "7"]) -> None:
+        for joint, target in zip(self.arm, np.clip(joints, LOWER, UPPER), strict=True):
             pybullet.setJointMotorControl2(
                 self.body, joint, pybullet.POSITION_CONTROL, targetPosition=target,
                 force=ARM_FORCE, maxVelocity=ARM_SPEED, physicsClientId=self.client,

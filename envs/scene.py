@@ -16,8 +16,6 @@ JOINTS = ("base__slide", "base__drawer", "base__button", "base__switch")  # as i
 LIGHT_LINKS = {"lightbulb": "light_link", "led": "led_link"}
 FRICTION_FORCE = 4.0  # newtons that hold a door, and that push the button back
 FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
-BUTTON_THRESHOLD = table.BUTTON_TRAVEL / 2
-SWITCH_THRESHOLD = table.SWITCH_TRAVEL / 2
 
 
 def write_urdfs(layout: table.Layout, folder: Path) -> None:
@@ -67,6 +65,7 @@ class Scene:
         self.wooden = [self.links["slide_link"], self.links["drawer_link"]]
         self.lights: dict[str, bool] = {light: False for light in LIGHTS}
         self._pressed = False
+        self._restored: dict[int, tuple[Any, Float[np.ndarray, " 6"]]] = {}
         self._set_motors()
 
     def _set_motors(self) -> None:
@@ -87,20 +86,21 @@ class Scene:
             )
         for light, value in zip(LIGHTS, scene_obs[4:6], strict=True):
             self.lights[light] = bool(value > 0.5)
-        self._pressed = self._joint("base__button") > BUTTON_THRESHOLD
+        self._pressed = self._joint("base__button") > table.BUTTON_THRESHOLD
         for body, pose in zip(self.blocks.values(), scene_obs[6:].reshape(-1, 6), strict=True):
             quaternion = pybullet.getQuaternionFromEuler(pose[3:])
             pybullet.resetBasePositionAndOrientation(
                 body, pose[:3], quaternion, physicsClientId=self.client
             )
+            self._restored[body] = self._block_pose(body), pose.copy()
 
     def update_lights(self) -> None:
         """Lets button and switch act on their lamps; called once a control step."""
-        pressed = self._joint("base__button") > BUTTON_THRESHOLD
+        pressed = self._joint("base__button") > table.BUTTON_THRESHOLD
         if pressed and not self._pressed:
             self.lights["led"] = not self.lights["led"]
         self._pressed = pressed
-        self.lights["lightbulb"] = self._joint("base__switch") > SWITCH_THRESHOLD
+        self.lights["lightbulb"] = self._joint("base__switch") > table.SWITCH_THRESHOLD
 
     def light_colors(self) -> list[tuple[int, int, tuple[float, ...]]]:
         """Body, link and present colour (red, green, blue, opacity) of every lamp."""
@@ -120,12 +120,20 @@ class Scene:
 
     def observe(self) -> Float[np.ndarray, "24"]:
         """CALVIN's scene_obs: slide, drawer, button, switch, bulb, LED, then position and Euler
-        angles of the red, the blue and the pink block."""
+        angles of the red, the blue and the pink block.
+
+        A block that has not moved since it was put somewhere is there to the last bit, which it
+        would not be after the way from Euler angles to a quaternion and back.
+        """
         values = [self._joint(name) for name in JOINTS]
         values += [float(self.lights[light]) for light in LIGHTS]
         for body in self.blocks.values():
-            position, quaternion = self._block_pose(body)
-            values += [*position, *pybullet.getEulerFromQuaternion(quaternion)]
+            pose = self._block_pose(body)
+            seen, given = self._restored.get(body, (None, None))
+            if given is not None and pose == seen:
+                values += given.tolist()
+            else:
+                values += [*pose[0], *pybullet.getEulerFromQuaternion(pose[1])]
         return np.array(values)
 
     def _block_pose(self, body: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

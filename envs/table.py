@@ -4,6 +4,7 @@ Positions, ranges and block sizes are those of CALVIN's scenes A to D (Mees et a
 and wood are our own and differ between scenes about as much as theirs do.
 """
 
+import math
 from dataclasses import dataclass
 
 Number = float | int
@@ -23,9 +24,12 @@ BLOCK_SIZES: dict[str, Vector] = {
 }
 LIGHT_OFF: Vector = (0.97, 0.97, 0.97)
 LIGHT_ON: dict[str, Vector] = {"lightbulb": (1.0, 0.90, 0.0), "led": (0.1, 1.0, 0.15)}
+SWITCH_CENTER: tuple[float, float] = (0.0385, 0.5165)  # y, z of the lever when it is down
+SWITCH_AXIS: Vector = (0.0, 0.5, math.sqrt(0.75))  # up the console, which leans back by 30 degrees
 SWITCH_TRAVEL = 0.088
 DRAWER_TRAVEL = 0.22
 BUTTON_TRAVEL = 0.02
+BUTTON_THRESHOLD, SWITCH_THRESHOLD = BUTTON_TRAVEL / 2, SWITCH_TRAVEL / 2  # where lamps change
 
 
 @dataclass(frozen=True)

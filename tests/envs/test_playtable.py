@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from envs.options import RENDERERS
 from envs.playtable import PlayTable
-from envs.trials import HOME, initial_state, sample_scene
+from envs.trials import HOME, initial_state
 from episodes.errors import UserError
 
 STILL = np.array([0, 0, 0, 0, 0, 0, 1.0])
@@ -78,17 +79,98 @@ def test_observation_contract():
     env.close()
 
 
-def test_gymnasium_accepts_the_environment():
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"scene": "B", "depth": True, "cameras": {"rgb_static": 16, "rgb_gripper": 16}}],
+)
+def test_gymnasium_accepts_the_environment(arguments):
+    env = gymnasium.make("firsthand/PlayTable-v0", **arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        cameras = {"rgb_static": 16, "rgb_gripper": 16}
-        check_env(PlayTable(cameras=cameras, depth=True), skip_render_check=True)
+        check_env(env.unwrapped)
+    env.close()
+
+
+@pytest.mark.parametrize("scene", ["A", "D"])
+def test_depth_is_what_pybullet_measures(scene):
+    """Where both renderers see the same body, away from edges; metres along the optical axis."""
+    sizes = {"rgb_static": 100, "rgb_gripper": 84}
+    worlds = [PlayTable(scene, renderer=name, cameras=sizes, depth=True) for name in RENDERERS]
+    _, scene_obs = initial_state("lift_red_block_table", 0, 0)
+    options = {"robot_obs": HOME, "scene_obs": scene_obs}
+    raster, tiny = (world.reset(options=options)[0]["depth_obs"] for world in worlds)
+    bodies = [world.look(sizes) for world in worlds]
+    for camera, far in (("static", 10.0), ("gripper", 2.0)):
+        ours, theirs = raster[f"depth_{camera}"], tiny[f"depth_{camera}"]
+        assert ours.dtype == theirs.dtype == np.float32
+        seen = [looks[f"rgb_{camera}"].segmentation for looks in bodies]
+        same = seen[0] == seen[1]
+        assert same.mean() > 0.97
+        difference = np.abs(ours - theirs)[same]
+        assert np.median(difference) < 5e-4
+        assert np.quantile(difference, 0.95) < 5e-3
+        assert (ours > 0.01).all()
+        assert (ours <= far).all()
+    for world in worlds:
+        world.close()
+
+
+def test_nothing_is_drawn_until_somebody_looks(world, monkeypatch):
+    from envs.view import View
+
+    drawn = []
+    picture = View.picture
+    monkeypatch.setattr(
+        View,
+        "picture",
+        lambda self, camera, *rest: drawn.append(camera) or picture(self, camera, *rest),
+    )
+    restore(world)
+    world.step(STILL)
+    assert drawn == []
+    seen = world.look({"rgb_gripper": 20})
+    assert drawn == ["rgb_gripper"]
+    assert seen["rgb_gripper"].rgb.shape == (20, 20, 3)
+    assert world.render().shape == (200, 200, 3)
+    always = PlayTable(cameras={"rgb_gripper": 20})
+    restore(always)
+    observation, *_ = always.step(STILL)
+    np.testing.assert_array_equal(observation["rgb_obs"]["rgb_gripper"], seen["rgb_gripper"].rgb)
+    always.close()
+    with pytest.raises(UserError, match="rgb_left"):
+        world.look({"rgb_left": 20})
+
+
+def test_info_has_calvins_structure(world):
+    _, info = restore(world, scene={4: 1, 3: 0.088, 5: 1})
+    robot, scene = info["robot_info"], info["scene_info"]
+    assert set(robot) == {
+        "tcp_pos", "tcp_orn", "gripper_opening_width", "arm_joint_states", "gripper_action", "uid",
+        "contacts",
+    }  # fmt: skip
+    assert set(scene) == {
+        "fixed_objects", "movable_objects", "doors", "buttons", "switches", "lights",
+    }  # fmt: skip
+    for block in scene["movable_objects"].values():
+        assert set(block) == {
+            "current_pos", "current_orn", "current_lin_vel", "current_ang_vel", "contacts", "uid",
+        }  # fmt: skip
+        assert [len(block[key]) for key in ("current_pos", "current_orn")] == [3, 4]
+        assert {contact[2] for contact in block["contacts"]} == {world.scene.table}
+    lying = {contact[4] for contact in scene["movable_objects"]["block_red"]["contacts"]}
+    assert lying == {-1}
+    assert set(scene["doors"]) == {"base__slide", "base__drawer"}
+    assert scene["switches"]["base__switch"] == {"joint_state": 0.088, "logical_state": 1}
+    assert scene["buttons"]["base__button"] == {"joint_state": 0.0, "logical_state": 1}
+    assert scene["lights"] == {"lightbulb": {"logical_state": 1}, "led": {"logical_state": 1}}
+    assert robot["contacts"] == ()
+    assert robot["gripper_action"] == 1
 
 
 def test_without_cameras_the_pictures_are_empty_but_present():
     env = gymnasium.make("firsthand/PlayTable-v0", cameras={})
     observation, _ = env.reset(seed=0)
-    assert observation["rgb_obs"] == observation["depth_obs"] == {}
+    assert observation["rgb_obs"] == {}
     assert env.observation_space.contains(observation)
     env.close()
 
@@ -98,17 +180,32 @@ def test_the_arm_starts_where_calvins_does(world):
     np.testing.assert_allclose(observation["robot_obs"][:7], HOME[:7], atol=1e-4)
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_reset_restores_a_state_exactly(world, index):
+@pytest.mark.parametrize("index", range(4))
+def test_reset_restores_a_state_to_the_last_bit(world, index):
+    """Whatever the arm holds, the lamps show or the blocks lean on: all 39 numbers."""
     rng = np.random.default_rng(index)
-    world.reset(options={"robot_obs": HOME, "scene_obs": sample_scene(rng)})
-    for _ in range(20):
-        observation, *_ = world.step(np.append(rng.uniform(-1, 1, 6), -1.0))
+    _, scene_obs = initial_state("lift_red_block_table", index, 0)
+    scene_obs[3:6] = 0.088 * (index % 2), index % 2, index // 2
+    world.reset(options={"robot_obs": HOME, "scene_obs": scene_obs})
+    action = np.zeros(7)
+    for _ in range(50):
+        action = 0.8 * action + 0.4 * rng.normal(size=7) - np.array([0, 0, 0.1, 0, 0, 0, 0])
+        observation, *_ = world.step(np.append(action[:6], (-1.0) ** index))
     states = {key: observation[key] for key in ("robot_obs", "scene_obs")}
-    again, _ = world.reset(options=states)
+    world.reset(seed=1)
+    again, info = world.reset(options=states)
     for key, value in states.items():
-        np.testing.assert_allclose(again[key], value, atol=1e-12)
-    assert again["robot_obs"][14] == -1.0
+        assert again[key].tobytes() == value.tobytes()
+    assert again["robot_obs"][14] == info["robot_info"]["gripper_action"] == (-1.0) ** index
+    assert info["scene_info"]["lights"]["led"]["logical_state"] == index // 2
+
+
+def test_a_button_that_is_held_down_does_not_toggle_again(world):
+    for led in (0, 1):
+        observation, _ = restore(world, scene={2: 0.018, 5: led})
+        assert observation["scene_obs"][2] == 0.018
+        observation, *_ = world.step(STILL)
+        assert observation["scene_obs"][5] == led
 
 
 def test_same_reset_and_actions_give_the_same_bits_in_two_processes():
@@ -186,6 +283,15 @@ def test_bad_actions_are_named(world, action, message):
         ({"robot_obs": HOME[:7]}, r"robot_obs must have shape \(15,\)"),
         ({"scene_obs": np.full(24, np.inf)}, "scene_obs must be finite"),
         ({"task": "make_coffee"}, "make_coffee"),
+        ({"task": ["open_drawer"]}, "open_drawer"),
+        ({"instruction": 3}, "string"),
+        (["robot_obs"], "dictionary"),
+        ({"robot_obs": np.append(HOME[:14], 0.5)}, r"robot_obs\[14\] \(gripper action\)"),
+        ({"robot_obs": np.append(np.full(14, 9.0), 1)}, r"robot_obs\[0\] \(tool x\) is 9"),
+        ({"scene_obs": np.full(24, 0.5)}, r"scene_obs\[0\] \(slide\) is 0.5, outside"),
+        ({"scene_obs": np.append([0, 0, 0, 0, 0.5], np.zeros(19))}, r"\(bulb\) must be 0 or 1"),
+        ({"scene_obs": np.append([0, 0, 0, 0.088], np.zeros(20))}, "switch"),
+        ({"scene_obs": np.append(np.zeros(23), 7)}, r"\(block_pink yaw\)"),
     ],
 )
 def test_bad_reset_options_are_named(world, options, message):
@@ -206,6 +312,17 @@ def test_bad_reset_options_are_named(world, options, message):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
         PlayTable(**arguments)
+
+
+def test_a_world_must_be_reset_first_and_not_be_closed(world):
+    for call in (lambda: world.step(STILL), world.render, world.look):
+        with pytest.raises(gymnasium.error.ResetNeeded):
+            call()
+    world.reset(seed=0)
+    world.close()
+    for call in (lambda: world.step(STILL), world.reset, world.render):
+        with pytest.raises(gymnasium.error.ClosedEnvironmentError):
+            call()
 
 
 def test_joint_ranges_are_calvins(world):

@@ -1,0 +1,93 @@
+"""What a world can be asked for: its constructor's arguments and its reset's options, checked."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from envs import table
+from envs.tasks import TASKS
+from episodes.errors import UserError
+
+CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gripper": 84})
+FAR = {"rgb_static": 10.0, "rgb_gripper": 2.0}  # metres, beyond which a camera sees nothing
+LARGEST_PICTURE = 4096  # pixels an edge
+RENDERERS = ("raster", "tiny")
+RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
+
+
+def check_arguments(
+    scene: Any, renderer: Any, cameras: Mapping[str, int], action_repeat: int
+) -> None:
+    """Checks what every world's constructor takes.
+
+    Raises:
+        UserError: an argument is not one of those there are, or out of range.
+    """
+    if not isinstance(scene, str) or scene not in table.LAYOUTS:
+        raise UserError(f"scene must be one of {sorted(table.LAYOUTS)}, not {scene!r}")
+    if renderer not in RENDERERS:
+        raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")
+    check_cameras(cameras)
+    if action_repeat < 1:
+        raise UserError(f"action_repeat must be 1 or more, not {action_repeat}")
+
+
+def check_cameras(cameras: Mapping[str, int]) -> None:
+    """Checks the names and sizes of cameras.
+
+    Raises:
+        UserError: there is no such camera, or its size is out of range.
+    """
+    if unknown := set(cameras) - set(CAMERAS_CALVIN):
+        raise UserError(f"cameras must be among {list(CAMERAS_CALVIN)}, not {sorted(unknown)}")
+    if wrong := {name: size for name, size in cameras.items() if not 1 <= size <= LARGEST_PICTURE}:
+        raise UserError(f"a camera's size must be 1 to {LARGEST_PICTURE} pixels, not {wrong}")
+
+
+def check_options(options: Any) -> dict[str, Any]:
+    """A reset's options as a new dictionary; the states in it are left for the world to read.
+
+    Raises:
+        UserError: they are no mapping, one is unknown, or the task or instruction is none.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise UserError(f"reset options must be a dictionary, not {type(options).__name__}")
+    if unknown := [key for key in options if key not in RESET_OPTIONS]:
+        raise UserError(f"unknown reset options {unknown}; known: {sorted(RESET_OPTIONS)}")
+    check_task(options.get("task"), options.get("instruction", ""))
+    return dict(options)
+
+
+def check_task(task: Any, instruction: Any) -> None:
+    """Checks a task's name (or None for no task) and the sentence that goes with it.
+
+    Raises:
+        UserError: there is no such task, or the sentence is no string.
+    """
+    if task is not None and not (isinstance(task, str) and task in TASKS):
+        raise UserError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+    if not isinstance(instruction, str):
+        raise UserError(f"an instruction must be a string, not {type(instruction).__name__}")
+
+
+def observation_space(cameras: Mapping[str, int], depth: bool) -> spaces.Space[dict[str, Any]]:
+    """The space of a world's observations; `depth_obs` is in it only with `depth`."""
+    parts: dict[str, spaces.Space[Any]] = {
+        "rgb_obs": spaces.Dict({
+            name: spaces.Box(0, 255, (size, size, 3), np.uint8) for name, size in cameras.items()
+        })
+    }  # fmt: skip
+    if depth:
+        parts["depth_obs"] = spaces.Dict({
+            name.replace("rgb", "depth"): spaces.Box(0.0, FAR[name], (size, size), np.float32)
+            for name, size in cameras.items()
+        })  # fmt: skip
+    # Generous bounds: an arm joint turns less than once, and nothing leaves a 20 m room.
+    for name, size in (("robot_obs", 15), ("scene_obs", 24)):
+        parts[name] = spaces.Box(-20.0, 20.0, (size,), np.float64)
+    return spaces.Dict(parts)

@@ -1,0 +1,70 @@
+"""Several PlayTables beside each other, in one process and in many, act as each would alone."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import envs  # noqa: F401 - registers the environment
+from envs.playtable import PlayTable
+
+CAMERAS = {"rgb_static": 24, "rgb_gripper": 16}
+STEPS = 12
+
+
+def alone(scene, seed, actions):
+    """Every observation of one world on its own."""
+    env = PlayTable(scene, cameras=CAMERAS, depth=True)
+    seen = [env.reset(seed=seed)[0]]
+    seen += [env.step(action)[0] for action in actions]
+    env.close()
+    return seen
+
+
+def flat(observation, index: Any = ...):
+    """All arrays of an observation by name; of one world of several where an index is given."""
+    return {
+        f"{name}/{camera}": value[index]
+        for name, part in observation.items()
+        for camera, value in (part.items() if isinstance(part, dict) else [("", part)])
+    }
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_vector_of_worlds_does_what_each_does_alone(mode):
+    kwargs = {"context": "spawn"} if mode == "async" else {}
+    worlds = gymnasium.make_vec(
+        "firsthand/PlayTable-v0", num_envs=2, vectorization_mode=mode, vector_kwargs=kwargs,
+        cameras=CAMERAS, depth=True,
+    )  # fmt: skip
+    actions = np.random.default_rng(0).uniform(-1, 1, (STEPS, 2, 7))
+    seen = [worlds.reset(seed=[3, 4])[0]]
+    for action in actions:
+        observation, reward, terminated, truncated, info = worlds.step(action)
+        seen.append(observation)
+    worlds.close()
+    assert not np.any([reward, terminated, truncated])
+    assert list(info["instruction"]) == ["", ""]
+    for index, seed in enumerate((3, 4)):
+        for together, single in zip(seen, alone("D", seed, actions[:, index]), strict=True):
+            expected, got = flat(single), flat(together, index)
+            assert expected.keys() == got.keys()
+            for name, value in expected.items():
+                np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+def test_worlds_of_different_scenes_take_turns_in_one_process():
+    actions = np.random.default_rng(1).uniform(-1, 1, (STEPS, 7))
+    expected = {scene: alone(scene, 5, actions) for scene in "ABCD"}
+    worlds = {scene: PlayTable(scene, cameras=CAMERAS, depth=True) for scene in "ABCD"}
+    seen = {scene: [world.reset(seed=5)[0]] for scene, world in worlds.items()}
+    for action in actions:
+        for scene, world in worlds.items():
+            seen[scene].append(world.step(action)[0])
+    for scene, world in worlds.items():
+        for mine, its in zip(seen[scene], expected[scene], strict=True):
+            for name, value in flat(its).items():
+                np.testing.assert_array_equal(flat(mine)[name], value, err_msg=f"{scene} {name}")
+        world.close()
+    worlds["A"].close()

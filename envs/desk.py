@@ -114,9 +114,9 @@ def _cabinet(layout: Layout) -> list[Part]:
     half = (right - left) / 2
     return [
         box("base_link", (-x, x), (y - 0.012, y), (TABLE_TOP, HEIGHT), finish.body),
-        box("base_link", (left - 0.012, left), (0.03, y - 0.012), (TABLE_TOP, 0.60), finish.front),
+        box("base_link", (left - 0.012, left), (0.03, y - 0.012), (TABLE_TOP, 0.50), finish.front),
         box(
-            "base_link", (right, right + 0.012), (0.03, y - 0.012), (TABLE_TOP, 0.60), finish.front
+            "base_link", (right, right + 0.012), (0.03, y - 0.012), (TABLE_TOP, 0.50), finish.front
         ),
         box("plank_link", (-half, half), (0.03, y - 0.012), (-0.015, 0), finish.inside),
     ]

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 Scene = Literal["A", "B", "C", "D"]
 Renderer = Literal["raster", "tiny"]
@@ -19,10 +19,15 @@ class PlayTableWorld:
     Attributes:
         scene: which of CALVIN's four desks.
         renderer: "raster" (own, fast) or "tiny" (PyBullet's).
+        guard: whether a task must stay done for a moment, so that a bounce is no success; false
+            counts as CALVIN does.
     """
+
+    alone: ClassVar[bool] = False  # whether there can be only one in a process
 
     scene: Scene = "D"
     renderer: Renderer = "raster"
+    guard: bool = True
 
     def make(self, cameras: Mapping[str, int], action_repeat: int = 1, depth: bool = False) -> Any:
         """The gymnasium environment.
@@ -37,11 +42,16 @@ class PlayTableWorld:
         """
         from envs.playtable import PlayTable
 
-        return PlayTable(self.scene, self.renderer, cameras, action_repeat, depth)
+        return PlayTable(self.scene, self.renderer, cameras, action_repeat, depth, guard=self.guard)
 
     def describe(self) -> dict[str, Any]:
         """What results depend on, ready for JSON; results of other worlds are not mixed with it."""
-        return {"world": "PlayTable", "scene": self.scene, "renderer": self.renderer}
+        return {
+            "world": "PlayTable",
+            "scene": self.scene,
+            "renderer": self.renderer,
+            "guard": self.guard,
+        }
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,16 @@ class CalvinWorld:
         scene: which of the four desks.
         renderer: "tiny" (PyBullet's, as the original does without a GPU) or "raster" (own, fast).
         light_robot: whether to draw the arm by its collision meshes, 30 times fewer triangles.
+        guard: as PlayTable's; false, CALVIN's own way, for numbers to compare with published ones.
     """
+
+    alone: ClassVar[bool] = True
 
     root: Path
     scene: Scene = "D"
     renderer: Renderer = "tiny"
     light_robot: bool = False
+    guard: bool = False
 
     def make(self, cameras: Mapping[str, int], action_repeat: int = 1, depth: bool = False) -> Any:
         """See `PlayTableWorld.make`. There can be one such environment a process.
@@ -69,8 +83,9 @@ class CalvinWorld:
         from envs.calvin import Calvin
 
         return Calvin(
-            self.root, self.scene, self.renderer, cameras, action_repeat, depth, self.light_robot
-        )
+            self.root, self.scene, self.renderer, cameras, action_repeat, depth,
+            light_robot=self.light_robot, guard=self.guard,
+        )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
         """See `PlayTableWorld.describe`. The revision stands for the checkout, wherever it lies.
@@ -86,6 +101,7 @@ class CalvinWorld:
             "scene": self.scene,
             "renderer": self.renderer,
             "light_robot": self.light_robot,
+            "guard": self.guard,
             "revision": checkout.revision,
             "warnings": list(checkout.warnings),
         }

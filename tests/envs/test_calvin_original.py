@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from envs.bullet import pybullet
-from envs.playtable import CAMERAS_CALVIN, PlayTable
+from envs.options import CAMERAS_CALVIN
+from envs.playtable import PlayTable
+from envs.table import LAYOUTS
 from envs.tasks import block_slice
 from envs.trials import HOME, generator, sample_scene
 from envs.worlds import CalvinWorld
@@ -50,7 +52,10 @@ def make(root: Path) -> Iterator[Make]:
 def _start(scene: str = "D", gripper: float = 1.0) -> dict[str, Any]:
     robot_obs = HOME.copy()
     robot_obs[14] = gripper
-    return {"robot_obs": robot_obs, "scene_obs": sample_scene(generator(3, "scene", scene, 0))}
+    return {
+        "robot_obs": robot_obs,
+        "scene_obs": sample_scene(generator(3, "scene", scene, 0), LAYOUTS[scene]),
+    }
 
 
 def _roll(env: Any, steps: int = 20) -> np.ndarray:
@@ -100,10 +105,10 @@ def test_a_light_arm_moves_bit_for_bit_as_the_full_one(make: Make) -> None:
 
 @pytest.mark.parametrize("scene", ["A", "B", "C", "D"])
 def test_blocks_lie_where_they_were_put_and_are_as_large_as_ours(make: Make, scene: str) -> None:
-    start, theirs = _start(), make(scene)
+    start, theirs = _start(scene), make(scene)
     ours = PlayTable(scene, cameras={})
     sizes = []
-    for env, client in ((ours, ours._client), (theirs, theirs._simulator.cid)):
+    for env, client in ((ours, ours._client), (theirs, theirs._client)):
         _, info = env.reset(options=start)
         for name, block in info["scene_info"]["movable_objects"].items():
             put = start["scene_obs"][block_slice(name)][:3]
@@ -132,7 +137,7 @@ def _shape(value: Any, key: str = "") -> Any:
 def test_tiny_pictures_are_the_originals_own(make: Make) -> None:
     env = make(cameras=CAMERAS_CALVIN)
     observation, _ = env.reset(options=_start())
-    for name, camera in env._cameras.items():
+    for name, camera in env._view.cameras.items():
         np.testing.assert_array_equal(observation["rgb_obs"][name], camera.render()[0])
     assert observation["rgb_obs"]["rgb_static"].shape == (200, 200, 3)
     assert observation["rgb_obs"]["rgb_gripper"].shape == (84, 84, 3)

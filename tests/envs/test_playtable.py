@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 from envs.options import RENDERERS
 from envs.playtable import PlayTable
+from envs.tasks import STEADY_STEPS
 from envs.trials import HOME, initial_state
 from episodes.errors import UserError
 
@@ -392,7 +393,9 @@ def test_success_ends_the_episode_and_the_sentence_travels_along(world):
     assert not terminated
     assert not info["is_success"]
     _press(world, "base__button", 0.02)
-    _, reward, terminated, truncated, info = world.step(STILL)
+    for _ in range(STEADY_STEPS):
+        assert not terminated
+        _, reward, terminated, truncated, info = world.step(STILL)
     assert terminated
     assert reward == 1.0
     assert not truncated

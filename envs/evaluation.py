@@ -12,87 +12,42 @@ where <kind> is `tasks` or `chains`.
 """
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from envs import workers
-from envs.chains import OFFICIAL, Chain, all_chains
+from envs import seats, workers
+from envs.chains import Chain, all_chains
 from envs.chains_layout import initial_layout
-from envs.instructions import Wording, choose
+from envs.evaluation_config import CAMERAS_CALVIN, EvaluationConfig
+from envs.films import assign, choose_videos
+from envs.instructions import choose
 from envs.results import Record, ResultLog, versions, write_text
-from envs.rollout import Assignment, Examiner, PolicyFactory, Trial
+from envs.rollout import (
+    Assignment,
+    BatchedPolicy,
+    EvaluatedPolicy,
+    Examiner,
+    Pace,
+    PolicyFactory,
+    Trial,
+)
 from envs.summary import ChainResults, TaskResults
 from envs.table import LAYOUTS
-from envs.tasks import TASKS
 from envs.trials import generator, initial_state
-from episodes.errors import UserError
 
-CAMERAS_CALVIN: Mapping[str, int] = {"rgb_static": 200, "rgb_gripper": 84}
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """How a policy is evaluated.
-
-    Attributes:
-        tasks: which single tasks.
-        trials: of each single task.
-        chains: how many chains of five instructions, the first of CALVIN's thousand.
-        steps: control steps (1/30 s) allowed for each instruction.
-        seed: of single tasks' layouts, and of sentences.
-        instructions: "held_out" sentences, or those of "training".
-        policy: what is evaluated, in words: kept with the results, which are never mixed with
-            those of another.
-        scene: the world's layout.
-        renderer: what draws the pictures.
-        cameras: edge in pixels of every camera's picture; {} for a policy that does not look.
-        action_repeat: control steps an action lasts; None goes by the policy's `control_hz`.
-        workers: processes, one environment and one policy each; 0 uses this one.
-        success_videos: how many successes of every task (or of all chains) are kept as videos.
-        failure_videos: the same for failures.
-
-    Raises:
-        UserError: a value is out of range or a name unknown.
-    """
-
-    tasks: tuple[str, ...] = tuple(TASKS)
-    trials: int = 10
-    chains: int = 100
-    steps: int = 360
-    seed: int = 0
-    instructions: Wording = "held_out"
-    policy: str = ""
-    scene: str = "D"
-    renderer: str = "raster"
-    cameras: Mapping[str, int] = field(default_factory=lambda: dict(CAMERAS_CALVIN))
-    action_repeat: int | None = None
-    workers: int = 2
-    success_videos: int = 1
-    failure_videos: int = 1
-
-    def __post_init__(self) -> None:
-        if unknown := [task for task in self.tasks if task not in TASKS]:
-            raise UserError(f"unknown task {unknown[0]!r}; there are {', '.join(TASKS)}")
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise UserError(f"tasks must name one task or more, each once, not {self.tasks}")
-        if self.instructions not in ("held_out", "training"):
-            raise UserError(f"instructions must be held_out or training, not {self.instructions!r}")
-        for name in ("trials", "chains", "steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("seed", "workers", "success_videos", "failure_videos"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        if self.chains > OFFICIAL:
-            raise UserError(f"chains must be at most {OFFICIAL}, CALVIN's own, not {self.chains}")
-        if self.action_repeat is not None and not 1 <= self.action_repeat <= self.steps:
-            raise UserError(f"action_repeat must be 1 to steps={self.steps}: {self.action_repeat}")
+__all__ = [
+    "CAMERAS_CALVIN",
+    "EvaluationConfig",
+    "evaluate_chains",
+    "evaluate_tasks",
+    "make_world",
+    "task_trial",
+]
 
 
 def evaluate_tasks(
@@ -101,7 +56,8 @@ def evaluate_tasks(
     """Single tasks, each `config.trials` times from random layouts.
 
     Args:
-        factory: makes the policy, once in every worker, where it is sent by pickle.
+        factory: makes the policy. One that is batched acts in this process, for all worlds at once;
+            any other is made in every worker, where the factory is sent by pickle.
         out: folder of the results.
         resume: continue the evaluation whose results are there.
 
@@ -137,15 +93,18 @@ def evaluate_chains(
 
 def task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> Trial:
     """The `number`-th trial of a task; `index` is its place in the records."""
+    assert config.instructions is not None
     rng = generator(config.seed, "evaluation", f"{task} in words", number)
     sentence = choose(task, config.instructions, rng)
-    return Trial(index, task, (task,), (sentence,), *initial_state(task, number, config.seed))
+    layout = initial_state(task, number, config.seed, "evaluation", config.env.scene)
+    return Trial(index, task, (task,), (sentence,), *layout)
 
 
 def _chain_trial(config: EvaluationConfig, chain: Chain) -> Trial:
+    assert config.instructions is not None
     rng = generator(config.seed, "evaluation", "chain in words", chain.index)
     sentences = tuple(choose(task, config.instructions, rng) for task in chain.tasks)
-    layout = initial_layout(chain.initial, LAYOUTS[config.scene])
+    layout = initial_layout(chain.initial, LAYOUTS[config.env.scene])
     return Trial(chain.index, "chain", chain.tasks, sentences, *layout)
 
 
@@ -158,76 +117,77 @@ def _evaluate(
     resume: bool,
 ) -> tuple[Record, ...]:
     """Run what has not been run yet; returns all records in order."""
-    make = partial(
-        Examiner, factory, partial(make_world, config), config.steps, config.action_repeat
-    )
+    described = _described(config)
     with ResultLog(out, kind, _circumstances(kind, config), resume) as log, _progress() as progress:
-        todo = iter([trial for trial in trials if trial.index not in log.records])
         bar = progress.add_task(kind, total=len(trials), completed=len(log.records), solved="")
 
-        def next_job() -> Assignment | None:
-            trial = next(todo, None)
-            return trial and _assign(trial, kind, log.records, config, out)
+        def film(trial: Trial) -> Assignment:
+            return assign(trial, kind, log.records, config, out)
 
-        for assignment, outcome in workers.run(make, next_job, config.workers):
-            record = {"seed": config.seed, "renderer": config.renderer} | outcome
+        for assignment, outcome in _played(trials, log.records, film, factory, config):
+            if assignment.trial.index in log.records:
+                continue  # it was played again for the company of the others in its round
+            record = {"seed": config.seed, **described} | outcome
             log.append(record | {"instructions": list(assignment.trial.instructions)})
             solved = sum(r["solved"] for r in log.records.values()) / len(log.records)
             progress.update(bar, advance=1, solved=f"{solved:.2f} solved on average")
-        _choose_videos(kind, log.records, config, out)
+        choose_videos(kind, log.records, config, out)
         return log.finish()
+
+
+def _played(
+    trials: Sequence[Trial],
+    done: dict[int, Record],
+    film: Callable[[Trial], Assignment],
+    factory: PolicyFactory,
+    config: EvaluationConfig,
+) -> Iterator[tuple[Assignment, Record]]:
+    """Trials with their records, as they end: those not done yet, and perhaps some others."""
+    if all(trial.index in done for trial in trials):
+        return iter(())
+    policy = factory()
+    make = partial(make_world, config)
+    if not isinstance(policy, BatchedPolicy):
+        todo = (film(trial) for trial in trials if trial.index not in done)
+        here: Any = _Given(policy) if config.workers == 0 else factory
+        examiner = partial(Examiner, here, make, config.steps, config.action_repeat)
+        return workers.run(examiner, lambda: next(todo, None), config.workers)
+    rounds = (trials[i : i + config.seats] for i in range(0, len(trials), config.seats))
+    todo = (
+        [film(trial) if trial.index not in done else Assignment(trial, None, None) for trial in row]
+        for row in rounds
+        if any(trial.index not in done for trial in row)
+    )
+    pace = Pace.of(policy, config.steps, config.action_repeat)
+    picture_bytes = sum(3 * size * size for size in config.cameras.values())
+    return seats.play(
+        policy, make, pace, todo, config.workers, config.seats, picture_bytes, config.env.alone
+    )
+
+
+class _Given:
+    """A factory of what was made already."""
+
+    def __init__(self, policy: EvaluatedPolicy) -> None:
+        self._policy = policy
+
+    def __call__(self) -> EvaluatedPolicy:
+        return self._policy
 
 
 def make_world(config: EvaluationConfig, action_repeat: int) -> Any:
     """The environment that a configuration describes."""
-    from envs.playtable import PlayTable  # here, so that reading a configuration needs no physics
-
-    return PlayTable(config.scene, config.renderer, config.cameras, action_repeat)
+    return config.env.make(config.cameras, action_repeat)
 
 
-def _assign(
-    trial: Trial, kind: str, records: Mapping[int, Record], config: EvaluationConfig, out: Path
-) -> Assignment:
-    """Film a trial unless enough of those before it have made sure that no video will be kept."""
-    before = Counter(
-        record["success"]
-        for record in records.values()
-        if record["group"] == trial.group and record["index"] < trial.index
-    )
-    name = f"{kind}-{trial.index:05d}-{trial.group}"
-    film = bool(config.cameras)
-    return Assignment(
-        trial,
-        out / "videos" / f"{name}-success.mp4"
-        if film and before[True] < config.success_videos
-        else None,
-        out / "videos" / f"{name}-failure.mp4"
-        if film and before[False] < config.failure_videos
-        else None,
-    )
-
-
-def _choose_videos(
-    kind: str, records: dict[int, Record], config: EvaluationConfig, out: Path
-) -> None:
-    """Keep the videos of the first successes and failures of every group, and no others."""
-    wanted = {True: config.success_videos, False: config.failure_videos}
-    count: Counter[tuple[str, bool]] = Counter()
-    for index in sorted(records):
-        record = records[index]
-        outcome = (record["group"], record["success"])
-        count[outcome] += 1
-        if count[outcome] > wanted[record["success"]]:
-            records[index] = record | {"video": None}
-    kept = {record["video"] for record in records.values()}
-    for path in (out / "videos").glob(f"{kind}-*.mp4*"):
-        if f"videos/{path.name}" not in kept:
-            path.unlink()
+def _described(config: EvaluationConfig) -> dict[str, Any]:
+    return {"setting": config.setting, **config.env.describe()}
 
 
 def _circumstances(kind: str, config: EvaluationConfig) -> dict[str, Any]:
     """All that results depend on."""
     settings = {name: value for name, value in asdict(config).items() if name != "workers"}
+    settings["env"] = config.env.describe()
     settings.pop({"tasks": "chains", "chains": "trials"}[kind])
     if kind == "chains":
         settings.pop("tasks")
@@ -244,9 +204,10 @@ def _summarise(
 
 def _footnote(config: EvaluationConfig, records: Sequence[Record]) -> str:
     rates = sorted({record["control_hz"] for record in records})
+    world = ", ".join(f"{name} {value}" for name, value in _described(config).items() if value)
     return (
-        f"\nScene {config.scene}, renderer {config.renderer}, seed {config.seed}, "
-        f"{config.instructions.replace('_', '-')} sentences, {config.steps} steps an instruction, "
+        f"\n{world}, seed {config.seed}, {config.instructions} sentences, "
+        f"{config.steps} steps an instruction, "
         f"policy at {', '.join(f'{rate:g}' for rate in rates)} Hz. "
         f"{', '.join(f'{name} {number}' for name, number in versions().items())}.\n"
     )

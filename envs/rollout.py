@@ -1,6 +1,7 @@
-"""One policy in one world: a trial from its starting layout to its last instruction."""
+"""Trials: from their starting layout, through one instruction after another, to a record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -8,7 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from envs.video import compose, write_video
+from envs.results import Record
+from envs.video import VideoWriter, compose
 
 CONTROL_HZ = 30  # control steps a second, the unit in which trials are limited
 
@@ -29,7 +31,30 @@ class EvaluatedPolicy(Protocol):
         ...
 
 
-PolicyFactory = Callable[[], EvaluatedPolicy]
+@runtime_checkable
+class BatchedActor(Protocol):
+    """Acts in several worlds at once, each at a seat of its own."""
+
+    def reset(self, seat: int, instruction: str) -> None:
+        """Forget everything about this seat; act there on this sentence from now on."""
+        ...
+
+    def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
+        """The relative action, (7,), for every seat that shows an observation."""
+        ...
+
+
+@runtime_checkable
+class BatchedPolicy(Protocol):
+    """What acts in many worlds with one set of weights. The attributes are as for
+    `EvaluatedPolicy`."""
+
+    def actor(self, seats: int) -> BatchedActor:
+        """Somebody who knows nothing yet and serves the seats 0 to `seats` - 1."""
+        ...
+
+
+PolicyFactory = Callable[[], EvaluatedPolicy | BatchedPolicy]
 
 
 @dataclass(frozen=True)
@@ -60,6 +85,36 @@ class Assignment:
         return str(self.trial)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """What a trial allows and shows.
+
+    Attributes:
+        steps: control steps allowed for each instruction.
+        action_repeat: control steps an action lasts.
+        privileged: whether observations also hold `info` and `task`.
+    """
+
+    steps: int
+    action_repeat: int
+    privileged: bool = False
+
+    @classmethod
+    def of(cls, policy: Any, steps: int, action_repeat: int | None = None) -> "Pace":
+        """What a policy asks for; `action_repeat` overrules its `control_hz`."""
+        wanted = max(1, round(CONTROL_HZ / getattr(policy, "control_hz", CONTROL_HZ)))
+        return cls(steps, action_repeat or wanted, getattr(policy, "privileged", False))
+
+
+@dataclass(frozen=True)
+class Question:
+    """An observation to be answered with an action. `instruction` is the sentence to follow if it
+    is a new one, None as long as the last one holds."""
+
+    observation: dict[str, Any]
+    instruction: str | None
+
+
 class Examiner:
     """Runs trials; holds one environment and one policy for all of them.
 
@@ -72,80 +127,85 @@ class Examiner:
 
     def __init__(
         self,
-        factory: PolicyFactory,
+        factory: Callable[[], EvaluatedPolicy],
         make_env: Callable[[int], Any],
         steps: int,
         action_repeat: int | None = None,
     ) -> None:
         self._policy = factory()
-        self.action_repeat = action_repeat or action_repeat_of(self._policy)
-        self._env = make_env(self.action_repeat)
-        self._privileged = getattr(self._policy, "privileged", False)
-        self._actions = steps // self.action_repeat
-        self._pictures: list[np.ndarray] | None = None
+        self._pace = Pace.of(self._policy, steps, action_repeat)
+        self._env = make_env(self._pace.action_repeat)
 
-    def __call__(self, assignment: Assignment) -> dict[str, Any]:
+    def __call__(self, assignment: Assignment) -> Record:
         """Run a trial; returns its record, ready for JSON."""
-        trial = assignment.trial
-        watched = assignment.success_video or assignment.failure_video
-        self._pictures = [] if watched else None
-        subtasks = self._run(trial)
-        success = len(subtasks) == len(trial.tasks) and subtasks[-1]["success"]
-        video = assignment.success_video if success else assignment.failure_video
-        if video and self._pictures:
-            write_video(video, self._pictures, CONTROL_HZ / self.action_repeat)
-        return {
-            "index": trial.index,
-            "group": trial.group,
-            "success": success,
-            "solved": sum(subtask["success"] for subtask in subtasks),
-            "subtasks": subtasks,
-            "control_hz": CONTROL_HZ / self.action_repeat,
-            "video": f"{video.parent.name}/{video.name}" if video and self._pictures else None,
-            "tasks": list(trial.tasks),
-            "robot_obs": trial.robot_obs.tolist(),
-            "scene_obs": trial.scene_obs.tolist(),
-        }
+        course = run_trial(self._env, assignment, self._pace)
+        question = next(course)
+        while True:
+            if question.instruction is not None:
+                self._policy.reset(question.instruction)
+            try:
+                question = course.send(self._policy.select_action(question.observation))
+            except StopIteration as end:
+                return end.value
 
     def close(self) -> None:
         self._env.close()
 
-    def _run(self, trial: Trial) -> list[dict[str, Any]]:
-        states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
-        observation, _ = self._env.reset(options=states)
-        subtasks = []
-        for task, instruction in zip(trial.tasks, trial.instructions, strict=True):
-            observation, success, actions = self._attempt(task, instruction, observation)
-            subtasks.append({
-                "task": task, "instruction": instruction, "success": success,
-                "steps": actions * self.action_repeat,
-            })  # fmt: skip
-            if not success:
-                break
-        return subtasks
 
-    def _attempt(
-        self, task: str, instruction: str, observation: dict[str, Any]
-    ) -> tuple[dict[str, Any], bool, int]:
-        """One instruction; returns the last observation, success, and how many actions it took."""
-        info = self._env.set_task(task, instruction)
-        self._policy.reset(instruction)
-        self._watch(observation, instruction)
-        for action in range(1, self._actions + 1):
-            if self._privileged:
+def run_trial(
+    env: Any, assignment: Assignment, pace: Pace
+) -> Generator[Question, np.ndarray, Record]:
+    """A trial as questions that are answered with actions. Returns its record, ready for JSON."""
+    trial = assignment.trial
+    with ExitStack() as stack:
+        film = None
+        if draft := assignment.success_video or assignment.failure_video:
+            film = stack.enter_context(VideoWriter(draft, CONTROL_HZ / pace.action_repeat))
+        subtasks = yield from _follow(env, trial, pace, film)
+        success = len(subtasks) == len(trial.tasks) and subtasks[-1]["success"]
+        video = assignment.success_video if success else assignment.failure_video
+        if film is not None and video is not None:
+            film.keep(video)
+    return {
+        "index": trial.index,
+        "group": trial.group,
+        "success": success,
+        "solved": sum(subtask["success"] for subtask in subtasks),
+        "subtasks": subtasks,
+        "control_hz": CONTROL_HZ / pace.action_repeat,
+        "video": f"{video.parent.name}/{video.name}" if video else None,
+        "tasks": list(trial.tasks),
+        "robot_obs": trial.robot_obs.tolist(),
+        "scene_obs": trial.scene_obs.tolist(),
+    }
+
+
+def _follow(
+    env: Any, trial: Trial, pace: Pace, film: VideoWriter | None
+) -> Generator[Question, np.ndarray, list[Record]]:
+    """One instruction after another; the arm goes on from where it is."""
+    states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
+    observation, _ = env.reset(options=states)
+    subtasks = []
+    for task, instruction in zip(trial.tasks, trial.instructions, strict=True):
+        info = env.set_task(task, instruction)
+        _watch(film, observation, instruction)
+        success, steps = False, 0
+        while not success and steps + pace.action_repeat <= pace.steps:
+            if pace.privileged:
                 observation = {**observation, "info": info, "task": task}
-            command = self._policy.select_action(observation)
-            observation, _, success, _, info = self._env.step(command)
-            self._watch(observation, instruction)
-            if success:
-                return observation, True, action
-        return observation, False, self._actions
+            action = yield Question(observation, None if steps else instruction)
+            observation, _, success, _, info = env.step(action)
+            steps += pace.action_repeat
+            _watch(film, observation, instruction)
+        subtasks.append({
+            "task": task, "instruction": instruction, "success": success, "steps": steps,
+        })  # fmt: skip
+        if not success:
+            break
+    return subtasks
 
-    def _watch(self, observation: dict[str, Any], caption: str) -> None:
-        if self._pictures is not None and observation["rgb_obs"]:
-            self._pictures.append(compose(observation["rgb_obs"], caption))
 
-
-def action_repeat_of(policy: EvaluatedPolicy) -> int:
-    """How many control steps each action of a policy lasts."""
-    return max(1, round(CONTROL_HZ / getattr(policy, "control_hz", CONTROL_HZ)))
+def _watch(film: VideoWriter | None, observation: dict[str, Any], caption: str) -> None:
+    if film is not None:
+        film.add(compose(observation["rgb_obs"], caption))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,38 +21,74 @@ _BACKGROUND, _INK = (24, 24, 24), (235, 235, 235)
 
 
 def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "_ _ 3"]], fps: float) -> Path:
-    """Write H.264 in an mp4; it appears under its name only when it is complete. An odd last row or
-    column is cut off, because the format stores colours at half the resolution.
+    """Write a whole video; see `VideoWriter`.
 
     Raises:
         ValueError: there is no frame, or frames differ in size.
     """
-    import av  # here, so that evaluating without videos does not need it
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    shape = None
-    try:
-        with av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as mp4:
-            rate = Fraction(fps).limit_denominator(1000)
-            stream = mp4.add_stream("libx264", rate=rate, options=_X264)
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.thread_count = 1
-            for frame in frames:
-                if shape is None:
-                    shape = frame.shape
-                    stream.height, stream.width = (n - n % 2 for n in shape[:2])
-                if frame.shape != shape:
-                    raise ValueError(f"{path}: frames differ in size: {shape} and {frame.shape}")
-                even = np.ascontiguousarray(frame[: stream.height, : stream.width])
-                mp4.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-            if shape is None:
-                raise ValueError(f"{path}: a video needs at least one frame")
-            mp4.mux(stream.encode(None))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with VideoWriter(path, fps) as writer:
+        for frame in frames:
+            writer.add(frame)
+        writer.keep(path)
     return path
+
+
+class VideoWriter:
+    """Writes H.264 in an mp4, frame by frame. It appears under a name only when it is complete, and
+    only if `keep` is called before the block ends. An odd last row or column is cut off, because
+    the format stores colours at half the resolution.
+
+    Args:
+        draft: the file grows beside this name, as `<name>.partial`.
+        fps: frames a second.
+    """
+
+    def __init__(self, draft: Path, fps: float) -> None:
+        self._draft = draft.with_name(draft.name + ".partial")
+        self._fps = fps
+        self._mp4: Any = None
+        self._stream: Any = None
+        self._shape: tuple[int, ...] = ()
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def add(self, frame: UInt8[np.ndarray, "_ _ 3"]) -> None:
+        """Raises `ValueError` when frames differ in size."""
+        import av  # here, so that evaluating without videos does not need it
+
+        mp4 = self._mp4 or self._open(frame.shape)
+        if frame.shape != self._shape:
+            raise ValueError(f"{self._draft}: frames differ in size: {self._shape}, {frame.shape}")
+        even = np.ascontiguousarray(frame[: self._stream.height, : self._stream.width])
+        mp4.mux(self._stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+
+    def _open(self, shape: tuple[int, ...]) -> Any:
+        import av
+
+        self._shape = shape
+        self._draft.parent.mkdir(parents=True, exist_ok=True)
+        self._mp4 = av.open(str(self._draft), "w", format="mp4", options={"movflags": "faststart"})
+        rate = Fraction(self._fps).limit_denominator(1000)
+        self._stream = self._mp4.add_stream("libx264", rate=rate, options=_X264)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.thread_count = 1
+        self._stream.height, self._stream.width = (n - n % 2 for n in shape[:2])
+        return self._mp4
+
+    def keep(self, path: Path) -> None:
+        """Finish the video and give it its name. Raises `ValueError` when there is no frame."""
+        if self._mp4 is None:
+            raise ValueError(f"{path}: a video needs at least one frame")
+        self._mp4.mux(self._stream.encode(None))
+        self._mp4.close()
+        self._mp4 = None
+        os.replace(self._draft, path)
+
+    def __exit__(self, *_: object) -> None:
+        if self._mp4 is not None:
+            self._mp4.close()
+        self._draft.unlink(missing_ok=True)
 
 
 def compose(

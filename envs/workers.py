@@ -5,12 +5,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from episodes.errors import UserError
 
@@ -45,29 +46,98 @@ def run(
         UserError: a job raised one.
         RuntimeError: a job raised anything else, or a process died; says which job.
     """
-    if workers == 0:
-        with ExitStack() as stack:
-            work = None
-            while (job := next_job()) is not None:
-                work = work or stack.enter_context(_closing(make()))
-                yield job, work(job)
-        return
-    context = get_context("spawn")
-    crew = [_Worker(context, make) for _ in range(workers)]
-    try:
+    with crew([make] * workers) if workers else alone(make) as hands:
         while True:
-            for worker in crew:
-                if not worker.busy and (job := next_job()) is not None:
-                    worker.give(job)
-            if not (busy := [worker for worker in crew if worker.busy]):
+            for hand in hands.idle():
+                if (job := next_job()) is not None:
+                    hands.give(hand, job)
+            if (finished := hands.take()) is None:
                 return
-            ready = wait([worker.connection for worker in busy])
-            for worker in busy:
-                if worker.connection in ready:
-                    yield worker.take()
+            yield finished[1:]
+
+
+@runtime_checkable
+class Hands(Protocol):
+    """Somebody to give jobs to. Hands have numbers; a job goes to the hand that it is meant for."""
+
+    def idle(self) -> list[int]:
+        """Who has nothing to do."""
+        ...
+
+    def give(self, hand: int, job: Any) -> None:
+        """Add a job to those of a hand, which does them one after the other."""
+        ...
+
+    def take(self) -> tuple[int, Any, Any] | None:
+        """Wait for a job to be done; returns hand, job and result, or None when all are idle.
+        Raises what `run` does."""
+        ...
+
+
+@contextmanager
+def crew(makes: Sequence[Callable[[], Callable[[Any], Any]]]) -> Iterator[Hands]:
+    """New processes, one for each of `makes`, as for `run`. They start with their first job."""
+    context = get_context("spawn")
+    workers = [_Worker(context, make) for make in makes]
+    try:
+        yield _Crew(workers)
     finally:
-        for worker in crew:
+        for worker in workers:
             worker.stop()
+
+
+@contextmanager
+def alone(make: Callable[[], Callable[[Any], Any]]) -> Iterator[Hands]:
+    """This process, which does a job when its result is asked for. Mistakes of jobs are raised as
+    they are."""
+    with ExitStack() as stack:
+        yield _Alone(make, stack)
+
+
+class _Crew:
+    def __init__(self, workers: "Sequence[_Worker]") -> None:
+        self._workers = workers
+        self._waiting: list[deque[Any]] = [deque() for _ in workers]
+
+    def idle(self) -> list[int]:
+        return [hand for hand, worker in enumerate(self._workers) if not worker.busy]
+
+    def give(self, hand: int, job: Any) -> None:
+        if self._workers[hand].busy:
+            self._waiting[hand].append(job)
+        else:
+            self._workers[hand].give(job)
+
+    def take(self) -> tuple[int, Any, Any] | None:
+        busy = {w.connection: hand for hand, w in enumerate(self._workers) if w.busy}
+        if not busy:
+            return None
+        hand = busy[wait(list(busy))[0]]  # pyright: ignore[reportArgumentType]
+        job, result = self._workers[hand].take()
+        if self._waiting[hand]:
+            self._workers[hand].give(self._waiting[hand].popleft())
+        return hand, job, result
+
+
+class _Alone:
+    def __init__(self, make: Callable[[], Callable[[Any], Any]], stack: ExitStack) -> None:
+        self._make, self._stack = make, stack
+        self._work: Callable[[Any], Any] | None = None
+        self._waiting: deque[Any] = deque()
+
+    def idle(self) -> list[int]:
+        return [] if self._waiting else [0]
+
+    def give(self, hand: int, job: Any) -> None:
+        self._waiting.append(job)
+
+    def take(self) -> tuple[int, Any, Any] | None:
+        if not self._waiting:
+            return None
+        work = self._work or self._stack.enter_context(_closing(self._make()))
+        self._work = work
+        job = self._waiting.popleft()
+        return 0, job, work(job)
 
 
 class _Worker:

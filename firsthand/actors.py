@@ -13,22 +13,26 @@ from episodes.errors import UserError
 from firsthand import checkpoints
 
 if TYPE_CHECKING:
-    from envs.rollout import EvaluatedPolicy, PolicyFactory
+    from envs.rollout import BatchedPolicy, EvaluatedPolicy, PolicyFactory
 
 EXPERT = "expert"
 
 
 @dataclass(frozen=True)
 class CheckpointActor:
-    """Acts with the policy in a directory, on one thread: the workers share the cores."""
+    """Acts with the policy in a directory: in all worlds at once, from the process that asks. It
+    takes a GPU where there is one, else one thread: the worlds share the cores."""
 
     path: str
 
-    def __call__(self) -> "EvaluatedPolicy":
+    def __call__(self) -> "BatchedPolicy":
         import torch
 
+        policy = checkpoints.load_policy(self.path)
+        if torch.cuda.is_available():
+            return policy.to("cuda")
         torch.set_num_threads(1)
-        return checkpoints.load_policy(self.path)
+        return policy
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,13 @@ class PythonActor:
     """Acts with an object of the user's: `package.module:name`, called without arguments.
 
     The module is looked for in the working directory too. What the call returns needs
-    `reset(instruction)` and `select_action(observation)`; see `envs.rollout.EvaluatedPolicy`.
+    `reset(instruction)` and `select_action(observation)`, or `actor(seats)`; see
+    `envs.rollout.EvaluatedPolicy` and `BatchedPolicy`.
     """
 
     name: str
 
-    def __call__(self) -> "EvaluatedPolicy":
+    def __call__(self) -> "EvaluatedPolicy | BatchedPolicy":
         module, colon, attribute = self.name.partition(":")
         if not colon:
             raise UserError(f"actor={self.name}: write actor={EXPERT} or actor=package.module:name")
@@ -64,7 +69,7 @@ class PythonActor:
         except (ImportError, AttributeError) as error:
             raise UserError(f"actor={self.name} cannot be imported: {error}") from error
         made = make()
-        for method in ("reset", "select_action"):
+        for method in () if callable(getattr(made, "actor", None)) else ("reset", "select_action"):
             if not callable(getattr(made, method, None)):
                 raise UserError(f"actor={self.name} makes a {type(made).__name__} without {method}")
         return made

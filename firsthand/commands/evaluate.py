@@ -1,11 +1,15 @@
 """Single tasks and instruction chains in a world."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Literal
 
+from envs import worlds
 from envs.evaluation import CAMERAS_CALVIN, EvaluationConfig, evaluate_chains, evaluate_tasks
 from envs.intervals import Interval
+from envs.summary import ChainResults, TaskResults
 from firsthand import actors, checkpoints
 from firsthand.console import say, table
 from firsthand.run import Run
@@ -29,29 +33,52 @@ class EvaluateConfig(EvaluationConfig):
     what: Literal["tasks", "chains", "both"] = "both"
 
 
-SCHEMA = Schema(EvaluateConfig)
+SCHEMA = Schema(EvaluateConfig, {"env": worlds.CHOICES})
 
 
 def execute(config: EvaluateConfig, run: Run) -> None:
-    """Evaluate, print tables; records, summaries and videos go to the run directory."""
+    """Evaluate, print tables; records, summaries and videos go to the run directory, the summaries
+    also to TensorBoard."""
     factory = actors.actor(config.checkpoint, config.actor, config.seed)
     values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
     name = config.checkpoint or config.actor or ""
     evaluation = replace(EvaluationConfig(**values), policy=config.policy or name)
     if not config.cameras:
         evaluation = replace(evaluation, cameras=_cameras(config.checkpoint))
+    board: dict[str, TaskResults | ChainResults] = {}
     if config.what != "chains":
-        tasks = evaluate_tasks(factory, evaluation, run.path, run.resume)
+        board["tasks"] = tasks = evaluate_tasks(factory, evaluation, run.path, run.resume)
         rows = [("all tasks", *_shown(tasks.success))]
         rows += [(task, *_shown(interval)) for task, interval in tasks.by_task.items()]
         table("single tasks", ("task", "success", "95 %"), rows)
     if config.what != "tasks":
-        chains = evaluate_chains(factory, evaluation, run.path, run.resume)
+        board["chains"] = chains = evaluate_chains(factory, evaluation, run.path, run.resume)
         rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(chains.success_at, 1)]
         table("instruction chains", ("followed", "success", "95 %"), rows)
         value, low, high = chains.average_length
         say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
+    _to_tensorboard(board, run.path / "tensorboard")
     say(f"records, summaries and videos: {run.path}")
+
+
+def _to_tensorboard(board: Mapping[str, TaskResults | ChainResults], folder: Path) -> None:
+    """Every estimate as a scalar and every table as a text; an earlier start's are replaced."""
+    from training.logger import TensorBoardLogger
+
+    shutil.rmtree(folder, ignore_errors=True)
+    logger = TensorBoardLogger(folder, done=0)
+    for kind, results in board.items():
+        estimates = {f"task/{task}": interval for task, interval in results.by_task.items()}
+        if isinstance(results, ChainResults):
+            estimates["average_length"] = results.average_length
+            estimates |= {f"success_at/{n}": i for n, i in enumerate(results.success_at, 1)}
+        else:
+            estimates["success"] = results.success
+        for name, interval in estimates.items():
+            bounds = {f"{kind}/{name}/{part}": v for part, v in interval._asdict().items()}
+            logger.scalars(bounds, 0)
+        logger.text(f"{kind}/summary", results.markdown(), 0)
+    logger.close()
 
 
 def _cameras(checkpoint: str | None) -> dict[str, int]:

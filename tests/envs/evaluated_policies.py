@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,37 @@ class Raising(Presser):
 
 def without_checkpoint() -> Presser:
     raise UserError("nowhere: there is no checkpoint")
+
+
+class Team:
+    """Pressers in one process. What each does is swayed by who asks along with it, as rounding may
+    be by the size of a batch."""
+
+    control_hz = 10.0
+
+    def actor(self, seats: int) -> "TeamAtWork":
+        return TeamAtWork(seats)
+
+
+class TeamAtWork:
+    def __init__(self, seats: int) -> None:
+        self.members = [Presser() for _ in range(seats)]
+
+    def reset(self, seat: int, instruction: str) -> None:
+        self.members[seat].reset(instruction)
+
+    def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
+        sway = 0.03 * np.sin(sum(3.0**seat for seat in observations))
+        return {
+            seat: self.members[seat].select_action(observation) + sway
+            for seat, observation in observations.items()
+        }
+
+
+class FailingTeam(Team):
+    """Whose members have a flaw."""
+
+    def actor(self, seats: int) -> TeamAtWork:
+        team = TeamAtWork(seats)
+        team.members = [Raising() for _ in range(seats)]
+        return team

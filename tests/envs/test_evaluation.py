@@ -10,16 +10,19 @@ from functools import partial
 import pytest
 
 from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
-from envs.instructions import HELD_OUT, TRAINING
+from envs.instructions import TRAINING, VALIDATION
 from envs.intervals import wilson
 from envs.tasks import TASKS
+from envs.worlds import PlayTableWorld
 from episodes.errors import UserError
 from tests.envs.conftest import ROOT
 from tests.envs.evaluated_policies import (
     Counting,
     Dying,
+    FailingTeam,
     Presser,
     Raising,
+    Team,
     without_checkpoint,
 )
 
@@ -32,7 +35,9 @@ BLIND = EvaluationConfig(
     workers=0,
     policy="presser",
 )
-SEEING = replace(BLIND, trials=3, steps=30, cameras={"rgb_static": 32, "rgb_gripper": 24})
+SEEING = replace(
+    BLIND, trials=3, steps=30, cameras={"rgb_static": 32, "rgb_gripper": 24}, failure_videos=1
+)
 
 
 def contents(folder):
@@ -55,7 +60,7 @@ def test_single_tasks(tmp_path):
     assert results.success == wilson(4, 6)
     for record in results.records:
         (subtask,) = record["subtasks"]
-        assert subtask["instruction"] in HELD_OUT[subtask["task"]]
+        assert subtask["instruction"] in VALIDATION[subtask["task"]]
         assert record["instructions"] == [subtask["instruction"]]
         assert (subtask["steps"] < 60) == subtask["success"] == record["success"]
         assert subtask["steps"] % 3 == 0
@@ -65,7 +70,7 @@ def test_single_tasks(tmp_path):
     summary = json.loads((tmp_path / "tasks.summary.json").read_text())
     assert summary["success"]["value"] == pytest.approx(4 / 6)
     assert summary["by_task"]["open_drawer"]["n"] == 2
-    assert summary["config"]["renderer"] == "raster"
+    assert summary["config"]["env"]["renderer"] == "raster"
     assert summary["versions"]["pybullet"]
     assert "| turn_on_led | 2 | 100.0% |" in (tmp_path / "tasks.summary.md").read_text()
 
@@ -112,6 +117,45 @@ def test_videos_show_the_first_of_each_outcome(tmp_path):
             expected |= {f"tasks-{record['index']:05d}-{task}-{word}.mp4" for record in of_kind[:1]}
     assert names == expected
     assert len(names) >= 3
+
+
+@pytest.mark.parametrize("config", [SEEING, BLIND])
+def test_batches_do_not_depend_on_the_number_of_workers(tmp_path, config):
+    for workers in (0, 1, 3):
+        evaluate_tasks(Team, replace(config, workers=workers, seats=4), tmp_path / str(workers))
+    assert contents(tmp_path / "0") == contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+def test_batches_act_in_every_chain(tmp_path):
+    config = replace(BLIND, chains=11, seats=4, workers=2)
+    batched = evaluate_chains(Team, config, tmp_path / "team")
+    assert [record["index"] for record in batched.records] == list(range(11))
+    for record in batched.records:
+        assert record["solved"] == (record["tasks"][0] in ("turn_on_led", "turn_off_led"))
+
+
+def test_resumed_batches_have_the_company_they_had(tmp_path):
+    config = replace(BLIND, trials=4, seats=5, workers=0)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    evaluate_tasks(Team, config, whole)
+    evaluate_tasks(Team, config, cut)
+    lines = (cut / "tasks.jsonl").read_bytes().splitlines(keepends=True)
+    (cut / "tasks.jsonl").write_bytes(b"".join(lines[3:7]))  # as if others had been slower
+    evaluate_tasks(Team, config, cut, resume=True)
+    assert contents(cut) == contents(whole)
+
+
+def test_a_batched_policy_that_fails_is_named(tmp_path):
+    with pytest.raises(ZeroDivisionError, match="the policy has a flaw"):
+        evaluate_tasks(FailingTeam, replace(BLIND, workers=1), tmp_path)
+
+
+def test_every_failure_is_shown(tmp_path):
+    config = replace(SEEING, tasks=("open_drawer",), failure_videos=None)
+    results = evaluate_tasks(Presser, config, tmp_path)
+    videos = {record["video"] for record in results.records}
+    assert len(videos) == 3
+    assert all((tmp_path / video).exists() for video in videos)
 
 
 def test_no_state_leaks_between_trials(tmp_path):
@@ -163,8 +207,10 @@ def test_results_are_not_mixed(tmp_path):
     evaluate_tasks(Presser, once, tmp_path)
     with pytest.raises(UserError, match="already holds results: add resume=true"):
         evaluate_tasks(Presser, once, tmp_path)
-    with pytest.raises(UserError, match="config.renderer was 'raster' and is now 'tiny'"):
-        evaluate_tasks(Presser, replace(once, renderer="tiny"), tmp_path, resume=True)
+    with pytest.raises(UserError, match="config.env.renderer was 'raster' and is now 'tiny'"):
+        evaluate_tasks(
+            Presser, replace(once, env=PlayTableWorld(renderer="tiny")), tmp_path, resume=True
+        )
     with pytest.raises(UserError, match="config.policy was 'presser' and is now 'better'"):
         evaluate_tasks(Presser, replace(once, policy="better"), tmp_path, resume=True)
     evaluate_chains(Presser, replace(once, chains=1), tmp_path)  # chains lie beside tasks
@@ -200,6 +246,7 @@ def test_killed_and_resumed(tmp_path):
         f"sys.path.insert(0, {ROOT!r})\n"
         "from pathlib import Path\n"
         "from envs.evaluation import EvaluationConfig, evaluate_tasks\n"
+        "from envs.worlds import PlayTableWorld\n"
         "from tests.envs.evaluated_policies import Presser\n"
         "if __name__ == '__main__':\n"
         f"    evaluate_tasks(Presser, {config!r}, Path({str(cut)!r}))\n"
@@ -219,12 +266,17 @@ def test_killed_and_resumed(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tasks": ("fly",)}, "unknown task 'fly'; there are push_red_block_right"),
+        ({"tasks": ("fly",)}, "unknown task 'fly'; there are rotate_red"),
         ({"tasks": ()}, "tasks must name one task or more"),
         ({"tasks": ("open_drawer", "open_drawer")}, "each once"),
         ({"trials": 0}, "trials must be 1 or more, not 0"),
         ({"workers": -1}, "workers must be 0 or more, not -1"),
         ({"action_repeat": 400}, "action_repeat must be 1 to steps=360: 400"),
+        ({"seats": 0}, "seats must be 1 or more, not 0"),
+        ({"chains": 1001}, "chains must be at most 1000"),
+        ({"failure_videos": -1}, "failure_videos must be 0 or more"),
+        ({"setting": "multi_task", "env": PlayTableWorld("A")}, "tested in scene D, not A"),
+        ({"setting": "unseen_language", "instructions": "training"}, "on unseen sentences, not"),
     ],
 )
 def test_configurations_are_checked(settings, message):
@@ -232,5 +284,7 @@ def test_configurations_are_checked(settings, message):
         EvaluationConfig(**settings)
 
 
-def test_all_tasks_by_default():
+def test_defaults_are_calvins():
     assert EvaluationConfig().tasks == tuple(TASKS)
+    assert EvaluationConfig().instructions == "validation"
+    assert EvaluationConfig(setting="unseen_language").instructions == "unseen"

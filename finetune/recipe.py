@@ -17,6 +17,7 @@ from episodes.store import EpisodeFile
 from episodes.windows import Windows
 from policy.config import PolicyConfig
 from policy.policy import Policy
+from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from policy.storage import load_policy
 from policy.transfer import start_from
@@ -46,7 +47,7 @@ def finetune(
 
     Raises:
         UserError: a file cannot be read, a split is empty, a recording lacks states or actions, its
-            rate is not the policy's, or the pretrained policy does not fit.
+            rate is not the policy's, or the pretrained policy or the encoders' weights do not fit.
     """
     check_demonstrations(files, config.policy.control_hz)
     spec = window_spec(config.policy)
@@ -56,11 +57,14 @@ def finetune(
     )
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, demonstration_statistics(files))
-    if config.pretrained:
-        try:
+    try:
+        if config.pretrained:
             start_from(policy, load_policy(config.pretrained)[2])
-        except ValueError as error:
-            raise UserError(f"pretrained={config.pretrained}: {error}") from error
+        else:
+            load_encoders(policy)
+    except ValueError as error:
+        where = f"pretrained={config.pretrained}: " if config.pretrained else ""
+        raise UserError(f"{where}{error}") from error
     return train(
         policy, learned, held_out, config.training, run_dir, resume=resume, rollout=rollout
     )

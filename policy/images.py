@@ -1,7 +1,6 @@
 """One picture to a grid of features: a convolutional encoder of our own, or a timm ViT."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -143,10 +142,6 @@ class ViTEncoder(nn.Module):
         self.antialias = config.antialias
         self.width = model.embed_dim
         self.stride = model.patch_embed.patch_size[0]
-        if config.weights:
-            from safetensors.torch import load_file
-
-            self.vit.load_state_dict(load_file(Path(config.weights)))
         self.vit.requires_grad_(not config.frozen)
 
     def train(self, mode: bool = True) -> "ViTEncoder":

@@ -27,7 +27,7 @@ from policy.pool import pool
 from policy.predict_window import predict_window
 from policy.state import GR1State, WaveState
 from policy.statistics import Statistics
-from policy.storage import load_policy, save_policy
+from policy.storage import fill, load_policy, save_policy
 from policy.target import future_target
 from policy.trunk import Trunk
 from policy.video import VideoDecoder
@@ -172,7 +172,7 @@ class Policy(nn.Module):
         """
         config, statistics, weights = load_policy(source)
         policy = cls(config, statistics)
-        policy.load_state_dict(weights)
+        fill(policy, weights, source)
         return policy.eval()
 
     def layout(

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from policy.config import PolicyConfig
+from policy.fit import misfits, shapes_of
 from policy.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         Statistics, _read_json(directory / "statistics.json"), "statistics.json"
     )
     return _from_dict(PolicyConfig, config, "config.json"), statistics, weights
+
+
+def fill(policy: "Policy", weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Give a policy made from the same directory's configuration its weights.
+
+    Raises:
+        ValueError: weights are missing, too many or of another shape, each by name.
+    """
+    if wrong := misfits(shapes_of(weights), shapes_of(policy.state_dict())):
+        raise ValueError(f"{source}: model.safetensors does not fit config.json: {wrong}")
+    policy.load_state_dict(weights)
 
 
 def _locate(source: str | Path) -> Path:

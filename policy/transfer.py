@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from policy.fit import misfits, shapes_of
 from policy.policy import Policy
 
 
@@ -22,14 +23,6 @@ def start_from(policy: Policy, weights: Mapping[str, Tensor]) -> None:
     given = dict(weights)
     if time in given and len(given[time]) > len(mine[time]):
         given[time] = given[time][: len(mine[time])]
-    wrong = [f"missing {name}" for name in sorted(mine.keys() - given.keys())]
-    wrong += [f"unknown {name}" for name in sorted(given.keys() - mine.keys())]
-    wrong += [
-        f"{name} is {tuple(given[name].shape)}, not {tuple(mine[name].shape)}"
-        for name in sorted(mine.keys() & given.keys())
-        if mine[name].shape != given[name].shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise ValueError(f"the pretrained policy does not fit: {'; '.join(wrong[:5])}{more}")
+    if wrong := misfits(shapes_of(given), shapes_of(mine)):
+        raise ValueError(f"the pretrained policy does not fit: {wrong}")
     policy.load_state_dict(given)

@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 
 from episodes.episode import WindowSpec
+from episodes.errors import UserError
 from episodes.windows import Windows
 from policy.config import PolicyConfig
 from policy.policy import Policy
+from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from training.config import TrainConfig
 from training.loop import TrainResult, train
@@ -36,7 +38,8 @@ def pretrain(
     the best checkpoint is what `finetune` starts from.
 
     Raises:
-        UserError: a file cannot be read, or one of the splits is empty.
+        UserError: a file cannot be read, or one of the splits is empty, or the encoders' weights do
+            not fit.
     """
     spec = window_spec(config.policy)
     learned, held_out = (
@@ -45,6 +48,10 @@ def pretrain(
     )
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, Statistics())
+    try:
+        load_encoders(policy)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     return train(policy, learned, held_out, config.training, run_dir, resume=resume)
 
 

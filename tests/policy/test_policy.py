@@ -1,9 +1,12 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from firsthand.schema import build
 from policy.batch import Batch
@@ -210,6 +213,18 @@ def test_saving_and_loading_changes_nothing(policy, config, make_batch, tmp_path
             lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 100),
             "model.safetensors cannot be read",
         ),
+        (
+            lambda d: rewrite(d, lambda w: w.pop("action_query.weight")),
+            r"model.safetensors does not fit config.json: 1 missing: action_query\.weight",
+        ),
+        (
+            lambda d: rewrite(d, lambda w: w.update(extra=torch.ones(1))),
+            "model.safetensors does not fit config.json: 1 unexpected: extra",
+        ),
+        (
+            lambda d: rewrite(d, lambda w: w.update({"action_query.weight": torch.ones(2, 24)})),
+            r"action_query\.weight is \(2, 24\), not \(1, 24\)",
+        ),
     ],
 )
 def test_a_damaged_directory_is_refused_by_name(damage, message, tmp_path):
@@ -217,6 +232,12 @@ def test_a_damaged_directory_is_refused_by_name(damage, message, tmp_path):
     damage(tmp_path)
     with pytest.raises(ValueError, match=message):
         Policy.from_pretrained(tmp_path)
+
+
+def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    weights = load_file(directory / "model.safetensors")
+    change(weights)
+    save_file(weights, directory / "model.safetensors")
 
 
 def test_a_place_without_a_policy_is_named():

@@ -1,39 +1,55 @@
-"""How long calls of one function take, measured from outside while others run."""
+"""How long calls of some functions take, measured from outside while others run."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
+Function = tuple[Any, str]  # a module or class, and the name of a function in it
+
 
 class Stopwatch:
-    """Sums the seconds spent in a function since it was last read."""
+    """Sums the processor's seconds spent in kinds of calls since it was last read.
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    A call inside another counts for the outer one. Seconds are this process's CPU time, which is
+    wall-clock time where nothing else runs, and not lengthened by whatever else does.
+    """
 
-    def read(self) -> float:
-        """The seconds since the last reading."""
-        seconds, self.seconds = self.seconds, 0.0
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._seconds = dict.fromkeys(kinds, 0.0)
+        self._inside = False
+
+    def read(self) -> dict[str, float]:
+        """The seconds of every kind since the last reading."""
+        seconds, self._seconds = self._seconds, dict.fromkeys(self._seconds, 0.0)
         return seconds
+
+    def wrap(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, timed."""
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            self._inside, start = True, time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._seconds[kind] += time.process_time() - start
+                self._inside = False
+
+        return call
 
 
 @contextmanager
-def timed(owner: Any, name: str) -> Iterator[Stopwatch]:
-    """Time every call of `owner.name` (a module's function, a class's method) inside the block."""
-    original, stopwatch = getattr(owner, name), Stopwatch()
-
-    @wraps(original)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return original(*args, **kwargs)
-        finally:
-            stopwatch.seconds += time.perf_counter() - start
-
-    setattr(owner, name, call)
-    try:
+def timed(kinds: Mapping[str, Sequence[Function]]) -> Iterator[Stopwatch]:
+    """Time every call of the named functions inside the block."""
+    stopwatch = Stopwatch(list(kinds))
+    with ExitStack() as stack:
+        for kind, functions in kinds.items():
+            for owner, name in functions:
+                original = getattr(owner, name)
+                setattr(owner, name, stopwatch.wrap(kind, original))
+                stack.callback(setattr, owner, name, original)
         yield stopwatch
-    finally:
-        setattr(owner, name, original)

@@ -1,70 +1,132 @@
-"""Where a step of PlayTable goes: physics, rendering, the rest, for both renderers in one run.
+"""Where a step of a world goes: physics, inverse kinematics, rendering, queries, the rest.
 
-Both renderers' worlds start from the same state and receive the same actions, by turns, so that
-whatever else the machine does disturbs both alike. Times are medians over the steps.
+All worlds start from the same state and receive the same actions, by turns, so that whatever else
+the machine does disturbs all alike. Times are CPU time, medians over the steps: wall-clock time on
+an idle core.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from envs.cameras import gripper_camera, static_camera
+from envs.options import CAMERAS_CALVIN, RENDERERS
 from envs.playtable import PlayTable
 from envs.renderer import RasterRenderer, TinyRenderer
-from firsthand.benchmarks.stopwatch import timed
+from envs.trials import initial_state
+from envs.view import View
+from envs.worlds import CalvinWorld, World
+from firsthand.benchmarks.stopwatch import Function, timed
 
-RENDERERS = {"raster": RasterRenderer, "tiny": TinyRenderer}
 WARM_UP = 3  # steps: the first ones compile
+Step = Callable[[Float[np.ndarray, "7"]], Any]
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Milliseconds of one step with both cameras, and where they went."""
+    """CPU milliseconds of one step with both cameras, and where they went."""
 
-    renderer: str
+    world: str
     static: int
     gripper: int
     total: float
     physics: float
+    kinematics: float
     rendering: float
-    rest: float
+    queries: float
+
+    @property
+    def rest(self) -> float:
+        """Python, mostly."""
+        return self.total - self.physics - self.kinematics - self.rendering - self.queries
 
 
-def step_times(cameras: Mapping[str, int], steps: int, seed: int) -> Iterator[StepTime]:
-    """Median times of `steps` steps at 30 Hz, one result a renderer.
+def step_times(env: World, cameras: Mapping[str, int], steps: int, seed: int) -> Iterator[StepTime]:
+    """Median times of `steps` steps at 30 Hz: PlayTable with each renderer, and CALVIN's original
+    as its authors run it, at its native sizes, if `env` is that.
 
     Args:
-        cameras: edge in pixels of `rgb_static` and `rgb_gripper`.
-        steps: how many to measure for each renderer.
+        env: says which scene, and where the original is.
+        cameras: edge in pixels of PlayTable's `rgb_static` and `rgb_gripper`.
+        steps: how many to measure in each world.
         seed: of the layout and of the actions.
+
+    Raises:
+        UserError: the original cannot be started.
     """
+    with ExitStack() as stack:
+        options = _start(env.scene, seed)
+        worlds: dict[str, tuple[Mapping[str, int], Step]] = {}
+        if isinstance(env, CalvinWorld):  # first: it needs PyBullet's world number 0
+            worlds["original"] = CAMERAS_CALVIN, _original(env, options, stack)
+        for renderer in RENDERERS:
+            world = PlayTable(env.scene, renderer, cameras)
+            stack.callback(world.close)
+            world.reset(options=options)
+            worlds[renderer] = cameras, world.step
+        measured = _measure({name: step for name, (_, step) in worlds.items()}, steps, seed)
+    for name in (*RENDERERS, *(name for name in worlds if name == "original")):
+        sizes = worlds[name][0]
+        times = {kind: 1000 * median(m[kind] for m in measured[name]) for kind in measured[name][0]}
+        yield StepTime(name, sizes["rgb_static"], sizes["rgb_gripper"], **times)
+
+
+def _start(scene: str, seed: int) -> dict[str, Any]:
+    robot_obs, scene_obs = initial_state("lift_red_block_table", seed, seed, scene=scene)
+    return {"robot_obs": robot_obs, "scene_obs": scene_obs}
+
+
+def _original(env: CalvinWorld, options: Mapping[str, Any], stack: ExitStack) -> Step:
+    """The step of the original environment, both of its cameras drawn in each."""
+    from envs.calvin_blocks import BlockOrder
+    from envs.calvin_checkout import Checkout
+    from envs.calvin_session import Session
+
+    session = Session(Checkout(env.root), env.scene, CAMERAS_CALVIN, env.light_robot)
+    stack.callback(session.close)
+    simulator = session.simulator
+    order = BlockOrder([block.name for block in simulator.scene.movable_objects])
+    simulator.reset(options["robot_obs"], order.to_original(options["scene_obs"]))
+
+    def step(action: Float[np.ndarray, "7"]) -> Any:
+        return simulator.step(np.append(action[:6], 1.0 if action[6] > 0 else -1.0))
+
+    return step
+
+
+def _measure(worlds: Mapping[str, Step], steps: int, seed: int) -> dict[str, list[dict]]:
+    """What every step of every world cost, seconds by kind; the worlds take turns."""
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in worlds}
+    with timed(_kinds()) as stopwatch:
+        for action in _actions(steps + WARM_UP, seed):
+            for name, step in worlds.items():
+                stopwatch.read()
+                start = time.process_time()
+                step(action)
+                total = time.process_time() - start
+                measured[name].append({"total": total, **stopwatch.read()})
+    return {name: rows[WARM_UP:] for name, rows in measured.items()}
+
+
+def _kinds() -> dict[str, list[Function]]:
+    """Which functions count as what. The original calls PyBullet under its own name: the same."""
     from envs.bullet import pybullet
 
-    actions = _actions(steps + WARM_UP, seed)
-    worlds = {name: PlayTable(renderer=name, cameras=cameras) for name in RENDERERS}
-    measured: dict[str, list[tuple[float, float, float, float]]] = {n: [] for n in RENDERERS}
-    for world in worlds.values():
-        world.reset(seed=seed)
-    with timed(pybullet, "stepSimulation") as physics:
-        for action in actions:
-            for name, world in worlds.items():
-                with timed(RENDERERS[name], "render") as rendering:
-                    physics.read()
-                    start = time.perf_counter()
-                    world.step(action)
-                    total = time.perf_counter() - start
-                parts = physics.read(), rendering.read()
-                measured[name].append((total, *parts, total - sum(parts)))
-    for name, world in worlds.items():
-        world.close()
-        columns = zip(*measured[name][WARM_UP:], strict=True)
-        total, physics_, rendering_, rest = (1000 * median(column) for column in columns)
-        static, gripper = cameras["rgb_static"], cameras["rgb_gripper"]
-        yield StepTime(name, static, gripper, total, physics_, rendering_, rest)
+    queries = [
+        name for name in dir(pybullet) if name.startswith("get") and name != "getCameraImage"
+    ]
+    return {
+        "physics": [(pybullet, "stepSimulation")],
+        "kinematics": [(pybullet, "calculateInverseKinematics")],
+        "rendering": [(View, "picture"), (pybullet, "getCameraImage")],
+        "queries": [(pybullet, name) for name in queries],
+    }
 
 
 def segmentation_agreement(states: int, size: int, seed: int) -> dict[str, list[float]]:

@@ -32,6 +32,10 @@ class History:
         self.tokens = torch.zeros(shape, device=next(policy.parameters()).device)
         self.seen = [0] * seats
 
+    @property
+    def nbytes(self) -> int:
+        return self.tokens.nbytes
+
     def forget(self, seat: int) -> None:
         self.seen[seat] = 0
 
@@ -87,6 +91,10 @@ class Stream:
         self.queries = policy.queries(layout)
         self.within = layout.mask(1).to(device)
         self.read = torch.zeros(seats, 1, *self.queries.shape, device=device)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(buffer.nbytes for buffer in self.ring.buffers())
 
     def forget(self, seat: int) -> None:
         self.ring.reset(torch.tensor([seat], device=self.read.device))

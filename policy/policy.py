@@ -232,9 +232,18 @@ class Policy(nn.Module):
         layout: Layout,
         asked: int | None = None,
     ) -> dict[str, Float[Tensor, "b _ _ d"]]:
-        """The trunk's output by query group, at the last `asked` frames (None: at all)."""
+        """The trunk's output by query group, at the last `asked` frames (None: at all).
+
+        Raises:
+            ValueError: there are more frames than the window has slots.
+        """
         size, steps = valid.shape
         if self.config.trunk.position != "rotary":
+            if steps > self.config.length:
+                raise ValueError(
+                    f"a sequence of {steps} frames is longer than the window of "
+                    f"{self.config.length}; only training cuts it into windows"
+                )
             tokens = tokens + self.embed_time.weight[:steps, None]
         queries = self.queries(layout).expand(size, asked or steps, -1, -1)
         outputs = self.trunk(

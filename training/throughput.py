@@ -18,10 +18,10 @@ def matmul_peak(arithmetic: Arithmetic, size: int = 1024, tries: int = 5) -> flo
     a = torch.ones(size, size, dtype=dtype, device=device)
     best = float("inf")
     for _ in range(tries + 1):
-        _settle(device)
+        settle(device)
         begun = time.perf_counter()
         torch.mm(a, a)
-        _settle(device)
+        settle(device)
         best = min(best, time.perf_counter() - begun)
     return 2 * size**3 / best
 
@@ -39,7 +39,8 @@ def count_flops(policy: nn.Module, batch: Batch, arithmetic: Arithmetic) -> floa
     return counter.get_total_flops() / len(batch.valid)
 
 
-def _settle(device: torch.device) -> None:
+def settle(device: torch.device) -> None:
+    """Wait until the device has done what it was asked, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -30,11 +30,22 @@ COMMANDS = {
     for command in (
         Command("demo", "the whole story on this machine, small", "demo"),
         Command("record", "scripted experts act in a world; writes episodes", "record"),
+        Command("replay", "does what was recorded still succeed", "replay", "path", False),
         Command("convert", "a folder of videos to episodes", "convert"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
-        Command("benchmark world", "the world's speed, raster against tiny", "benchmark_world"),
+        Command("benchmark world", "the world's speed, and where it goes", "benchmark_world"),
+        Command(
+            "benchmark control-step",
+            "how long choosing an action takes, the whole window anew and each faster way",
+            "benchmark_control_step",
+        ),
+        Command(
+            "benchmark training-step",
+            "samples a second, each frame encoded once against once a window",
+            "benchmark_training_step",
+        ),
     )
 }

@@ -39,7 +39,7 @@ def simulator_class(checkout: Checkout) -> type[Any]:
             f"calvin_env needs Python packages that are not installed: {', '.join(missing)}; "
             f"install them with: pip install {' '.join(missing)}"
         )
-    _load_package(checkout)
+    load_package(checkout)
     with _gymnasium_as_gym(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its age: it was written for other versions
         module = importlib.import_module("calvin_env.envs.play_table_env")
@@ -80,7 +80,7 @@ def _installed(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
-def _load_package(checkout: Checkout) -> None:
+def load_package(checkout: Checkout) -> None:
     """Makes `calvin_env` importable without a change of sys.path, where other folders of the
     checkout would be found too."""
     folder = (checkout.root / "calvin_env").resolve()

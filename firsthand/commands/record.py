@@ -1,12 +1,13 @@
 """Scripted experts act in a world; what they did becomes a file of episodes."""
 
+from envs import worlds
 from envs.record import RecordConfig, record
 from episodes.store import EpisodeFile
 from firsthand.console import say
 from firsthand.run import Run
 from firsthand.settings import Schema
 
-SCHEMA = Schema(RecordConfig)
+SCHEMA = Schema(RecordConfig, {"env": worlds.CHOICES})
 
 
 def execute(config: RecordConfig, run: Run) -> None:
@@ -14,4 +15,4 @@ def execute(config: RecordConfig, run: Run) -> None:
     path = record(config, run.path / "episodes.hdf5", resume=run.resume)
     with EpisodeFile(path) as file:
         splits = ", ".join(f"{len(file.names(split))} {split}" for split in file.splits)
-        say(f"{len(file)} demonstrations ({splits}): {path}")
+        say(f"{len(file)} {'recordings' if config.play else 'demonstrations'} ({splits}): {path}")

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.attempts import FAILURES_ALLOWED, Attempt, Schedule
+from envs.attempts import FAILURES_ALLOWED, Attempt, Schedule, Show
 from episodes.errors import UserError
 
 
 def succeeds(attempt, salt):
     """A coin that always falls the same way for the same attempt."""
-    return bool(np.random.default_rng([len(attempt.task), attempt.index, salt]).random() < 0.7)
+    return bool(np.random.default_rng([len(attempt.show.task), attempt.index, salt]).random() < 0.7)
 
 
 def work_through(wanted, folder, salt, order, crew, stop_after=None):
@@ -38,7 +38,7 @@ def work_through(wanted, folder, salt, order, crew, stop_after=None):
     counts=st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(1, 7)),
 )
 def test_neither_workers_nor_interruptions_matter(tmp_path_factory, salt, seed, crew, stop, counts):
-    wanted = dict(zip(("a", "bb", "ccc"), counts, strict=True))
+    wanted = {Show("a" * n, "AB"[n % 2]): count for n, count in enumerate(counts, 1)}
     plain = tmp_path_factory.mktemp("plain")
     alone = work_through(wanted, plain, salt, np.random.default_rng(0), 1)
     folder = tmp_path_factory.mktemp("many")
@@ -46,25 +46,26 @@ def test_neither_workers_nor_interruptions_matter(tmp_path_factory, salt, seed, 
     work_through(wanted, folder, salt, order, crew, stop_after=stop)
     many = work_through(wanted, folder, salt, order, crew)
     assert many.in_order() == alone.in_order()
-    assert many.failures_by_task() == alone.failures_by_task()
+    assert many.failures_by_show() == alone.failures_by_show()
     assert {p.name for p in folder.iterdir()} == {p.name for p in plain.iterdir()}
-    for task, count in wanted.items():
-        good = [i for i in range(200) if succeeds(Attempt(task, i), salt)][:count]
-        assert [a.index for a in many.in_order() if a.task == task] == good
+    for show, count in wanted.items():
+        good = [i for i in range(200) if succeeds(Attempt(show, i), salt)][:count]
+        assert [a.index for a in many.in_order() if a.show == show] == good
 
 
-def test_tasks_take_turns(tmp_path):
-    schedule = Schedule({"a": 2, "b": 3}, tmp_path)
+def test_tasks_and_scenes_take_turns(tmp_path):
+    schedule = Schedule({Show("a", "A"): 2, Show("a", "B"): 3}, tmp_path)
     attempts = [schedule.next_attempt() for _ in range(6)]
-    assert [str(attempt) for attempt in attempts] == ["a 0", "b 0", "a 1", "b 1", "b 2", "None"]
+    names = ["a in scene A, 0", "a in scene B, 0", "a in scene A, 1", "a in scene B, 1"]
+    assert [str(attempt) for attempt in attempts] == [*names, "a in scene B, 2", "None"]
     for attempt in attempts[:5]:
         schedule.finished(attempt, True)
-    assert [str(a) for a in schedule.in_order()] == ["a 0", "b 0", "a 1", "b 1", "b 2"]
+    assert [str(a) for a in schedule.in_order()] == [*names, "a in scene B, 2"]
 
 
 def test_an_expert_that_keeps_failing_is_named(tmp_path):
-    schedule = Schedule({"a": 3}, tmp_path)
+    schedule = Schedule({Show("a", "D"): 3}, tmp_path)
     for _ in range(FAILURES_ALLOWED):
         schedule.finished(schedule.next_attempt(), False)
-    with pytest.raises(UserError, match="failed at a in 21 of 21 attempts"):
+    with pytest.raises(UserError, match="failed at a in scene D in 21 of 21 attempts"):
         schedule.finished(schedule.next_attempt(), False)

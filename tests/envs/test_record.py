@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -8,14 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.attempts import Attempt
+from envs.attempts import Attempt, Show
 from envs.instructions import TRAINING
 from envs.playtable import PlayTable
-from envs.record import RecordConfig, Recorder, record
+from envs.record import RecordConfig, record
+from envs.recorder import PATIENCE, Recorder
 from envs.replay import replay
 from envs.trials import initial_state
+from envs.worlds import PlayTableWorld
 from episodes.errors import UserError
-from episodes.store import EpisodeFile
+from episodes.store import EpisodeFile, EpisodeWriter
 from tests.envs.conftest import ROOT
 
 SMALL = RecordConfig(
@@ -37,7 +40,7 @@ def test_what_is_stored(recorded):
         assert len(file) == 5
         assert file.env_args["env_name"] == "firsthand/PlayTable-v0"
         assert file.source["recorded_with"]["noise"] == SMALL.noise
-        assert set(file.source["failures"]) == set(SMALL.tasks)
+        assert set(file.source["failures"]) == {f"{task} in scene D" for task in SMALL.tasks}
         held_out = set(file.names("valid"))
         for number, name in enumerate(file.names()):
             episode = file.read(name)
@@ -85,26 +88,27 @@ def test_frames_show_what_was_seen_before_the_action(recorded):
 def test_noise_is_executed_but_not_taught(tmp_path):
     recorder = Recorder(replace(SMALL, noise=1.0), tmp_path)
     calm = Recorder(replace(SMALL, noise=0.0), tmp_path)
-    episodes = [recorder.attempt(Attempt("open_drawer", i)) for i in range(3)]
+    episodes = [recorder.attempt(Attempt(Show("open_drawer", "D"), i)) for i in range(3)]
     assert any((e.executed != e.actions).any() for e in episodes if e is not None)
-    quiet = calm.attempt(Attempt("open_drawer", 0))
+    quiet = calm.attempt(Attempt(Show("open_drawer", "D"), 0))
     assert np.array_equal(quiet.executed, quiet.actions)
     recorder.close()
     calm.close()
 
 
 def test_replays_succeed(recorded):
-    assert all(replay(recorded, index) for index in range(5))
+    for index in range(5):
+        again = replay(recorded, index)
+        assert again.success
+        assert again.drift == 0
 
 
 def test_a_changed_demonstration_fails_its_replay(recorded, tmp_path):
-    from episodes.store import EpisodeWriter
-
     with EpisodeFile(recorded) as file, EpisodeWriter(tmp_path / "changed.hdf5") as writer:
         episode = file.read_encoded(1)
         writer.add(replace(episode, executed=-episode.executed))
         writer.add(replace(episode, source={}))
-    assert not replay(tmp_path / "changed.hdf5", 0)
+    assert not replay(tmp_path / "changed.hdf5", 0).success
     with pytest.raises(UserError, match="cannot be replayed without its"):
         replay(tmp_path / "changed.hdf5", 1)
 
@@ -123,6 +127,7 @@ def test_killed_and_resumed(recorded, tmp_path):
         f"sys.path.insert(0, {ROOT!r})\n"
         "from pathlib import Path\n"
         "from envs.record import RecordConfig, record\n"
+        "from envs.worlds import PlayTableWorld\n"
         "if __name__ == '__main__':\n"
         f"    record({replace(SMALL, workers=1)!r}, Path({str(out)!r}))\n"
     )
@@ -161,7 +166,7 @@ def test_failures_are_counted_and_replaced(tmp_path):
     with EpisodeFile(out) as file:
         indices = [header.source["index"] for header in file.headers]
         assert len(indices) == 3
-        assert file.source["failures"]["turn_on_led"] == indices[-1] + 1 - 3
+        assert file.source["failures"]["turn_on_led in scene D"] == indices[-1] + 1 - 3
 
 
 @pytest.mark.parametrize(
@@ -171,6 +176,9 @@ def test_failures_are_counted_and_replaced(tmp_path):
         ({"tasks": ()}, "one task or more"),
         ({"episodes": 0}, "episodes must be 1 or more, not 0"),
         ({"noise": -0.5}, r"noise must be 0 or more, not -0\.5"),
+        ({"scenes": ("A", "A")}, "each once"),
+        ({"setting": "zero_shot_scene", "scenes": ("D",)}, "learns from scenes A, B, C, not D"),
+        ({"seconds": 0.01}, "shorter than one action"),
     ],
 )
 def test_configurations_are_checked(settings, message):
@@ -178,8 +186,71 @@ def test_configurations_are_checked(settings, message):
         RecordConfig(**settings)
 
 
-def test_tasks_are_shown_equally_often():
-    config = RecordConfig(episodes=100)
-    counts = [config.episodes_of(task) for task in config.tasks]
-    assert sum(counts) == 100
-    assert max(counts) - min(counts) <= 1
+def test_tasks_and_scenes_are_shown_equally_often():
+    config = RecordConfig(episodes=1000, scenes=("A", "B", "C"))
+    counts = config.wanted
+    assert len(counts) == 3 * 34
+    assert sum(counts.values()) == 1000
+    assert max(counts.values()) - min(counts.values()) == 1
+
+
+def test_settings_name_scenes_and_shares():
+    assert RecordConfig().scenes == ("D",)
+    assert RecordConfig(env=PlayTableWorld("B")).scenes == ("B",)
+    assert RecordConfig(setting="zero_shot_scene").scenes == ("A", "B", "C")
+    tenth = RecordConfig(setting="ten_percent", episodes=1360)
+    assert tenth.scenes == ("A", "B", "C", "D")
+    assert sum(tenth.wanted.values()) == 136
+
+
+PLAY = replace(
+    SMALL, tasks=("turn_on_led", "turn_off_led", "open_drawer", "close_drawer"),
+    scenes=("A", "B"), episodes=2, play=True, seconds=12.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    return record(PLAY, tmp_path_factory.mktemp("played") / "play.hdf5")
+
+
+def test_play_is_narrated(played):
+    with EpisodeFile(played) as file:
+        assert [header.source["scene"] for header in file.headers] == ["A", "B"]
+        for header in file.headers:
+            subtasks = header.source["subtasks"]
+            assert 12 <= header.seconds < 12 + PATIENCE / 30
+            assert header.instruction == ""
+            assert len(subtasks) > 2
+            ends = [-1, *(subtask["last"] for subtask in subtasks)]
+            assert [subtask["first"] for subtask in subtasks] == [end + 1 for end in ends[:-1]]
+            assert ends[-1] == header.length - 1
+            done = [subtask for subtask in subtasks if subtask["success"]]
+            assert [n.text for n in header.narrations] == [s["instruction"] for s in done]
+            for subtask, narration in zip(done, header.narrations, strict=True):
+                assert narration.text in TRAINING[subtask["task"]]
+                assert narration.start == subtask["first"] / header.fps
+                assert narration.end > subtask["last"] / header.fps
+            for one, other in itertools.pairwise(subtasks):
+                assert not one["success"] or one["task"] != other["task"]
+
+
+def test_play_is_replayed(played):
+    for index in range(2):
+        again = replay(played, index)
+        assert again.success
+        assert again.drift == 0
+
+
+def test_the_command_says_what_failed(recorded, tmp_path, capsys):
+    from firsthand.commands.replay import ReplayConfig, execute
+
+    execute(ReplayConfig(recorded, sample=2, workers=0))
+    assert "all of 2 recordings succeeded again" in capsys.readouterr().out
+    changed = tmp_path / "changed.hdf5"
+    with EpisodeFile(recorded) as file, EpisodeWriter(changed) as writer:
+        episode = file.read_encoded(1)
+        writer.add(episode)
+        writer.add(replace(episode, executed=-episode.executed))
+    with pytest.raises(UserError, match=r"1 of 2 recordings did not succeed again: demo_1"):
+        execute(ReplayConfig(changed, workers=0))

@@ -1,0 +1,63 @@
+"""Executes recordings again and says whether they still succeed."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from envs import workers
+from envs.replay import replay
+from episodes.errors import UserError
+from episodes.store import EpisodeFile
+from firsthand.console import progress, say
+from firsthand.settings import Schema
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """path: a file of episodes, or the run that recorded it.
+
+    root: the checkout of calvin_env, for recordings that were made there.
+    sample: how many are replayed, drawn by `seed`; null replays all.
+    workers: processes; 0 uses this one.
+    """
+
+    path: Path
+    root: Path | None = None
+    sample: int | None = 100
+    seed: int = 0
+    workers: int = 2
+
+
+SCHEMA = Schema(ReplayConfig)
+
+
+def execute(config: ReplayConfig) -> None:
+    """Replay and count.
+
+    Raises:
+        UserError: there is no such file, or a recording did not succeed again.
+    """
+    path = config.path / "episodes.hdf5" if config.path.is_dir() else config.path
+    with EpisodeFile(path) as file:
+        names = file.names()
+    if config.sample is not None and config.sample < len(names):
+        drawn = np.random.default_rng(config.seed).choice(len(names), config.sample, replace=False)
+        names = [names[index] for index in sorted(drawn)]
+    waiting = iter(names)
+    make = partial(partial, replay, path, root=config.root)
+    failed, drift = [], 0.0
+    with progress() as bar:
+        task = bar.add_task("replaying", total=len(names))
+        for name, outcome in workers.run(make, lambda: next(waiting, None), config.workers):
+            drift = max(drift, outcome.drift)
+            if not outcome.success:
+                failed.append(name)
+            bar.advance(task)
+    if failed:
+        raise UserError(
+            f"{path}: {len(failed)} of {len(names)} recordings did not succeed again: "
+            f"{', '.join(sorted(failed))}"
+        )
+    say(f"all of {len(names)} recordings succeeded again; largest difference of a state {drift:g}")

@@ -31,7 +31,7 @@ COMMANDS = {
         Command("demo", "the whole story on this machine, small", "demo"),
         Command("record", "scripted experts act in a world; writes episodes", "record"),
         Command("replay", "does what was recorded still succeed", "replay", "path", False),
-        Command("convert", "videos to episodes, or published weights of GR-1 to a policy", "convert"),
+        Command("convert", "videos to episodes, published weights to a policy", "convert"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),

@@ -35,9 +35,9 @@ class ImageConfig:
 
     `conv` is a strided stem and `blocks` residual blocks of `width` channels, the last of them
     modulated by the instruction (FiLM, Perez et al. 2018); `vit` is a timm vision transformer,
-    `model` its name, `frozen` whether it stays as it is, `weights` a local file that a new policy
-    takes it from. Pictures of another size are resized (bicubic) with or without `antialias`: the
-    published weights of GR-1 saw them without.
+    `model` its name, `frozen` whether it stays as it is, `weights` where a new policy takes it
+    from: a local file or directory, or a hub name. Pictures of another size are resized (bicubic)
+    with or without `antialias`: the published weights of GR-1 saw them without.
     """
 
     encoder: Literal["conv", "vit"] = "conv"

@@ -225,6 +225,44 @@ def test_gr1_training_adds_queries_and_positions(whole):
         assert torch.allclose(said["frames"][camera], frames, atol=1e-5)
 
 
+def test_gr1_training_thinks_as_transformers_gpt2_does(whole):
+    """Its trunk is transformers' GPT-2, all tokens of a step before those of the next, the queries
+    hidden from everybody by the padding mask."""
+    from transformers import GPT2Config, GPT2Model
+
+    random = torch.Generator().manual_seed(0)
+    weights = without_mask(whole) | {
+        "action_chunk_queries.weight": torch.randn(3, 384, generator=random),
+        "transformer.wpe.weight": torch.randn(1024, 384, generator=random),
+    }
+    policy = load_gr1(weights)
+    config = GPT2Config(
+        vocab_size=1, n_embd=384, n_layer=12, n_head=12, n_inner=1536, activation_function="relu"
+    )
+    theirs = GPT2Model(config).eval()
+    theirs.load_state_dict(inside(weights, "transformer."))
+
+    steps = 3
+    cameras = ("rgb_static", "rgb_gripper")
+    observed = torch.randn(1, steps, 22, 384, generator=random)
+    queries = [weights["action_queries.weight"] + weights["action_chunk_queries.weight"]]
+    queries += [weights["obs_queries.weight"], weights["obs_hand_queries.weight"]]
+    asked = torch.cat(queries).expand(1, steps, -1, -1)
+    sequence = torch.cat([observed, asked], dim=2)
+    hidden = torch.cat([torch.ones(1, steps, 22), torch.zeros(1, steps, 23)], dim=2)
+    with torch.no_grad():
+        embedded = policy.trunk.input_norm(sequence.flatten(1, 2))
+        read = theirs(inputs_embeds=embedded, attention_mask=hidden.flatten(1)).last_hidden_state
+        read = read.unflatten(1, (steps, 45))[:, :, 22:]
+        for watch in (cameras, ()):
+            layout = policy.layout(cameras, state=True, act=True, watch=watch)
+            ours = policy.think(observed, torch.ones(1, steps, dtype=torch.bool), layout)
+            assert torch.allclose(ours["action"], read[:, :, :3], atol=1e-4)
+            for start, camera in zip((3, 13), watch, strict=False):
+                wanted = read[:, :, start : start + 10]
+                assert torch.allclose(ours[f"future {camera}"], wanted, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("added", "token", "queries"),
     [

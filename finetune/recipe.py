@@ -23,15 +23,21 @@ from policy.storage import load_policy
 from policy.transfer import start_from
 from training.config import TrainConfig
 from training.loop import Rollout, TrainResult, train
+from training.sequences import sequence_spec
 
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """`pretrained` is a policy's directory (or hub name) to start from; empty for from scratch."""
+    """`pretrained` is a policy's directory (or hub name) to start from; empty for from scratch.
+
+    `sequence` is the number of frames of a training sample, at least the policy's window; null: the
+    window. From a longer one every window in it is learned, each frame encoded once.
+    """
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     pretrained: str = ""
+    sequence: int | None = None
     in_memory: bool = True
 
 
@@ -51,9 +57,10 @@ def finetune(
     """
     check_demonstrations(files, config.policy.control_hz)
     spec = window_spec(config.policy)
+    long = sequence_spec(spec, config.sequence)
     learned, held_out = (
-        Windows(files, spec, split=split, in_memory=config.in_memory)
-        for split in ("train", "valid")
+        Windows(files, shown, split=split, in_memory=config.in_memory)
+        for split, shown in (("train", long), ("valid", spec))
     )
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, demonstration_statistics(files))

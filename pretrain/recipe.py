@@ -18,14 +18,20 @@ from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from training.config import TrainConfig
 from training.loop import TrainResult, train
+from training.sequences import sequence_spec
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """`in_memory` decodes all pictures once and keeps them: for corpora that fit."""
+    """`in_memory` decodes all pictures once and keeps them: for corpora that fit.
+
+    `sequence` is the number of frames of a training sample, at least the policy's window; null: the
+    window. From a longer one every window in it is learned, each frame encoded once.
+    """
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
+    sequence: int | None = None
     in_memory: bool = True
 
 
@@ -42,9 +48,10 @@ def pretrain(
             not fit.
     """
     spec = window_spec(config.policy)
+    long = sequence_spec(spec, config.sequence)
     learned, held_out = (
-        Windows(files, spec, split=split, in_memory=config.in_memory)
-        for split in ("train", "valid")
+        Windows(files, shown, split=split, in_memory=config.in_memory)
+        for split, shown in (("train", long), ("valid", spec))
     )
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, Statistics())

@@ -22,6 +22,6 @@ SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
 def execute(config: PretrainCommand, run: Run) -> None:
     """Make or find the corpus, train, say what came of it."""
     files = corpora.files_of(config.corpus)
-    recipe = PretrainConfig(config.policy, config.training, config.in_memory)
+    recipe = PretrainConfig(config.policy, config.training, config.sequence, config.in_memory)
     result = pretrain(recipe, files, run.path, resume=run.resume)
     training_report.report(result, run.path)

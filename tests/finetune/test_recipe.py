@@ -1,5 +1,6 @@
 """Cloning demonstrations whose actions follow from what is seen, said and felt."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +154,28 @@ def test_no_future_is_read_that_weighs_nothing():
     assert window_spec(POLICY).future == POLICY.future
     silent = replace(POLICY, loss=replace(POLICY.loss, video=0.0))
     assert window_spec(silent).future is None
+
+
+@pytest.mark.parametrize("position", ["slot", "rotary"])
+def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path, position):
+    """Every window in a sequence is learned from; rotary positions slide over it."""
+    trunk = replace(POLICY.trunk, position=position)
+    policy = replace(POLICY, length=2, stride=0.1, trunk=trunk)
+    few = replace(TRAINING, steps=240, batch_size=8, validate_every=120, checkpoint_every=240)
+    result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
+    losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    held_out = [row["held_out/loss_arm"] for row in losses if "held_out/loss_arm" in row]
+    assert held_out[-1] < 0.01
+    acting = Policy.from_pretrained(result.checkpoint / "policy")
+    acting.reset("pull the drawer open")
+    frames = demonstration(0).frames
+    for step in range(4):
+        seen = {camera: pictures[step] for camera, pictures in frames.items()}
+        action = acting.select_action({"rgb_obs": seen, "robot_obs": np.zeros(15)})
+        assert action[0] < -0.2
+
+
+def test_a_sequence_holds_at_least_a_window(demonstrations, tmp_path):
+    config = FinetuneConfig(replace(POLICY, length=3), TRAINING, sequence=2)
+    with pytest.raises(UserError, match="sequence=2 frames are fewer than policy.length=3"):
+        finetune(config, [demonstrations], tmp_path)

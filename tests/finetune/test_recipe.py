@@ -161,7 +161,7 @@ def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path
     """Every window in a sequence is learned from; rotary positions slide over it."""
     trunk = replace(POLICY.trunk, position=position)
     policy = replace(POLICY, length=2, stride=0.1, trunk=trunk)
-    few = replace(TRAINING, steps=240, batch_size=8, validate_every=120, checkpoint_every=240)
+    few = replace(TRAINING, steps=300, batch_size=8, validate_every=300, checkpoint_every=300)
     result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
     losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     held_out = [row["held_out/loss_arm"] for row in losses if "held_out/loss_arm" in row]

@@ -83,7 +83,7 @@ class BlockRotated:
         touching = _bodies(after) - {now["robot_info"]["uid"]}
         if np.linalg.norm(moved) > ROTATION_SHIFT or not touching:
             return False
-        roll, pitch, yaw = _rotation_between(before["current_orn"], after["current_orn"])
+        roll, pitch, yaw = rotation_between(before["current_orn"], after["current_orn"])
         tilt, most = ROTATION_LIMITS
         turned = self.degrees < yaw < most if self.degrees > 0 else -most < yaw < self.degrees
         return bool(turned and abs(roll) < tilt and abs(pitch) < tilt)
@@ -270,7 +270,7 @@ def _calm(block: Mapping[str, Any]) -> bool:
     return bool((speeds < CALM).all())
 
 
-def _rotation_between(start: Any, now: Any) -> Float[np.ndarray, "3"]:
+def rotation_between(start: Any, now: Any) -> Float[np.ndarray, "3"]:
     """The turn from one orientation (quaternion x, y, z, w) to another, as angles in degrees about
     the fixed axes x, y, z."""
     x, y, z, w = _multiply(np.asarray(now, np.float64), _conjugate(np.asarray(start, np.float64)))

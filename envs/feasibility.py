@@ -119,7 +119,7 @@ def _before_drawer(scene_obs: Float[np.ndarray, "24"], block: str, layout: Layou
 def _stacked(scene_obs: Float[np.ndarray, "24"], block: str) -> bool:
     """Whether a block lies on another one on the table."""
     x, y, z = scene_obs[block_slice(block)][:3]
-    return abs(z - SPAWN_Z - BLOCK_EDGE) < 0.01 and any(
+    return bool(abs(z - SPAWN_Z - BLOCK_EDGE) < 0.01) and any(
         on_table(scene_obs, other)
         and np.hypot(*(scene_obs[block_slice(other)][:2] - (x, y))) < BLOCK_EDGE
         for other in BLOCKS

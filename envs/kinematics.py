@@ -11,10 +11,11 @@ from jaxtyping import Float
 
 from envs.robot import BASE_POSITION, INITIAL_JOINTS, LOWER, UPPER
 
-_A = (0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088)
-_D = (0.333, 0.0, 0.316, 0.0, 0.384, 0.0, 0.0)
-_ALPHA = (0.0, -math.pi / 2, math.pi / 2, math.pi / 2, -math.pi / 2, math.pi / 2, math.pi / 2)
-_TOOL = 0.107 + 0.14  # m from the last joint along its axis
+# Of the seven joints, then of the tool on the last: m, m, rad.
+_A = (0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088, 0.0)
+_D = (0.333, 0.0, 0.316, 0.0, 0.384, 0.0, 0.0, 0.107 + 0.14)
+_Q = math.pi / 2
+_ALPHA = (0.0, -_Q, _Q, _Q, -_Q, _Q, _Q, 0.0)
 _HAND_TURN = -math.pi / 4  # of the hand on the flange
 _ITERATIONS = 60
 _DAMPING = 0.03
@@ -82,20 +83,16 @@ def _frames(joints: Float[np.ndarray, "7"]) -> list[Float[np.ndarray, "4 4"]]:
     frame = np.eye(4)
     frame[:3, 3] = BASE_POSITION
     frames = []
-    for a, d, alpha, theta in zip(_A, _D, _ALPHA, joints, strict=True):
-        frame = frame @ _link(a, d, alpha, float(theta))
+    for a, d, alpha, theta in zip(_A, _D, _ALPHA, [*joints, _HAND_TURN], strict=True):
+        ct, st, ca, sa = math.cos(theta), math.sin(theta), math.cos(alpha), math.sin(alpha)
+        frame = frame @ np.array([
+            [ct, -st, 0, a],
+            [st * ca, ct * ca, -sa, -d * sa],
+            [st * sa, ct * sa, ca, d * ca],
+            [0, 0, 0, 1],
+        ])  # fmt: skip
         frames.append(frame)
-    return [*frames, frame @ _link(0.0, _TOOL, 0.0, _HAND_TURN)]
-
-
-def _link(a: float, d: float, alpha: float, theta: float) -> Float[np.ndarray, "4 4"]:
-    ct, st, ca, sa = math.cos(theta), math.sin(theta), math.cos(alpha), math.sin(alpha)
-    return np.array([
-        [ct, -st, 0, a],
-        [st * ca, ct * ca, -sa, -d * sa],
-        [st * sa, ct * sa, ca, d * ca],
-        [0, 0, 0, 1],
-    ])  # fmt: skip
+    return frames
 
 
 def _vector(turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:

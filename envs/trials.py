@@ -30,6 +30,7 @@ from envs.table import (
     SPAWN_SHELF_Y,
     SPAWN_Z,
     SWITCH_TRAVEL,
+    Extent,
     Layout,
 )
 from envs.tasks import BLOCKS, BULB, DRAWER, LED, SCENE_SIZE, SLIDE, SWITCH, TASKS, block_slice
@@ -51,6 +52,7 @@ TOOL_YAW = 0.4  # how far the tool may then be turned from its neutral yaw
 HELD_WIDTH = 0.0393  # between the fingers around a block, which they press in a little
 
 TABLE_Y = (-0.15, -0.05)
+SHELF_MARGIN = 0.045  # x kept between a block's centre and the cabinet's walls
 DRAWER_MARGIN = (0.065, 0.045)  # x and y kept between a block's centre and the drawer's walls
 YAW = (np.pi / 2 - np.pi / 8, np.pi / 2 + np.pi / 8)
 STACK_OFFSET, STACK_TURN = 0.007, 0.3  # of a block on another
@@ -185,8 +187,8 @@ def _sample_blocks(
     (wide, deep), (left, right) = DRAWER_MARGIN, layout.drawer
     areas = {
         "table": (layout.spawn_table, TABLE_Y, SPAWN_Z),
-        "left": (layout.spawn_left, SPAWN_SHELF_Y, SPAWN_Z),
-        "right": (layout.spawn_right, SPAWN_SHELF_Y, SPAWN_Z),
+        "left": (_inside_shelf(layout.spawn_left, layout), SPAWN_SHELF_Y, SPAWN_Z),
+        "right": (_inside_shelf(layout.spawn_right, layout), SPAWN_SHELF_Y, SPAWN_Z),
         "drawer": (
             (left + wide, right - wide),
             (min(front, DESK_EDGE - 2 * deep) + deep, DESK_EDGE - deep),
@@ -209,6 +211,12 @@ def _sample_blocks(
         beside = [poses[block][:2] for block in places if places[block] not in ("held", "top")]
         if len(beside) < 2 or _nearest(np.array(beside)) > CLEARANCE:
             return poses
+
+
+def _inside_shelf(stretch: Extent, layout: Layout) -> Extent:
+    """The part of a stretch along x in which no block touches the cabinet's walls."""
+    low, high = layout.shelf
+    return max(stretch[0], low + SHELF_MARGIN), min(stretch[1], high - SHELF_MARGIN)
 
 
 def _nearest(points: Float[np.ndarray, "n 2"]) -> float:

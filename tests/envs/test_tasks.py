@@ -1,16 +1,25 @@
+"""CALVIN's conditions, each on both sides of its limits, and the guard against flicker."""
+
 import copy
+import math
 
 import numpy as np
 import pytest
 
-from envs.tasks import BLOCKS, DRAWER, SLIDE, TASKS, block_slice, feasible
+from envs.conditions import held_block, rotation_between
+from envs.tasks import BLOCKS, STEADY_STEPS, TASKS, Judge
 
 ROBOT, TABLE = 0, 5
 LINKS = {"base_link": -1, "plank_link": 6, "drawer_link": 3, "slide_link": 2}
+UIDS = {block: 2 + i for i, block in enumerate(BLOCKS)}
 
 
-def contact(body, link):
+def contact(body, link=-1):
     return (0, 99, body, -1, link, (0, 0, 0), (0, 0, 0), (0, 0, 1), 0.0, 1.0)
+
+
+ON_TABLE, ON_SHELF, IN_DRAWER = contact(TABLE, -1), contact(TABLE, 6), contact(TABLE, 3)
+HELD = (contact(ROBOT, 10), contact(ROBOT, 12))
 
 
 def world():
@@ -22,8 +31,11 @@ def world():
             "movable_objects": {
                 block: {
                     "current_pos": (0.1 * i, -0.1, 0.46),
-                    "uid": 2 + i,
-                    "contacts": (contact(TABLE, -1),),
+                    "current_orn": (0.0, 0.0, 0.0, 1.0),
+                    "current_lin_vel": (0.0, 0.0, 0.0),
+                    "current_ang_vel": (0.0, 0.0, 0.0),
+                    "uid": UIDS[block],
+                    "contacts": (ON_TABLE,),
                 }
                 for i, block in enumerate(BLOCKS)
             },
@@ -60,22 +72,30 @@ def solved(start, now):
 
 
 def test_names_and_order_are_calvins():
-    assert len(TASKS) == 17
-    assert list(TASKS)[:2] == ["push_red_block_right", "push_red_block_left"]
-    assert list(TASKS)[-4:] == [
+    assert len(TASKS) == 34
+    names = list(TASKS)
+    assert names[:2] == ["rotate_red_block_right", "rotate_red_block_left"]
+    assert names[6] == "push_red_block_right"
+    assert names[12:16] == ["move_slider_left", "move_slider_right", "open_drawer", "close_drawer"]
+    assert names[16:20] == [
+        "lift_red_block_table",
+        "lift_red_block_slider",
+        "lift_red_block_drawer",
+        "lift_blue_block_table",
+    ]
+    assert names[25:] == [
+        "place_in_slider",
+        "place_in_drawer",
+        "stack_block",
+        "unstack_block",
         "turn_on_lightbulb",
         "turn_off_lightbulb",
         "turn_on_led",
         "turn_off_led",
+        "push_into_drawer",
     ]
     assert all(name == task.name for name, task in TASKS.items())
-    assert {task.category for task in TASKS.values()} == {
-        "push",
-        "slider",
-        "drawer",
-        "lift_table",
-        "light",
-    }
+    assert len({task.category for task in TASKS.values()}) == 11
 
 
 def test_nothing_happened_solves_nothing():
@@ -127,8 +147,8 @@ def test_lift_needs_height_support_before_and_only_the_robot_now():
         ((0, 0, 0.08), (*held, contact(2, -1))),
     ]:
         assert solved(start, moved(start, "block_blue", by, contacts)) == set()
-    in_shelf = moved(start, "block_blue", (0, 0, 0), (contact(TABLE, 6),))
-    assert solved(in_shelf, moved(in_shelf, "block_blue", (0, 0, 0.08), held)) == set()
+    on_door = moved(start, "block_blue", (0, 0, 0), (contact(TABLE, 2),))
+    assert solved(on_door, moved(on_door, "block_blue", (0, 0, 0.08), held)) == set()
 
 
 @pytest.mark.parametrize(("sign", "side"), [(1, "right"), (-1, "left")])
@@ -141,7 +161,7 @@ def test_push_needs_distance_and_the_same_support(sign, side):
     assert solved(start, moved(start, "block_pink", near, touching)) == set()
     assert solved(start, moved(start, "block_pink", far, touching[1:])) == set()
     in_drawer = (contact(TABLE, 3),)
-    assert solved(start, moved(start, "block_pink", far, in_drawer)) == set()
+    assert solved(start, moved(start, "block_pink", far, in_drawer)) == {"push_into_drawer"}
     floating = moved(start, "block_pink", (0, 0, 0), ())
     assert solved(floating, moved(floating, "block_pink", far, touching)) == set()
     leaning = (*touching, contact(2, -1))  # more support than before is fine, less is not
@@ -150,35 +170,161 @@ def test_push_needs_distance_and_the_same_support(sign, side):
     assert solved(leant, moved(leant, "block_pink", far, touching)) == set()
 
 
-def layout(**values):
-    scene_obs = np.zeros(24)
-    for i, block in enumerate(BLOCKS):
-        scene_obs[block_slice(block)][:3] = 0.05 + 0.1 * i, -0.1, 0.46
-    for name, value in values.items():
-        if name.startswith("block"):
-            scene_obs[block_slice(name)][:3] = value
-        else:
-            scene_obs[{"slide": SLIDE, "drawer": DRAWER, "bulb": 4, "led": 5}[name]] = value
-    return scene_obs
+def turned(start, block, degrees, by=(0, 0, 0), contacts=(ON_TABLE, *HELD), axis=(0, 0, 1)):
+    now = moved(start, block, by, contacts)
+    half = math.radians(degrees) / 2
+    now["scene_info"]["movable_objects"][block]["current_orn"] = (
+        *(math.sin(half) * np.array(axis)),
+        math.cos(half),
+    )
+    return now
 
 
-def test_feasible_doors_and_lights():
-    closed, opened = layout(), layout(slide=0.28, drawer=0.22, bulb=1, led=1)
-    forth = ["move_slider_left", "open_drawer", "turn_on_lightbulb", "turn_on_led"]
-    back = ["move_slider_right", "close_drawer", "turn_off_lightbulb", "turn_off_led"]
-    assert [feasible(task, closed) for task in forth + back] == [True] * 4 + [False] * 4
-    assert [feasible(task, opened) for task in forth + back] == [False] * 4 + [True] * 4
-    half = layout(slide=0.14, drawer=0.11)
-    assert not any(feasible(task, half) for task in forth[:2] + back[:2])
+@pytest.mark.parametrize(
+    ("degrees", "task"),
+    [
+        (60.1, "rotate_blue_block_left"),
+        (179, "rotate_blue_block_left"),
+        (-60.1, "rotate_blue_block_right"),
+        (-179, "rotate_blue_block_right"),
+        (59.9, None),
+        (-59.9, None),
+    ],
+)
+def test_rotation_counts_between_sixty_and_half_a_turn(degrees, task):
+    assert solved(world(), turned(world(), "block_blue", degrees)) == ({task} - {None})
 
 
-def test_feasible_blocks():
-    assert feasible("push_red_block_right", layout())
-    assert feasible("push_red_block_left", layout())
-    assert not feasible("push_red_block_left", layout(block_red=(-0.02, -0.1, 0.46)))
-    assert not feasible("push_red_block_right", layout(block_red=(0.34, -0.1, 0.46)))
-    for elsewhere in [(0.1, 0.08, 0.46), (0.1, -0.3, 0.36), (0.1, -0.1, 0.55)]:
-        scene_obs = layout(block_blue=elsewhere)
-        assert not feasible("lift_blue_block_table", scene_obs)
-        assert not feasible("push_blue_block_right", scene_obs)
-        assert feasible("lift_red_block_table", scene_obs)
+def test_rotation_stays_in_place_level_and_supported():
+    start, name = world(), {"rotate_blue_block_left"}
+    assert solved(start, turned(start, "block_blue", 90, by=(0, 0.0999, 0))) == name
+    assert solved(start, turned(start, "block_blue", 90, by=(0, 0.1001, 0))) == set()
+    assert solved(start, turned(start, "block_blue", 90, contacts=HELD)) == set()
+    assert solved(start, turned(start, "block_blue", 90, contacts=(contact(UIDS["block_red"]),)))
+    assert solved(start, turned(start, "block_blue", 90, axis=(1, 0, 0))) == set()
+
+
+def test_rotation_between_is_about_fixed_axes():
+    quarter = (0.0, 0.0, math.sin(math.pi / 4), math.cos(math.pi / 4))
+    tipped = (math.sin(0.1), 0.0, 0.0, math.cos(0.1))
+    np.testing.assert_allclose(rotation_between(quarter, quarter), 0, atol=1e-9)
+    np.testing.assert_allclose(rotation_between((0, 0, 0, 1), tipped), np.degrees([0.2, 0, 0]))
+    np.testing.assert_allclose(rotation_between(quarter, (0, 0, 0, 1)), [0, 0, -90], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("place", "link", "rise"), [("slider", ON_SHELF, 0.03), ("drawer", IN_DRAWER, 0.05)]
+)
+def test_lift_from_shelf_and_drawer(place, link, rise):
+    start = moved(world(), "block_pink", (0, 0, 0), (link,))
+    name = f"lift_pink_block_{place}"
+    assert solved(start, moved(start, "block_pink", (0, 0, rise + 1e-4), HELD)) == {name}
+    assert solved(start, moved(start, "block_pink", (0, 0, rise - 1e-4), HELD)) == set()
+
+
+def holding(block="block_red"):
+    now = moved(world(), block, (0, 0, 0.15), HELD)
+    now["robot_info"]["contacts"] = (contact(UIDS[block]), contact(UIDS[block]))
+    return now
+
+
+def put(start, block, contacts, robot=()):
+    now = moved(start, block, (0, 0, -0.15), contacts)
+    now["robot_info"]["contacts"] = robot
+    return now
+
+
+@pytest.mark.parametrize(
+    ("link", "task"), [(ON_SHELF, "place_in_slider"), (IN_DRAWER, "place_in_drawer")]
+)
+def test_placing_needs_a_held_block_that_is_let_go(link, task):
+    start = holding()
+    assert held_block(start) == "block_red"
+    assert solved(start, put(start, "block_red", (link,))) == {task}
+    assert solved(start, put(start, "block_red", (link, *HELD))) == set()
+    assert solved(start, put(start, "block_red", (ON_TABLE,))) == set()
+    touching = copy.deepcopy(start)
+    touching["robot_info"]["contacts"] += (contact(TABLE, 2),)  # the hand also leans on the door
+    assert held_block(touching) is None
+    assert solved(touching, put(touching, "block_red", (link,))) == set()
+    resting = moved(start, "block_red", (0, 0, 0), (*HELD, ON_TABLE))
+    assert solved(resting, put(resting, "block_red", (link,))) == set()
+
+
+def test_pushing_into_the_drawer_starts_on_the_table_alone():
+    start = world()
+    fallen = moved(start, "block_pink", (0, -0.15, -0.12), (IN_DRAWER,))
+    assert solved(start, fallen) == {"push_into_drawer"}
+    half = moved(start, "block_pink", (0, -0.08, -0.03), (ON_TABLE, IN_DRAWER))
+    assert solved(start, half) == {"push_into_drawer"}
+    touched = moved(start, "block_pink", (0, 0, 0), (ON_TABLE, *HELD))
+    assert solved(touched, moved(touched, "block_pink", (0, -0.15, -0.12), (IN_DRAWER,))) == set()
+    shelved = moved(start, "block_pink", (0, 0, 0), (ON_SHELF,))
+    assert solved(shelved, moved(shelved, "block_pink", (0, -0.2, -0.12), (IN_DRAWER,))) == set()
+
+
+def speeding(info, block, linear=0.0, angular=0.0):
+    now = copy.deepcopy(info)
+    state = now["scene_info"]["movable_objects"][block]
+    state["current_lin_vel"], state["current_ang_vel"] = (0, linear, 0), (0, 0, angular)
+    return now
+
+
+def test_stacking_needs_blocks_alone_below_and_calm():
+    start = holding()
+    on_blue = (contact(UIDS["block_blue"]),)
+    done = put(start, "block_red", on_blue)
+    assert solved(start, done) == {"stack_block"}
+    assert solved(start, put(start, "block_red", (*on_blue, *HELD))) == set()
+    assert solved(start, put(start, "block_red", (*on_blue, ON_TABLE))) == set()
+    assert solved(start, put(start, "block_red", ())) == set()
+    assert solved(start, speeding(done, "block_red", linear=0.99)) == {"stack_block"}
+    assert solved(start, speeding(done, "block_red", linear=1.01)) == set()
+    assert solved(start, speeding(done, "block_red", angular=-1.01)) == set()
+    leaning = moved(start, "block_red", (0, 0, 0), (*HELD, *on_blue))
+    assert solved(leaning, put(leaning, "block_red", on_blue)) == set()
+
+
+def test_unstacking_needs_a_calm_stack_before():
+    on_blue = (contact(UIDS["block_blue"]),)
+    start = moved(world(), "block_red", (0, 0, 0.04), on_blue)
+    for contacts in [(ON_TABLE,), HELD, ()]:
+        assert solved(start, put(start, "block_red", contacts)) == {"unstack_block"}
+    assert solved(start, put(start, "block_red", (ON_TABLE, *on_blue))) == set()
+    fast = speeding(start, "block_red", linear=1.01)
+    assert solved(fast, put(fast, "block_red", (ON_TABLE,))) == set()
+    propped = moved(start, "block_red", (0, 0, 0), (*on_blue, ON_TABLE))
+    assert solved(propped, put(propped, "block_red", (ON_TABLE,))) == set()
+
+
+def test_the_guard_waits_until_a_condition_has_held_and_blocks_lie_still():
+    on_blue = (contact(UIDS["block_blue"]),)
+    start = moved(world(), "block_red", (0, 0, 0.04), on_blue)
+    bouncing, fallen = put(start, "block_red", ()), put(start, "block_red", (ON_TABLE,))
+    rolling = speeding(fallen, "block_red", angular=0.6)
+    for guard, infos, expected in [
+        (False, [start, bouncing], [False, True]),
+        (True, [bouncing] * 9, [False] * 9),
+        (True, [fallen, fallen, start] * 3, [False] * 9),
+        (True, [rolling] * 9, [False] * 9),
+        (True, [fallen] * 4, [False] * (STEADY_STEPS - 1) + [True] * (5 - STEADY_STEPS)),
+    ]:
+        judge = Judge("unstack_block", start, guard)
+        assert [judge.update(info) for info in infos] == expected
+
+
+def test_the_guard_lets_a_held_block_move():
+    start = world()
+    lifted = speeding(moved(start, "block_red", (0, 0, 0.06), HELD), "block_red", linear=0.4)
+    judge = Judge("lift_red_block_table", start)
+    assert [judge.update(lifted) for _ in range(STEADY_STEPS)][-1]
+    on_blue = (contact(UIDS["block_blue"]),)
+    stack = moved(world(), "block_red", (0, 0, 0.04), on_blue)
+    carried = speeding(put(stack, "block_red", HELD), "block_red", linear=0.4)
+    judge = Judge("unstack_block", stack)
+    assert [judge.update(carried) for _ in range(STEADY_STEPS)][-1]
+
+
+def test_unknown_tasks_have_no_judge():
+    with pytest.raises(KeyError):
+        Judge("fly", world())

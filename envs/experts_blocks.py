@@ -1,0 +1,83 @@
+"""Where the tool has to go to lift, push and turn blocks."""
+
+import math
+
+import numpy as np
+
+from envs.conditions import rotation_between
+from envs.experts_grasps import MOST_TURN, grasp
+from envs.experts_sight import FINGER, NEUTRAL_YAW, ON_DESK, Sight, Waypoint, lean
+from envs.robot import CLOSE, OPEN
+
+LIFTED = {"table": 0.60, "slider": 0.62, "drawer": 0.50}  # metres, height of the tool
+BESIDE = 0.022  # metres between a finger and what it is going to push
+PUSHED = 0.13  # metres that a block is carried along where it cannot be pushed
+TURN = math.radians(82)
+
+
+def lift_block(sight: Sight, name: str, place: str) -> list[Waypoint]:
+    """Grasp across the short side, close, raise."""
+    tool = sight.tool
+    yaw, pitch = sight.tool_yaw, float(sight.info["robot_info"]["tcp_orn"][1])
+    held = sight.near(sight.blocks[name].position, (0.035, 0.035, 0.035))
+    raised = (float(tool[0]), float(tool[1]), LIFTED[place])
+    return [
+        *grasp(sight, name),
+        Waypoint(raised, CLOSE, min(pitch, lean(tool, yaw)), yaw, open=held),
+    ]
+
+
+def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
+    """Come down beside the block and push it along x; where another block is in the way of the
+    fingers, take the block and move it over the table."""
+    block = sight.blocks[name]
+    x, y = float(block.position[0]), float(block.position[1]) + sight.style.offset
+    half = block.half_width((1.0, 0.0))
+    beside = (x - direction * (half + FINGER + BESIDE), y, ON_DESK)
+    crowded = any(
+        other.covers(beside[0], beside[1], FINGER + 0.007) for other in sight.others(name)
+    )
+    if crowded or sight.holds(name):
+        return drag_block(sight, name, direction)
+    behind = sight.near(beside, (0.045, 0.03, 0.03))
+    beyond = (x + direction * 0.03, y, ON_DESK)
+    return [
+        Waypoint(
+            beside, pitch=lean(beside), approach=sight.style.above(), tolerance=(0.02, 0.018, 0.02)
+        ),
+        Waypoint(beyond, pitch=lean(beyond), speed=0.4, open=behind),
+    ]
+
+
+def drag_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
+    """Take the block and move it along x without lifting it."""
+    began = sight.start["scene_info"]["movable_objects"][name]["current_pos"]
+    position = sight.blocks[name].position
+    offset = sight.tool - position
+    goal = began[0] + direction * PUSHED + offset[0]
+    held = sight.near(position, (0.035, 0.035, 0.035))
+    at = (float(goal), float(sight.tool[1]), float(position[2]) - 0.006)
+    pitch, yaw = lean(at, sight.tool_yaw), sight.tool_yaw
+    return [
+        *grasp(sight, name),
+        Waypoint(at, CLOSE, pitch, yaw, speed=0.35, open=held),
+        Waypoint(at, OPEN, pitch, yaw, opened=0.06, open=held),
+    ]
+
+
+def rotate_block(sight: Sight, name: str, sense: float) -> list[Waypoint]:
+    """Grasp the block, turn it on the spot, let go."""
+    states = [info["scene_info"]["movable_objects"][name] for info in (sight.start, sight.info)]
+    turned = math.radians(rotation_between(*(state["current_orn"] for state in states))[2])
+    rest = sense * TURN - turned
+    position = sight.blocks[name].position
+    held = sight.near(position, (0.035, 0.035, 0.035))
+    yaw = sight.tool_yaw + rest
+    yaw = float(np.clip(yaw, NEUTRAL_YAW - MOST_TURN - 0.1, NEUTRAL_YAW + MOST_TURN + 0.1))
+    at = (float(sight.tool[0]), float(sight.tool[1]), ON_DESK - 0.003)
+    pitch = lean(at, yaw)
+    return [
+        *grasp(sight, name, turn=rest),
+        Waypoint(at, CLOSE, pitch, yaw, open=held),
+        Waypoint(at, OPEN, pitch, sight.tool_yaw, opened=0.06, open=held),
+    ]

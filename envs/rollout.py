@@ -19,7 +19,7 @@ CONTROL_HZ = 30  # control steps a second, the unit in which trials are limited
 class EvaluatedPolicy(Protocol):
     """What acts. Two attributes are optional: `control_hz`, the rate at which it wants to act (30,
     or a rate that divides it), and `privileged`: when true, observations also hold `info` (the
-    world's full state) and `task` (its name), which scripted experts need.
+    world's full state), `task` (its name) and `layout` (the world's), which scripted experts need.
     """
 
     def reset(self, instruction: str) -> None:
@@ -92,7 +92,7 @@ class Pace:
     Attributes:
         steps: control steps allowed for each instruction.
         action_repeat: control steps an action lasts.
-        privileged: whether observations also hold `info` and `task`.
+        privileged: whether observations also hold `info`, `task` and `layout`.
     """
 
     steps: int
@@ -193,7 +193,8 @@ def _follow(
         success, steps = False, 0
         while not success and steps + pace.action_repeat <= pace.steps:
             if pace.privileged:
-                observation = {**observation, "info": info, "task": task}
+                known = {"info": info, "task": task, "layout": env.layout}
+                observation = {**observation, **known}
             action = yield Question(observation, None if steps else instruction)
             observation, _, success, _, info = env.step(action)
             steps += pace.action_repeat

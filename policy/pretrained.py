@@ -20,6 +20,7 @@ from policy.unpickler import read_state_dict
 if TYPE_CHECKING:
     from policy.policy import Policy
 
+TABLES = ("attn_mask", "position_ids")  # fixed, and kept by some files all the same
 FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face directory, best first
 
 OPENAI_BLOCK = ("transformer.resblocks.{i}.", "text_model.encoder.layers.{i}.")
@@ -175,7 +176,11 @@ def _weights(
         names = " or ".join(layout.name for layout in layouts)
         some = ", ".join(sorted(weights)[:3])
         raise ValueError(f"{where} holds no {names}; it begins with {some}")
-    needed = {n: v for n, v in weights.items() if not n.startswith(layout.beside)}
+    needed = {
+        name: value
+        for name, value in weights.items()
+        if not name.startswith(layout.beside) and name.rpartition(".")[2] not in TABLES
+    }
     try:
         return translate(needed, layout.rows, shapes_of(tower.state_dict()), {})
     except ValueError as error:

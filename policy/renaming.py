@@ -86,8 +86,8 @@ def translate(
         dropped: names and shapes of theirs that have no place here and must be there all the same.
 
     Raises:
-        ValueError: weights are missing, too many, of another shape or no floating-point numbers,
-            each by its name in the source.
+        ValueError: weights are missing, too many, of another shape, not finite or no floating-point
+            numbers, each by its name in the source.
     """
     plan = {name: _find(name, rows) for name in wanted}
     expected = dict(dropped)
@@ -95,6 +95,8 @@ def translate(
         expected |= dict.fromkeys(sources, change.shape(wanted[name]))
     if wrong := misfits(shapes_of(weights), expected):
         raise ValueError(wrong)
+    if wild := sorted(name for name, value in weights.items() if not _finite(value)):
+        raise ValueError(f"{len(wild)} not finite: {listed(wild)}")
     used = {source for sources, _ in plan.values() for source in sources}
     if whole := sorted(name for name in used if not weights[name].is_floating_point()):
         raise ValueError(f"{len(whole)} no floating-point numbers: {listed(whole)}")
@@ -102,6 +104,11 @@ def translate(
         name: change.tensor([weights[source] for source in sources])
         for name, (sources, change) in plan.items()
     }
+
+
+def _finite(value: Tensor) -> bool:
+    """A sum is quick, and finite if everything is and nothing overflows."""
+    return bool(value.sum(dtype=torch.float32).isfinite()) or bool(value.isfinite().all())
 
 
 def _find(ours: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], Change]:

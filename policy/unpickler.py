@@ -21,9 +21,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from policy.fit import listed
+
 WRAPPERS = ("state_dict", "model")  # where a file keeps its weights: Lightning and GR-1; MAE
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, Lightning, torch.compile
-SHOWN = 8  # faults that a message lists
 
 
 class Record(dict):
@@ -114,7 +115,7 @@ def read_state_dict(source: str | Path | Mapping[str, Any]) -> dict[str, Tensor]
 
     Raises:
         ValueError: there is no such file, it cannot be read, asks for a type that is refused, or
-            holds values that are no tensors or not finite; each by name.
+            holds values that are no tensors; each by name.
     """
     where = str(source) if isinstance(source, str | Path) else "the state dict"
     content = open_file(Path(source)) if isinstance(source, str | Path) else source
@@ -130,18 +131,11 @@ def read_state_dict(source: str | Path | Mapping[str, Any]) -> dict[str, Tensor]
             faults.append(f"{name} is no tensor but a {type(value).__name__}")
         elif value.layout is not torch.strided or value.is_meta:
             faults.append(f"{name} is no plain tensor")
-        elif value.is_floating_point() and not _finite(value):
-            faults.append(f"{name} holds numbers that are not finite")
         else:
             weights[name] = value.detach().float() if value.is_floating_point() else value
     if faults:
         raise ValueError(f"{where}: {listed(faults)}")
     return weights
-
-
-def _finite(value: Tensor) -> bool:
-    """A sum is quick, and finite if everything is and nothing overflows."""
-    return bool(value.sum(dtype=torch.float32).isfinite()) or bool(value.isfinite().all())
 
 
 def open_file(path: Path) -> Mapping[str, Any]:
@@ -165,12 +159,6 @@ def open_file(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} holds a {type(content).__name__}, no table of weights")
     return content
-
-
-def listed(faults: list[str]) -> str:
-    """The first of a list of faults, and how many more there are."""
-    more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    return "; ".join(faults[:SHOWN]) + more
 
 
 def _without_prefixes(names: list[str]) -> list[str]:

@@ -69,9 +69,11 @@ def mask_as(weights: Weights, dtype: torch.dtype) -> Weights:
 
 
 def openai_clip(weights: Weights) -> Weights:
-    """With the sizes that OpenAI's file has besides."""
+    """With the sizes that OpenAI's file has besides, and open_clip's mask."""
     sizes = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
-    return inside(weights, "model_clip.") | {n: torch.tensor(v) for n, v in sizes.items()}
+    beside = {name: torch.tensor(value) for name, value in sizes.items()}
+    beside["attn_mask"] = torch.full((77, 77), -torch.inf).triu(1)
+    return inside(weights, "model_clip.") | beside
 
 
 def hugging_face_clip(wanted: Weights) -> Weights:
@@ -330,11 +332,11 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
     ),
     "not a number": (
         changed("embed_state.weight", spoilt(torch.nan)),
-        r"embed_state\.weight holds numbers that are not finite",
+        r"1 not finite: embed_state\.weight",
     ),
     "infinite": (
         changed("model_clip.text_projection", spoilt(torch.inf)),
-        r"model_clip\.text_projection holds numbers that are not finite",
+        r"1 not finite: model_clip\.text_projection",
     ),
     "no tensor": (
         changed("action_queries.weight", lambda v: v.tolist()),

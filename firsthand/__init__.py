@@ -4,7 +4,7 @@ Everything a user needs is named here; nothing is loaded before it is used:
 
     recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Windows, WindowSpec
     videos       VideoSettings, videos_to_store, NurseryConfig, make_nursery
-    policy       Policy, PolicyConfig, Batch
+    policy       Policy, PolicyConfig, Batch, load_gr1
     learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
     recording    RecordConfig, record, replay
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from finetune.recipe import FinetuneConfig, finetune
     from policy.batch import Batch
     from policy.config import PolicyConfig
+    from policy.official import load_gr1
     from policy.policy import Policy
     from pretrain.recipe import PretrainConfig, pretrain
     from training.config import TrainConfig
@@ -60,6 +61,7 @@ __all__ = [
     "evaluate_chains",
     "evaluate_tasks",
     "finetune",
+    "load_gr1",
     "make_nursery",
     "pretrain",
     "record",
@@ -83,6 +85,7 @@ _HOMES = {
     "finetune.recipe": ("FinetuneConfig", "finetune"),
     "policy.batch": ("Batch",),
     "policy.config": ("PolicyConfig",),
+    "policy.official": ("load_gr1",),
     "policy.policy": ("Policy",),
     "pretrain.recipe": ("PretrainConfig", "pretrain"),
     "training.config": ("TrainConfig",),

@@ -14,7 +14,8 @@ from episodes.errors import UserError
 class Camera:
     """A pinhole camera: `view` maps world to OpenGL camera axes (x right, y up, looking along -z).
 
-    `fov` is the vertical field of view in degrees; `near` and `far` are metres of depth.
+    `fov` is the vertical field of view in degrees; `near` and `far` are metres of depth. Of a
+    camera that is `fixed` a renderer may keep what it saw, for as long as it is the same object.
     """
 
     view: Float[np.ndarray, "4 4"]
@@ -23,6 +24,7 @@ class Camera:
     far: Number
     width: int
     height: int
+    fixed: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.near < self.far:
@@ -44,6 +46,7 @@ class Camera:
         far: Number,
         width: int,
         height: int,
+        fixed: bool = False,
     ) -> "Camera":
         """A camera at `eye` that looks at `target` with `up` pointing upwards in the picture."""
         position = np.asarray(eye, dtype=np.float64)
@@ -54,7 +57,7 @@ class Camera:
         view = np.eye(4)
         view[:3, :3] = right, np.cross(backward, right), backward
         view[:3, 3] = -view[:3, :3] @ position
-        return cls(view, fov, near, far, width, height)
+        return cls(view, fov, near, far, width, height, fixed)
 
     @cached_property
     def focal(self) -> float:

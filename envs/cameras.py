@@ -15,7 +15,7 @@ def static_camera(size: int) -> Camera:
         eye=(2.871459, -2.166602, 2.555160),
         target=(-0.026242, -0.030233, 0.392000),
         up=(0.404140, 0.226298, 0.886262),
-        fov=10.0, near=0.01, far=10.0, width=size, height=size,
+        fov=10.0, near=0.01, far=10.0, width=size, height=size, fixed=True,
     )  # fmt: skip
 
 

@@ -7,15 +7,18 @@ that triangle is shaded (Deering et al., "The triangle processor and normal vect
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
 from envs.camera import Camera, Picture
-from envs.meshes import Mesh, Number, Vector, corner_normals
+from envs.light import Light
+from envs.meshes import Mesh, Vector, corner_normals
+from envs.raster_canvas import Canvas, Snapshot
 from envs.textures import Atlas
 from episodes.errors import UserError
+
+FIXED_CAMERAS = 4  # whose last pictures a rasteriser remembers
 
 
 @dataclass(frozen=True)
@@ -26,52 +29,6 @@ class Instance:
     color: Vector = (1.0, 1.0, 1.0)
     texture: UInt8[np.ndarray, "h w 3"] | None = None
     id: int = 0
-
-
-@dataclass(frozen=True)
-class Light:
-    """A sun and the sky. A surface's brightness is
-
-    ambient (1 + above n_z) + diffuse max(0, n . direction) (1, or `shaded` where shadow falls).
-
-    Shadows fall within `radius` metres of `center`, from a map of `resolution`^2; 0 means none.
-    """
-
-    direction: Vector = (-0.35, -0.3, 1.0)  # towards the light
-    ambient: Number = 0.45
-    above: Number = 0.2
-    diffuse: Number = 0.45
-    shaded: Number = 0.25
-    center: Vector = (0.0, -0.05, 0.4)
-    radius: Number = 0.6
-    resolution: int = 160
-
-    @cached_property
-    def unit(self) -> Float[np.ndarray, "3"]:
-        return np.asarray(self.direction) / np.linalg.norm(self.direction)
-
-    @cached_property
-    def terms(self) -> Float[np.ndarray, "7"]:
-        """What shading needs, as one vector."""
-        above = self.ambient * self.above
-        return np.array([self.ambient, above, self.diffuse, self.shaded, *self.unit], np.float64)
-
-    @cached_property
-    def camera(self) -> Camera:
-        """What the light sees: a camera so far away that its rays are all but parallel."""
-        distance = 40 * self.radius
-        center = np.asarray(self.center, dtype=np.float64)
-        up = (0.0, 1.0, 0.0) if abs(self.unit[2]) > 0.9 else (0.0, 0.0, 1.0)
-        return Camera.look_at(
-            center + distance * self.unit,
-            center,
-            up,
-            fov=float(2 * np.degrees(np.arctan2(self.radius, distance))),
-            near=distance / 2,
-            far=distance * 2,
-            width=self.resolution,
-            height=self.resolution,
-        )
 
 
 class Rasteriser:
@@ -98,7 +55,6 @@ class Rasteriser:
                 )
         self._vertex_start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
         self._face_start = np.cumsum([0] + [len(mesh.faces) for mesh in meshes])
-        total = int(self._face_start[-1])
         self._vertices = _stack([mesh.vertices for mesh in meshes], (3,), np.float32)
         self._faces = _stack([mesh.faces for mesh in meshes], (3,), np.int32)
         self._normals = _stack([corner_normals(mesh) for mesh in meshes], (3, 3), np.float32)
@@ -120,12 +76,10 @@ class Rasteriser:
         self._texels *= 2 ** (self._textures[:, 1:3].sum(1) / 2)[self._face_instance]
         self._texels = self._texels.astype(np.float32)
         self._points = np.empty((max([0, *np.diff(self._vertex_start)]), 5))
-        self._edges = np.empty((total, 9))
-        self._owners: dict[tuple[int, int], Int32[np.ndarray, "h w"]] = {}  # by size
-        self._depths: dict[tuple[int, int], Float32[np.ndarray, "h w"]] = {}
+        self._fixed: list[tuple[Camera, Canvas]] = []
+        self._moving: dict[tuple[int, int], Canvas] = {}  # by size
         self._shadow_map = np.zeros((self.light.resolution,) * 2, np.float32)
-        self._shadow_poses = np.full((len(meshes), 4, 4), np.nan)  # what the map shows
-        self._shadow_present = np.zeros(len(meshes), np.bool_)
+        self._shadow_snapshot = Snapshot(len(meshes))  # what the map shows
         self._still_map = self._shadow_map.copy()  # shows only what is `still`
         self._still = np.zeros(len(meshes), np.bool_)
 
@@ -148,24 +102,19 @@ class Rasteriser:
         tints = self._colors if colors is None else np.ascontiguousarray(colors, dtype=np.float64)
         present = np.ones(count, np.bool_) if visible is None else np.ascontiguousarray(visible)
         poses = np.ascontiguousarray(poses, dtype=np.float64)
-        rows, shadow = self._shadow(camera, poses, present)
-        height, width = camera.height, camera.width
-        if (height, width) not in self._owners:
-            self._owners[height, width] = np.empty((height, width), np.int32)
-            self._depths[height, width] = np.empty((height, width), np.float32)
-        owner, inverse_depth = self._owners[height, width], self._depths[height, width]
-        inverse_depth.fill(1 / camera.far)
-        owner.fill(-1)
-        self._cover(camera, poses, present, 1.0, inverse_depth, owner)
-        picture = Picture(
-            np.empty((height, width, 3), np.uint8),
-            np.empty((height, width), np.float32),
-            np.empty((height, width), np.int32),
-        )
+        self._shadow(poses, present, tints)
+        canvas = self._canvas(camera)
+        if not camera.fixed:
+            canvas.forget()
+            self._cover_all(camera, canvas, poses, present)
+        else:
+            canvas.compare_shadow(self._shadow_map)
+            if canvas.snapshot.update(poses, present, tints):
+                self._cover_moved(camera, canvas, poses, present)
         shade(
-            inverse_depth,
-            owner,
-            self._edges,
+            canvas.inverse_depth,
+            canvas.owner,
+            canvas.edges,
             self._face_instance,
             self._normals,
             self._uv,
@@ -176,15 +125,66 @@ class Rasteriser:
             self._textures,
             self.light.terms,
             1 / camera.focal,
-            rows,
-            shadow,
+            self._to_shadow(camera),
+            self._shadow_map,
             self._background,
             self._ids,
-            picture.rgb,
-            picture.depth,
-            picture.segmentation,
+            canvas.snapshot.changed,
+            canvas.shadow_changed,
+            canvas.known,
+            canvas.spots,
+            canvas.rgb,
+            canvas.depth,
+            canvas.segmentation,
         )
-        return picture
+        return Picture(canvas.rgb.copy(), canvas.depth.copy(), canvas.segmentation.copy())
+
+    def _canvas(self, camera: Camera) -> Canvas:
+        """A fixed camera has its own, which remembers; moving ones of a size share one."""
+        for known, canvas in self._fixed:
+            if known is camera:
+                return canvas
+        size = camera.height, camera.width
+        if not camera.fixed and size in self._moving:
+            return self._moving[size]
+        counts = len(self._faces), len(self.instances), self.light.resolution
+        canvas = Canvas(*size, *counts)
+        if camera.fixed:
+            self._fixed = [*self._fixed[1 - FIXED_CAMERAS :], (camera, canvas)]
+        else:
+            self._moving[size] = canvas
+        return canvas
+
+    def _cover_all(
+        self,
+        camera: Camera,
+        canvas: Canvas,
+        poses: Float[np.ndarray, "n 4 4"],
+        present: Bool[np.ndarray, "n"],
+    ) -> None:
+        """Find the nearest face of every pixel."""
+        depth, owner = canvas.inverse_depth, canvas.owner
+        depth.fill(1 / camera.far)
+        owner.fill(-1)
+        self._cover(camera, poses, present, 1.0, canvas.edges, depth, owner)
+
+    def _cover_moved(
+        self,
+        camera: Camera,
+        canvas: Canvas,
+        poses: Float[np.ndarray, "n 4 4"],
+        present: Bool[np.ndarray, "n"],
+    ) -> None:
+        """The same for a fixed camera: what has moved is drawn over what stood still."""
+        moved = canvas.snapshot.moved
+        if not canvas.still.any() or (moved & canvas.still).any():
+            canvas.still = ~moved
+            self._cover_all(camera, canvas, poses, present & canvas.still)
+            canvas.still_depth[:], canvas.still_owner[:] = canvas.inverse_depth, canvas.owner
+        depth, owner = canvas.inverse_depth, canvas.owner
+        depth[:], owner[:] = canvas.still_depth, canvas.still_owner
+        others = present & ~canvas.still
+        self._cover(camera, poses, others, 1.0, canvas.edges, depth, owner)
 
     def _cover(
         self,
@@ -192,6 +192,7 @@ class Rasteriser:
         poses: Float[np.ndarray, "n 4 4"],
         present: Bool[np.ndarray, "n"],
         facing: float,
+        edges: Float[np.ndarray, "f _"],
         inverse_depth: Float32[np.ndarray, "h w"],
         owner: Int32[np.ndarray, "_ _"],
     ) -> None:
@@ -210,37 +211,42 @@ class Rasteriser:
             facing,
             camera.near,
             self._points,
-            self._edges,
+            edges,
             inverse_depth,
             owner,
         )
 
     def _shadow(
-        self, camera: Camera, poses: Float[np.ndarray, "n 4 4"], present: Bool[np.ndarray, "n"]
-    ) -> tuple[Float[np.ndarray, "3 4"], Float32[np.ndarray, "s s"]]:
-        """The light's depth map of back faces, and the way from the camera's pixels to its texels.
+        self,
+        poses: Float[np.ndarray, "n 4 4"],
+        present: Bool[np.ndarray, "n"],
+        tints: Float[np.ndarray, "n 3"],
+    ) -> None:
+        """Bring the light's depth map of back faces up to date.
 
         Back faces, because a lit surface cannot lie behind its own back: nothing shades itself by
         rounding. Only what has moved is drawn again, over the map of all that stood still: nearest
         depths do not depend on the order of drawing.
         """
-        if not self.light.resolution:
-            return np.zeros((3, 4)), self._shadow_map
-        moved = (poses != self._shadow_poses).any((1, 2)) | (present != self._shadow_present)
-        if moved.any():
-            light, nobody = self.light.camera, np.zeros((0, 0), np.int32)
-            if not self._still.any() or (moved & self._still).any():
-                self._still = ~moved
-                self._still_map.fill(1 / light.far)
-                self._cover(light, poses, present & self._still, -1.0, self._still_map, nobody)
-            self._shadow_map[:] = self._still_map
-            self._cover(light, poses, present & ~self._still, -1.0, self._shadow_map, nobody)
-            self._shadow_poses, self._shadow_present = poses.copy(), present.copy()
-        to_light = self.light.camera.to_pixels
-        rows = np.empty((3, 4))
-        rows[:, :3] = to_light[:, :3] @ camera.from_pixels
-        rows[:, 3] = to_light[:, 3] - rows[:, :3] @ camera.to_pixels[:, 3]
-        return rows, self._shadow_map
+        if not self.light.resolution or not self._shadow_snapshot.update(poses, present, tints):
+            return
+        light, nobody = self.light.camera, np.zeros((0, 0), np.int32)
+        moved, edges = self._shadow_snapshot.moved, np.empty((len(self._faces), 0))
+        if not self._still.any() or (moved & self._still).any():
+            self._still = ~moved
+            self._still_map.fill(1 / light.far)
+            self._cover(light, poses, present & self._still, -1.0, edges, self._still_map, nobody)
+        self._shadow_map[:] = self._still_map
+        self._cover(light, poses, present & ~self._still, -1.0, edges, self._shadow_map, nobody)
+
+    def _to_shadow(self, camera: Camera) -> Float[np.ndarray, "3 4"]:
+        """The way from the camera's pixels to the shadow map's texels."""
+        rows = np.zeros((3, 4))
+        if self.light.resolution:
+            to_light = self.light.camera.to_pixels
+            rows[:, :3] = to_light[:, :3] @ camera.from_pixels
+            rows[:, 3] = to_light[:, 3] - rows[:, :3] @ camera.to_pixels[:, 3]
+        return rows
 
 
 def _stack(parts: Sequence, shape: tuple[int, ...], dtype: type) -> np.ndarray:

@@ -7,7 +7,8 @@ triangle is ever clipped: one that passes behind the camera is tested pixel by p
 and the same three numbers are its perspective-correct barycentric coordinates times 1/depth.
 
 Two triangles that share an edge compute exactly opposite edge functions there, so there are no
-cracks. Everything is evaluated in a fixed order without fast-math: equal input, equal bits.
+cracks. Of two faces at one depth the first in the list is seen, whichever was drawn first.
+Everything is evaluated without fast-math: equal input, equal bits.
 """
 
 from typing import no_type_check
@@ -223,11 +224,13 @@ def cover(
                     depths = inverse_depth[y, begin : end + 1]
                     if marking:
                         owners = owner[y, begin : end + 1]
+                        face = np.int32(f)
                         for x in range(len(depths)):  # without a branch, so that it vectorises
                             value, old = np.float32(slope * x + total), depths[x]
-                            nearer = (value > old) & (value <= largest)
+                            first_come = (value == old) & (face < owners[x])
+                            nearer = ((value > old) | first_come) & (value <= largest)
                             depths[x] = value if nearer else old
-                            owners[x] = f if nearer else owners[x]
+                            owners[x] = face if nearer else owners[x]
                         seen = True
                     else:
                         for x in range(len(depths)):
@@ -239,11 +242,15 @@ def cover(
                     i, j, k = a0 * x + e0, a1 * x + e1, a2 * x + e2
                     value, old = np.float32((i + j + k) * scale), inverse_depth[y, x]
                     inside = (i >= 0.0) & (j >= 0.0) & (k >= 0.0)
-                    nearer = inside & (value > old) & (value <= largest)
-                    inverse_depth[y, x] = value if nearer else old
+                    nearer = value > old
                     if marking:
+                        nearer |= (value == old) & (f < owner[y, x])
+                        nearer &= inside & (value <= largest)
                         owner[y, x] = f if nearer else owner[y, x]
                         seen |= nearer
+                    else:
+                        nearer &= inside & (value <= largest)
+                    inverse_depth[y, x] = value if nearer else old
             if seen:
                 edges[f, 0], edges[f, 1], edges[f, 2] = a0 * scale, b0 * scale, c0 * scale
                 edges[f, 3], edges[f, 4], edges[f, 5] = a1 * scale, b1 * scale, c1 * scale

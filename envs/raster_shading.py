@@ -9,7 +9,7 @@ from numba import njit
 @njit(
     "void(f4[:,::1], i4[:,::1], f8[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[::1], f8[:,::1],"
     " f8[:,:,::1], u4[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], u1[::1],"
-    " i4[::1], u1[:,:,::1], f4[:,::1], i4[:,::1])",
+    " i4[::1], b1[::1], b1[::1], i4[:,::1], i4[:,::1], u1[:,:,::1], f4[:,::1], i4[:,::1])",
     cache=True,
     error_model="numpy",
 )
@@ -32,9 +32,13 @@ def shade(
     shadow,  # (s, s) 1 / depth of the nearest back faces seen from the light; s = 0 for none
     background,  # (3,)
     ids,  # (n,)
-    rgb,  # (h, w, 3) out
-    depth,  # (h, w) out
-    segmentation,  # (h, w) out
+    changed,  # (n,) what must be shaded anew
+    shadow_changed,  # (s * s,) where the shadow must
+    known,  # (h, w) in and out: the face that is shown already
+    spots,  # (h, w) in and out: the shadow's texel that it was lit by, -1 for none
+    rgb,  # (h, w, 3) in and out
+    depth,  # (h, w) in and out
+    segmentation,  # (h, w) in and out
 ):
     height, width = owner.shape
     last = shadow.shape[0] - 1
@@ -57,6 +61,14 @@ def shade(
         row0, row1, row2 = m01 * y + m02, m11 * y + m12, m21 * y + m22
         for x in range(width):
             f = owner[y, x]
+            if f == known[y, x]:
+                if f < 0:
+                    continue
+                spot = spots[y, x]
+                if not changed[face_instance[f]] and (spot < 0 or not shadow_changed[spot]):
+                    continue
+            known[y, x] = f
+            spots[y, x] = -1
             distance = 1.0 / inverse_depth[y, x]
             depth[y, x] = distance
             if f < 0:
@@ -107,6 +119,7 @@ def shade(
                     down = (distance * (m10 * x + row1) + m13) * inverse
                     if 0.0 <= across < last and 0.0 <= down < last:
                         i, j = np.uint32(across), np.uint32(down)
+                        spots[y, x] = np.int32(j * (last + 1) + i)
                         p, q = across - i, down - j
                         limit = inverse * 1.0001  # this much closer to the light than the surface
                         blocked = (1.0 - p) * (1.0 - q) * (shadow[j, i] > limit)

@@ -103,7 +103,10 @@ class Stream:
         """One more frame for each of these seats."""
         chosen = torch.tensor(seats, device=self.read.device)
         queries = self.queries.expand(len(seats), -1, -1)
-        outputs = self.policy.trunk.step(tokens, queries, self.within, self.ring, chosen)
+        all_seats = seats == list(range(len(self.read)))  # whose ring need not be gathered
+        outputs = self.policy.trunk.step(
+            tokens, queries, self.within, self.ring, None if all_seats else chosen
+        )
         self.read[chosen] = outputs[:, None].to(self.read.dtype)
 
     def think(self, seats: list[int]) -> Float[Tensor, "b 1 q d"]:

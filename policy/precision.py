@@ -2,8 +2,8 @@
 
 Nearly all of a transformer's time goes into its linear layers. They alone are replaced, in the
 image encoder, the pool and the trunk; normalisation, softmax, activations, the stream that layers
-add to, embeddings and the action head stay as they were. `python -m benchmarks.precision` says how
-fast and how wrong the result is.
+add to, embeddings and the action head stay as they were. `firsthand benchmark control-step` says
+how fast and how wrong the result is.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, cast

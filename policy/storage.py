@@ -24,11 +24,11 @@ FILES = ("config.json", "statistics.json", "model.safetensors")
 
 def save_policy(policy: "Policy", directory: Path) -> None:
     """Write the three files, each under a temporary name first."""
+    weights = {name: value.contiguous() for name, value in policy.state_dict().items()}
     directory.mkdir(parents=True, exist_ok=True)
     config = {"format_version": FORMAT_VERSION, **asdict(policy.config)}
     _write(directory / "config.json", json.dumps(config, indent=2))
     _write(directory / "statistics.json", json.dumps(asdict(policy.statistics), indent=2))
-    weights = {name: value.contiguous() for name, value in policy.state_dict().items()}
     partial = directory / "model.safetensors.partial"
     save_file(weights, partial)
     os.replace(partial, directory / "model.safetensors")

@@ -1,5 +1,6 @@
 """PlayTable: CALVIN's desk and arm as a gymnasium environment, physics by PyBullet."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -18,7 +19,7 @@ from envs.scene import Scene, load_floor, write_urdfs
 from envs.view import View
 from envs.world import CONTROL_HZ, SUBSTEPS, World
 
-CONTACT_MARGIN = 0.0005  # metres
+CONTACT_MARGIN = 0.0015  # metres; CALVIN's layouts put blocks 1 mm above the cabinet's floor
 
 
 class PlayTable(World[Panda, Scene]):
@@ -64,7 +65,7 @@ class PlayTable(World[Panda, Scene]):
         )
         self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)
-        self._release = weakref.finalize(self, _release, self._client, self._folder)
+        self._release = weakref.finalize(self, _release, os.getpid(), self._client, self._folder)
         self._view = View(renderer, self._client, self.layout)
         (self._folder / "panda.urdf").write_text(panda_urdf())
         write_urdfs(self.layout, self._folder)
@@ -89,7 +90,7 @@ class PlayTable(World[Panda, Scene]):
         self, robot_obs: Float[np.ndarray, "15"], scene_obs: Float[np.ndarray, "24"]
     ) -> None:
         """Rebuilds the world in a state. What rests on something is found by looking for contacts
-        with the blocks half a millimetre lower: bodies that only just touch do not count as such.
+        with the blocks a little lower: bodies that only just touch do not count as such.
         """
         self._load()
         lowered = scene_obs.copy()
@@ -110,6 +111,8 @@ class PlayTable(World[Panda, Scene]):
         self._release()
 
 
-def _release(client: int, folder: Path) -> None:
+def _release(process: int, client: int, folder: Path) -> None:
+    if process != os.getpid():  # a copy in a forked process: the world is not its to end
+        return
     pybullet.disconnect(client)
     shutil.rmtree(folder, ignore_errors=True)

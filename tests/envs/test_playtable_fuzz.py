@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from envs import actions
 from envs.playtable import PlayTable
 from envs.trials import initial_state
 from episodes.errors import UserError
@@ -177,3 +178,21 @@ def test_hostile_input_is_refused_or_clipped(count):
     assert len(outcomes) == 4
     for env in (world, twin):
         env.close()
+
+
+@pytest.mark.parametrize("action_type", actions.ACTION_TYPES)
+def test_every_type_of_action_withstands_it(action_type):
+    rng = np.random.default_rng(0)
+    world = PlayTable("C", cameras={}, action_type=action_type)
+    world.reset(seed=0)
+    for _ in range(60):
+        before = state(world)
+        action = hostile_vector(rng, rng.uniform(-3, 3, world.action_space.shape[0]))
+        try:
+            for _ in range(3):
+                observation, *_ = timed(world.step, action)
+        except UserError:
+            assert state(world) == before
+        else:
+            assert world.observation_space.contains(observation), observation
+    world.close()

@@ -1,5 +1,6 @@
 """Several PlayTables beside each other, in one process and in many, act as each would alone."""
 
+import os
 from typing import Any
 
 import gymnasium
@@ -31,12 +32,14 @@ def flat(observation, index: Any = ...):
     }
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
-def test_a_vector_of_worlds_does_what_each_does_alone(mode):
-    kwargs = {"context": "spawn"} if mode == "async" else {}
+@pytest.mark.parametrize("context", [None, "spawn", "fork"])
+def test_a_vector_of_worlds_does_what_each_does_alone(context):
+    """In this process, and in others where one world is open here already."""
+    here = PlayTable(cameras={})
+    here.reset(seed=0)
     worlds = gymnasium.make_vec(
-        "firsthand/PlayTable-v0", num_envs=2, vectorization_mode=mode, vector_kwargs=kwargs,
-        cameras=CAMERAS, depth=True,
+        "firsthand/PlayTable-v0", num_envs=2, vectorization_mode="async" if context else "sync",
+        vector_kwargs={"context": context} if context else {}, cameras=CAMERAS, depth=True,
     )  # fmt: skip
     actions = np.random.default_rng(0).uniform(-1, 1, (STEPS, 2, 7))
     seen = [worlds.reset(seed=[3, 4])[0]]
@@ -44,6 +47,8 @@ def test_a_vector_of_worlds_does_what_each_does_alone(mode):
         observation, reward, terminated, truncated, info = worlds.step(action)
         seen.append(observation)
     worlds.close()
+    here.reset(seed=0)
+    here.close()
     assert not np.any([reward, terminated, truncated])
     assert list(info["instruction"]) == ["", ""]
     for index, seed in enumerate((3, 4)):
@@ -52,6 +57,20 @@ def test_a_vector_of_worlds_does_what_each_does_alone(mode):
             assert expected.keys() == got.keys()
             for name, value in expected.items():
                 np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+def test_a_forked_copy_of_a_world_ends_nothing():
+    world = PlayTable(cameras={})
+    world.reset(seed=0)
+    child = os.fork()
+    if child == 0:
+        world.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert world._folder.is_dir()
+    world.reset(seed=0)
+    world.close()
+    assert not world._folder.exists()
 
 
 def test_worlds_of_different_scenes_take_turns_in_one_process():

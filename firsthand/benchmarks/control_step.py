@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from policy.acting import Actor
 from policy.batch import Batch
 from policy.policy import Policy
-from policy.precision import lower_precision
+from policy.precision import Precision, hasten
 from training.throughput import settle
 
 INSTRUCTION = "push the red block to the left"
@@ -143,10 +143,10 @@ def ways_of(policy: Policy, seats: int = 1) -> dict[str, Way]:
     policy.config = replace(policy.config, action=action)
     ways: dict[str, Way] = {PLAIN: WholeWindow(policy), EXACT: Remembering(policy, seats)}
     if next(policy.parameters()).device.type == "cpu":
-        for precision in ("bf16", "int8"):
-            lowered = copy.deepcopy(policy)
-            lower_precision(lowered, precision)
-            ways[f"remembered, {precision}"] = Remembering(lowered, seats)
+        for precision in get_args(Precision):
+            hastened = copy.deepcopy(policy)
+            hasten(hastened, precision)
+            ways[f"hastened, {precision}"] = Remembering(hastened, seats)
     return ways
 
 

@@ -27,11 +27,12 @@ def test_acting_is_measured_in_every_way(tmp_path: Path, monkeypatch: pytest.Mon
     assert cli.main(words) == 0
     results = json.loads(Path("out/results.json").read_text())
     steps = {row["way"]: row for row in results["steps"]}
-    assert set(steps) == {PLAIN, EXACT, "remembered, bf16", "remembered, int8"}
+    assert set(steps) == {PLAIN, EXACT, *(f"hastened, {p}" for p in ("fp32", "bf16", "int8"))}
     assert steps[PLAIN]["ratio"] == 1
     assert steps[PLAIN]["error"] == 0
     assert steps[EXACT]["error"] < 1e-4
-    assert 1e-6 < steps["remembered, bf16"]["error"] < 0.2
+    assert steps["hastened, fp32"]["error"] < 1e-4
+    assert 1e-6 < steps["hastened, bf16"]["error"] < 0.2
     assert all(0 < row["median"] <= row["p95"] for row in steps.values())
     assert {row["way"] for row in results["worlds"]} == set(steps) - {PLAIN}
     for row in results["worlds"]:

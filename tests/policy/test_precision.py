@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from policy.policy import Policy
-from policy.precision import BFloat16Linear, Int8Linear, lower_precision, quantise
+from policy.precision import BFloat16Linear, Float32Linear, Int8Linear, hasten, quantise
 from tests.policy.conftest import CONFIGS, make
 
 
@@ -59,7 +59,9 @@ def test_a_token_of_zeros_gives_the_bias():
     assert torch.equal(Int8Linear(linear)(torch.zeros(2, 16)), linear.bias.expand(2, -1))
 
 
-@pytest.mark.parametrize(("layer", "bound"), [(BFloat16Linear, 0.005), (Int8Linear, 0.015)])
+@pytest.mark.parametrize(
+    ("layer", "bound"), [(Float32Linear, 1e-6), (BFloat16Linear, 0.005), (Int8Linear, 0.015)]
+)
 def test_a_layer_is_nearly_right(layer, bound):
     torch.manual_seed(0)
     linear = nn.Linear(768, 256)
@@ -70,16 +72,16 @@ def test_a_layer_is_nearly_right(layer, bound):
         assert relative(said[token], truth[token]) < 2 * bound
 
 
-def lowered(name: str, precision: str) -> tuple[Policy, Policy]:
+def hastened(name: str, precision: str) -> tuple[Policy, Policy]:
     whole, low = make(CONFIGS[name]), make(CONFIGS[name])
-    lower_precision(low, precision)
+    hasten(low, precision)
     return whole, low
 
 
 @pytest.mark.parametrize("name", ["small", "gr1"])
-@pytest.mark.parametrize(("precision", "bound"), [("bf16", 0.02), ("int8", 0.05)])
-def test_a_lowered_policy_says_nearly_the_same(name, precision, bound, make_batch):
-    whole, low = lowered(name, precision)
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-6), ("bf16", 0.02), ("int8", 0.05)])
+def test_a_hastened_policy_says_nearly_the_same(name, precision, bound, make_batch):
+    whole, low = hastened(name, precision)
     batch = make_batch(CONFIGS[name])
     for part in ("images", "pool", "trunk"):
         assert not [m for m in getattr(low, part).modules() if type(m) is nn.Linear]
@@ -93,10 +95,10 @@ def test_a_lowered_policy_says_nearly_the_same(name, precision, bound, make_batc
     assert 0 < relative(said, truth) < bound
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_a_lowered_policy_only_acts(precision, make_batch, tmp_path):
-    whole, low = lowered("small", precision)
-    batch, message = make_batch(CONFIGS["small"]), f"a policy lowered to {precision} only acts"
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_a_hastened_policy_only_acts(precision, make_batch, tmp_path):
+    whole, low = hastened("small", precision)
+    batch, message = make_batch(CONFIGS["small"]), f"a policy hastened by {precision} only acts"
     low.predict(batch)
     with pytest.raises(ValueError, match=message):
         low(batch)
@@ -105,6 +107,6 @@ def test_a_lowered_policy_only_acts(precision, make_batch, tmp_path):
     assert not (tmp_path / "policy").exists()
     with pytest.raises(ValueError, match=message):
         low.load_state_dict(whole.state_dict())
-    with pytest.raises(ValueError, match="was lowered before"):
-        lower_precision(low, precision)
+    with pytest.raises(ValueError, match="was hastened before"):
+        hasten(low, precision)
     assert not [p for p in low.parameters() if p.requires_grad]

@@ -224,6 +224,21 @@ def held_block(info: Info) -> str | None:
     return None
 
 
+def let_go(info: Info) -> Info:
+    """The same moment, had the robot let go of every block that also touches something else.
+
+    After a push, say, the fingers still touch the block when the next task is given. CALVIN then
+    denies the block was lying on the table alone, whatever is done with it."""
+    robot = info["robot_info"]["uid"]
+    blocks = {
+        name: {**block, "contacts": tuple(c for c in block["contacts"] if c[2] != robot)}
+        if _bodies(block) - {robot}
+        else block
+        for name, block in _blocks(info).items()
+    }
+    return {**info, "scene_info": {**info["scene_info"], "movable_objects": blocks}}
+
+
 def at_rest(info: Info, block: str) -> bool:
     """Whether a block lies still and on something; in a bounce nothing touches it."""
     state = _block(info, block)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from envs.conditions import rotation_between
-from envs.experts_grasps import MOST_TURN, grasp
-from envs.experts_sight import FINGER, NEUTRAL_YAW, ON_DESK, Sight, Waypoint, lean
+from envs.experts_grasps import MOST_TURN, find_grasp, grasp
+from envs.experts_sight import FINGER, NEUTRAL_YAW, ON_DESK, PAD, Sight, Waypoint, lean
 from envs.robot import CLOSE, OPEN
 
 LIFTED = {"table": 0.60, "slider": 0.62, "drawer": 0.50}  # metres, height of the tool
@@ -15,8 +15,31 @@ PUSHED = 0.13  # metres that a block is carried along where it cannot be pushed
 TURN = math.radians(82)
 
 
+def make_room(sight: Sight, name: str) -> list[Waypoint]:
+    """Push a block on the table lengthwise past the one beside it that would be in the fingers'
+    way; nothing where the block can be grasped or is held."""
+    block = sight.blocks[name]
+    on_table = abs(block.position[2] - ON_DESK) < 0.02 and block.position[1] < 0.0
+    if not on_table or sight.holds(name) or not find_grasp(sight, block).obstructed:
+        return []
+    if sight.near(block.position, (0.02, 0.02, 0.02)):
+        return []  # the fingers are around it
+    direction = 1.0 if block.position[1] < -0.09 else -1.0
+    x, y = float(block.position[0]), float(block.position[1])
+    half = block.half_width((0.0, 1.0))
+    beside = (x, y - direction * (half + PAD + 0.02), ON_DESK)
+    behind = sight.near(beside, (0.03, 0.045, 0.03))
+    pitch = lean(beside)
+    return [
+        Waypoint(beside, pitch=pitch, approach=sight.style.above(), tolerance=(0.018, 0.016, 0.02)),
+        Waypoint((x, y + direction * 0.03, ON_DESK), pitch=pitch, speed=0.4, open=behind),
+    ]
+
+
 def lift_block(sight: Sight, name: str, place: str) -> list[Waypoint]:
     """Grasp across the short side, close, raise."""
+    if room := make_room(sight, name):
+        return room
     tool = sight.tool
     yaw, pitch = sight.tool_yaw, float(sight.info["robot_info"]["tcp_orn"][1])
     held = sight.near(sight.blocks[name].position, (0.035, 0.035, 0.035))
@@ -67,6 +90,8 @@ def drag_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
 
 def rotate_block(sight: Sight, name: str, sense: float) -> list[Waypoint]:
     """Grasp the block, turn it on the spot, let go."""
+    if room := make_room(sight, name):
+        return room
     states = [info["scene_info"]["movable_objects"][name] for info in (sight.start, sight.info)]
     turned = math.radians(rotation_between(*(state["current_orn"] for state in states))[2])
     rest = sense * TURN - turned

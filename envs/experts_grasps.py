@@ -3,14 +3,16 @@
 import math
 from dataclasses import dataclass
 
-from envs.experts_sight import NEUTRAL_YAW, OPEN_FINGER, Block, Sight, Vector, Waypoint, lean
+from envs.experts_sight import NEUTRAL_YAW, OPEN_FINGER, PAD, Block, Sight, Vector, Waypoint, lean
 from envs.robot import CLOSE, OPEN
 
 WIDEST = 0.066  # metres that fit between the fingers with room to spare
-SHIFTS = (0.0, 0.014, -0.014)  # metres along the fingers' faces
+SHIFTS = (0.0, 0.014, -0.014, 0.028, -0.028)  # metres along the fingers' faces
 SIDEWAYS = (0.0, 0.014, -0.014)  # metres by which one open finger is nearer to the block
 CLEAR = 0.012  # metres between a finger's middle and anything it might land on
 MOST_TURN = 1.9  # radians from the neutral yaw
+KNUCKLE = 0.033  # metres between a finger's middle and the drawer's outer side
+BUTTON_Y, BUTTON_RADIUS = -0.12, 0.033  # where a finger would stand on the button
 SHELF_TURN = 0.75  # radians, behind the door, where the hand is wider than the cabinet is deep
 HAND_HALF, HAND_ABOVE = (0.105, 0.034), 0.09  # metres: half the hand, its height above the tool
 DOOR_BACK = 0.026  # y that the hand keeps behind the door
@@ -24,6 +26,7 @@ class Grasp:
     position: Vector
     pitch: float
     yaw: float
+    obstructed: bool
 
 
 def find_grasp(sight: Sight, block: Block, turn: float = 0.0) -> Grasp:
@@ -33,6 +36,7 @@ def find_grasp(sight: Sight, block: Block, turn: float = 0.0) -> Grasp:
         _cost_and_grasp(sight, block, yaw, shift, sideways, turn)
         for yaw in _yaws(block)
         for shift in SHIFTS
+        if abs(shift) < max(block.length / 2 - PAD, 0.015)
         for sideways in SIDEWAYS
     ]
     return min(candidates, key=lambda pair: pair[0])[1]
@@ -90,8 +94,8 @@ def _cost_and_grasp(
             backward = min(missing / HAND_ABOVE, 0.35)
             cost += 5 * missing * (pitch < 0)
             pitch = backward if pitch == 0 else pitch
-    cost += _obstruction(sight, block, x, y, yaw, in_drawer, in_shelf)
-    return cost, Grasp((x, y, z), pitch, yaw)
+    obstruction = _obstruction(sight, block, x, y, yaw, in_drawer, in_shelf)
+    return cost + obstruction, Grasp((x, y, z), pitch, yaw, obstruction >= 2)
 
 
 def _missing_behind_door(sight: Sight, x: float, y: float, yaw: float) -> float:
@@ -110,11 +114,14 @@ def _obstruction(
     """What it costs that fingers would land on other blocks or on walls."""
     cost = 0.0
     walls = sight.layout.drawer if in_drawer else sight.layout.shelf if in_shelf else None
+    margin = KNUCKLE if in_drawer else CLEAR
+    button = (sight.layout.button, BUTTON_Y)
     for side in (-OPEN_FINGER, OPEN_FINGER):
         finger_x, finger_y = x + side * math.sin(yaw), y - side * math.cos(yaw)
         for other in sight.others(block.name):
             if abs(other.position[2] - block.position[2]) < 0.03:
                 cost += 2.0 * other.covers(finger_x, finger_y, CLEAR)
+        cost += 1.0 * (math.dist((finger_x, finger_y), button) < BUTTON_RADIUS and not in_drawer)
         if walls is not None:
-            cost += 1.0 * (not walls[0] + CLEAR < finger_x < walls[1] - CLEAR)
+            cost += 1.0 * (not walls[0] + margin < finger_x < walls[1] - margin)
     return cost

@@ -22,6 +22,7 @@ from envs.robot import CLOSE, OPEN
 
 SHELF_Y = 0.092
 SHELF_EDGE, DRAWER_SIDE = 0.055, 0.10  # metres kept from the walls along x
+DRAWER_EDGE = 0.085  # metres from the drawer's wall where a block can still fall in
 HIDDEN = 0.06  # metres of distance to other blocks that an open compartment is worth
 APART = 0.11  # metres between blocks beyond which more distance is worth nothing
 # y as far as which the hand may reach in front of the sliding door, and in front of its handle
@@ -108,9 +109,11 @@ def push_into_drawer(sight: Sight) -> list[Waypoint]:
     off_desk = y < DESK_EDGE - 0.01
     handle = sum(sight.layout.door) / 2 - sight.door("base__slide")
     room = HANDLE_FRONT if abs(x - handle) < HANDLE_REACH else DOOR_FACE
-    no_room = not off_desk and (back + PAD > room or crowded)
+    left, right = sight.layout.drawer
+    falls = min(max(x, left + DRAWER_EDGE), right - DRAWER_EDGE)
+    no_room = not off_desk and (back + PAD > room or crowded or abs(x - falls) > 0.02)
     if no_room or sight.holds(block.name):
-        fall = (float(x), DESK_EDGE - 0.07, ON_DESK + 0.01)
+        fall = (falls, DESK_EDGE - 0.07, ON_DESK + 0.01)
         return _put_down(sight, block.name, fall)
     behind = sight.near(beside, (0.03, 0.045, 0.03))
     return [

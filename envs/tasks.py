@@ -18,6 +18,7 @@ from envs.conditions import (
     Info,
     LightToggled,
     at_rest,
+    let_go,
 )
 
 # scene_obs: six joints and lights, then position (m) and Euler angles (rad) of each block.
@@ -54,7 +55,8 @@ class Judge:
     CALVIN counts the first control step on which a condition holds. Contacts flicker, though: a
     block that bounces for one step touches nothing, and has then been "unstacked". With `guard`,
     the condition must hold for `STEADY_STEPS` control steps in a row, and on each of them the
-    blocks that the condition says must be resting lie still.
+    blocks that the condition says must be resting lie still; and what the robot still touches of
+    the task before counts as let go (`let_go`).
 
     Args:
         start: the world when the task was given.
@@ -66,7 +68,7 @@ class Judge:
 
     def __init__(self, task: str, start: Info, guard: bool = True) -> None:
         self._task = TASKS[task]
-        self._start = start
+        self._start = let_go(start) if guard else start
         self._guard = guard
         self._steady = 0
 

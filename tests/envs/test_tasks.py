@@ -325,6 +325,18 @@ def test_the_guard_lets_a_held_block_move():
     assert [judge.update(carried) for _ in range(STEADY_STEPS)][-1]
 
 
+def test_the_guard_lets_go_of_the_task_before():
+    pushed = moved(world(), "block_pink", (0, 0, 0), (ON_TABLE, *HELD))
+    fallen = moved(world(), "block_pink", (0, -0.15, -0.12), (IN_DRAWER,))
+    for guard, expected in [(False, False), (True, True)]:
+        judge = Judge("push_into_drawer", pushed, guard)
+        assert [judge.update(fallen) for _ in range(STEADY_STEPS)][-1] is expected
+    start = holding()  # a block in the gripper stays there
+    judge = Judge("place_in_slider", start)
+    placed = put(start, "block_red", (ON_SHELF,))
+    assert [judge.update(placed) for _ in range(STEADY_STEPS)][-1]
+
+
 def test_unknown_tasks_have_no_judge():
     with pytest.raises(KeyError):
         Judge("fly", world())

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from episodes.errors import UserError
 from firsthand import checkpoints
@@ -16,22 +16,29 @@ if TYPE_CHECKING:
     from envs.rollout import BatchedPolicy, EvaluatedPolicy, PolicyFactory
 
 EXPERT = "expert"
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 @dataclass(frozen=True)
 class CheckpointActor:
     """Acts with the policy in a directory: in all worlds at once, from the process that asks. It
-    takes a GPU where there is one, else one thread: the worlds share the cores."""
+    takes a GPU where there is one, else one thread: the worlds share the cores. With a `precision`
+    it stays on the processor and takes its products there by other means (`policy.precision`)."""
 
     path: str
+    precision: Precision | None = None
 
     def __call__(self) -> "BatchedPolicy":
         import torch
 
         policy = checkpoints.load_policy(self.path)
-        if torch.cuda.is_available():
+        if self.precision is None and torch.cuda.is_available():
             return policy.to("cuda")
         torch.set_num_threads(1)
+        if self.precision is not None:
+            from policy.precision import hasten
+
+            hasten(policy, self.precision)
         return policy
 
 
@@ -75,7 +82,9 @@ class PythonActor:
         return made
 
 
-def actor(checkpoint: str | None, name: str | None, seed: int) -> "PolicyFactory":
+def actor(
+    checkpoint: str | None, name: str | None, seed: int, precision: Precision | None = None
+) -> "PolicyFactory":
     """The recipe for whoever shall act.
 
     Raises:
@@ -87,7 +96,9 @@ def actor(checkpoint: str | None, name: str | None, seed: int) -> "PolicyFactory
         path = checkpoints.locate(checkpoint)
         if checkpoints.load_policy(path).statistics.frames == 0:
             raise UserError(f"{path} has learned from video alone and cannot act: fine-tune it")
-        return CheckpointActor(path)
+        return CheckpointActor(path, precision)
+    if precision is not None:
+        raise UserError(f"precision={precision} is for checkpoints, not for actor={name}")
     assert name is not None
     if name == EXPERT:
         return ExpertActor(seed)

@@ -47,18 +47,19 @@ def execute(config: BenchmarkControlStepConfig, run: Run) -> None:
             f"{t.p95:.1f}",
             f"{t.ratio:.1f}",
             f"{t.error:.1e}",
+            f"{t.drift:.1e}",
             f"{t.flips}",
             f"{t.memory:.0f}",
         )
         for t in times
     ]
-    columns = ("way", "median ms", "p95 ms", "times faster", "error", "flips", "MB")
+    columns = ("way", "median ms", "p95 ms", "times faster", "error", "drift", "flips", "MB")
     table(f"a control step, {config.steps} measured", columns, rows)
 
     with working(f"choosing actions in {config.seats} worlds at once"):
         crowd = control_step.crowd_times(policy, config.seats, config.steps, config.seed)
     for t in crowd:
-        say(f"{t.way}, {t.seats} worlds: {t.median:.1f} ms a step, {t.rate:.1f} actions/s")
+        say(f"{t.way}, {t.seats} at once: {t.median:.1f} ms a step, {t.rate:.1f} actions/s")
 
     with working("reading frames with the trunk alone"):
         trunk = trunk_step.trunk_times(policy.config, 3 * config.steps, config.seed)

@@ -22,6 +22,7 @@ class EvaluateConfig(EvaluationConfig):
 
     checkpoint: a run, one of its checkpoints, a saved policy, or a hub id.
     actor: "expert", or any class as `package.module:name`.
+    precision: None for products as torch takes them; "fp32", "bf16" or "int8" to act faster.
     what: "tasks", "chains" or "both".
     cameras: empty for those of the checkpoint, or CALVIN's for other actors.
     """
@@ -30,6 +31,7 @@ class EvaluateConfig(EvaluationConfig):
 
     checkpoint: str | None = None
     actor: str | None = None
+    precision: actors.Precision | None = None
     what: Literal["tasks", "chains", "both"] = "both"
 
 
@@ -39,9 +41,11 @@ SCHEMA = Schema(EvaluateConfig, {"env": worlds.CHOICES})
 def execute(config: EvaluateConfig, run: Run) -> None:
     """Evaluate, print tables; records, summaries and videos go to the run directory, the summaries
     also to TensorBoard."""
-    factory = actors.actor(config.checkpoint, config.actor, config.seed)
+    factory = actors.actor(config.checkpoint, config.actor, config.seed, config.precision)
     values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
     name = config.checkpoint or config.actor or ""
+    if config.precision is not None:
+        name += f" in {config.precision}"
     evaluation = replace(EvaluationConfig(**values), policy=config.policy or name)
     if not config.cameras:
         evaluation = replace(evaluation, cameras=_cameras(config.checkpoint))

@@ -83,14 +83,13 @@ class Stream:
                 f"action.execute is {config.action.execute}: make them equal"
             )
         self.policy = policy
-        layout = acting_layout(policy)
+        self.layout = layout = acting_layout(policy)
         device = next(policy.parameters()).device
         self.ring = KeyValueRing(config.trunk, config.length, layout.observed_size, seats).to(
             device
         )
-        self.queries = policy.queries(layout)
         self.within = layout.mask(1).to(device)
-        self.read = torch.zeros(seats, 1, *self.queries.shape, device=device)
+        self.read = torch.zeros(seats, 1, layout.query_size, config.trunk.width, device=device)
 
     @property
     def nbytes(self) -> int:
@@ -102,7 +101,7 @@ class Stream:
     def add(self, seats: list[int], tokens: Float[Tensor, "b k d"]) -> None:
         """One more frame for each of these seats."""
         chosen = torch.tensor(seats, device=self.read.device)
-        queries = self.queries.expand(len(seats), -1, -1)
+        queries = self.policy.queries(self.layout).expand(len(seats), -1, -1)
         all_seats = seats == list(range(len(self.read)))  # whose ring need not be gathered
         outputs = self.policy.trunk.step(
             tokens, queries, self.within, self.ring, None if all_seats else chosen

@@ -146,7 +146,7 @@ class Policy(nn.Module):
         Raises:
             ValueError: the policy has learned from video alone and cannot act.
         """
-        self._actor = self._actor or Actor(self, seats=1)
+        self._actor = Actor(self, seats=1)
         self._actor.reset(0, instruction)
 
     def select_action(self, observation: Mapping[str, Any]) -> np.ndarray:

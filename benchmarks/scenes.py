@@ -2,8 +2,8 @@
 
     python -m benchmarks.scenes docs/scenes.png
 
-Every scene has a block on the desk and one on each side of the cabinet, its door half way, its
-drawer as far out as in the other three, its lamps on in every other scene.
+Every scene has two blocks on the desk and one in the cabinet, its door and drawer half way open;
+the lamps are on in every other one.
 """
 
 import os
@@ -20,7 +20,7 @@ from envs.trials import HOME
 
 EDGE = 400  # pixels of a picture
 CAPTION = 32
-DESK_Y = -0.09  # metres, of the block that lies on the desk
+DESK_Y = -0.09  # metres, of the blocks that lie on the desk
 
 
 def state(layout: Layout, lit: bool) -> Float[np.ndarray, "24"]:
@@ -28,10 +28,11 @@ def state(layout: Layout, lit: bool) -> Float[np.ndarray, "24"]:
     scene_obs = np.zeros(24)
     scene_obs[:2] = layout.door_travel / 2, DRAWER_TRAVEL / 2
     scene_obs[3:6] = SWITCH_TRAVEL * lit, lit, lit
-    shelf = sum(SPAWN_SHELF_Y) / 2
-    spots = ((layout.spawn_table, DESK_Y), (layout.spawn_left, shelf), (layout.spawn_right, shelf))
-    for start, (across, y) in zip((6, 12, 18), spots, strict=True):
-        scene_obs[start : start + 3] = sum(across) / 2, y, SPAWN_Z
+    low, high = layout.spawn_table
+    desk = [(low + part * (high - low), DESK_Y) for part in (0.4, 0.9)]
+    cabinet = (sum(layout.spawn_right) / 2, sum(SPAWN_SHELF_Y) / 2)
+    for start, spot in zip((6, 12, 18), (*desk, cabinet), strict=True):
+        scene_obs[start : start + 3] = *spot, SPAWN_Z
         scene_obs[start + 5] = np.pi / 8
     return scene_obs
 

@@ -1,7 +1,8 @@
 """The four scenes as data: where each desk has its fixtures, how far they move, what it looks like.
 
-Positions, ranges and block sizes are those of CALVIN's scenes A to D (Mees et al. 2022); colours
-and wood are our own and differ between scenes about as much as theirs do.
+Positions, ranges, block sizes and the colours of blocks and lamps are those of CALVIN's scenes A to
+D (Mees et al. 2022); the desks' colours and wood are our own and differ between scenes about as
+much as theirs do.
 """
 
 import math
@@ -13,17 +14,17 @@ Extent = tuple[Number, Number]
 
 TABLE_TOP = 0.44  # metres above the floor
 BLOCK_COLORS: dict[str, Vector] = {
-    "block_red": (0.82, 0.10, 0.10),
-    "block_blue": (0.10, 0.20, 0.85),
-    "block_pink": (0.95, 0.30, 0.75),
+    "block_red": (1.0, 0.0, 0.0),
+    "block_blue": (0.0, 0.0, 1.0),
+    "block_pink": (1.0, 0.0, 1.0),
 }
 BLOCK_SIZES: dict[str, Vector] = {
     "small": (0.04, 0.04, 0.04),
     "middle": (0.056, 0.04, 0.04),
     "big": (0.08, 0.04, 0.04),
 }
-LIGHT_OFF: Vector = (0.97, 0.97, 0.97)
-LIGHT_ON: dict[str, Vector] = {"lightbulb": (1.0, 0.90, 0.0), "led": (0.1, 1.0, 0.15)}
+LIGHT_OFF: Vector = (1.0, 1.0, 1.0)
+LIGHT_ON: dict[str, Vector] = {"lightbulb": (1.0, 1.0, 0.0), "led": (0.0, 1.0, 0.0)}
 SWITCH_CENTER: tuple[float, float] = (0.0385, 0.5165)  # y, z of the lever when it is down
 SWITCH_AXIS: Vector = (0.0, 0.5, math.sqrt(0.75))  # up the console, which leans back by 30 degrees
 SWITCH_TRAVEL = 0.088

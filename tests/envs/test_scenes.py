@@ -147,6 +147,29 @@ def test_blocks_have_their_scenes_sizes_and_a_kilogram(world):
     assert {size: edges[0] for size, edges in BLOCK_SIZES.items()} == EDGE
 
 
+def test_blocks_and_lamps_have_calvins_colours(world):
+    from envs.bullet import pybullet
+
+    def color(body, index=-1):
+        shapes = pybullet.getVisualShapeData(body, physicsClientId=world._client)
+        return next(shape[7][:3] for shape in shapes if shape[1] == index)
+
+    blocks = {name: color(body) for name, body in world.scene.blocks.items()}
+    assert blocks == {"block_red": (1, 0, 0), "block_blue": (0, 0, 1), "block_pink": (1, 0, 1)}
+    assert color(world.scene.table, world.scene.links["led_link"]) == (1, 1, 1)
+    world.scene.lights.update(lightbulb=True, led=True)
+    lit = {link: color for _, link, color in world.scene.light_colors()}
+    assert lit[world.scene.links["light_link"]] == (1, 1, 0, 1)
+    assert lit[world.scene.links["led_link"]] == (0, 1, 0, 1)
+
+
+def test_links_are_numbered_as_calvins(world):
+    assert world.scene.links == {
+        "base_link": -1, "button_link": 0, "switch_link": 1, "slide_link": 2, "drawer_link": 3,
+        "led_link": 4, "light_link": 5, "plank_link": 6,
+    }  # fmt: skip
+
+
 def test_blocks_begin_where_calvins_do(world):
     layout = world.layout
     assert (layout.spawn_table, layout.spawn_left, layout.spawn_right) == SPAWN[layout.name]

@@ -6,7 +6,6 @@ fine-tuned to act as well. Choices: pictures become a few tokens before the trun
 are never read; every loss is present only when the batch holds its targets.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,12 +16,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from policy.acting import Actor
-from policy.actions import ActionHead, action_losses, decode_actions
+from policy.actions import ActionHead, decode_actions
 from policy.batch import Batch, Losses, Prediction
 from policy.config import PolicyConfig
 from policy.images import image_encoder
 from policy.language import LanguageEncoder
 from policy.layout import Layout, TokenGroup
+from policy.objective import objective
 from policy.pool import pool
 from policy.predict_window import predict_window
 from policy.state import GR1State, WaveState
@@ -96,16 +96,7 @@ class Policy(nn.Module):
             windows = Windows(batch.valid, self.config.length)
             batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
             views = {camera: view.map(windows.cut) for camera, view in views.items()}
-        read = self.think(tokens, batch.valid, layout)
-
-        arm = gripper = None
-        if batch.actions is not None and batch.actions_valid is not None:
-            valid = batch.actions_valid & batch.valid[..., None]
-            said_arm, said_gripper = self.action_head(read["action"])
-            beta = self.config.loss.arm_beta
-            arm, gripper = action_losses(said_arm, said_gripper, batch.actions, valid, beta)
-        video = {c: self._video_loss(read[f"future {c}"], c, views[c], batch) for c in watch}
-        return self._total(arm, gripper, video)
+        return objective(self, self.think(tokens, batch.valid, layout), views, batch)
 
     @torch.no_grad()
     def predict(self, batch: Batch, *, watch: bool = True) -> Prediction:
@@ -293,33 +284,6 @@ class Policy(nn.Module):
 
     def _video_queries(self) -> list[tuple[str, nn.Embedding]]:
         return cast(list[tuple[str, nn.Embedding]], list(self.video_query.items()))
-
-    def _video_loss(
-        self, queries: Float[Tensor, "b t q d"], camera: str, view: View, batch: Batch
-    ) -> Float[Tensor, ""]:
-        """How wrong this camera's futures are. If there are actions to learn besides, those of a
-        batch's first part alone stand for all: its order is random."""
-        assert batch.future is not None
-        assert batch.future_valid is not None
-        size = len(batch.valid)
-        watched = size if batch.actions is None else math.ceil(self.config.video.share * size)
-        predicted = self.imagine(queries[:watched], view.map(lambda x: x[:watched]))
-        future = batch.future[camera][:watched]
-        fitted = self.images.fit(future.flatten(0, 1), view.pictures.shape[-1])
-        truth = self.target.truth(fitted).view_as(predicted)
-        return self.target.loss(predicted, truth, (batch.valid & batch.future_valid)[:watched])
-
-    def _total(
-        self,
-        arm: Float[Tensor, ""] | None,
-        gripper: Float[Tensor, ""] | None,
-        video: Mapping[str, Float[Tensor, ""]],
-    ) -> Losses:
-        weights = self.config.loss
-        terms = [weights.video / len(video) * loss for loss in video.values()]
-        if arm is not None and gripper is not None:
-            terms += [weights.arm * arm, weights.gripper * gripper]
-        return Losses(torch.stack(terms).sum(), arm, gripper, video or None)
 
     def _positions(self, layout: Layout, steps: int, asked: int | None) -> Int[Tensor, " n"] | None:
         if self.config.trunk.position == "slot":

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from envs.attempts import Show
+from envs.attempts import Attempt, Show
 from envs.protocol import SETTINGS, SettingName
 from envs.tasks import TASKS
 from envs.worlds import PlayTableWorld, Scene, World
@@ -95,6 +95,13 @@ class RecordConfig:
         shows = [Show(task, scene) for task in tasks for scene in self.scenes]
         share, rest = divmod(self.total, len(shows))
         return {show: share + (i < rest) for i, show in enumerate(shows)}
+
+    def holds_out(self, attempt: Attempt) -> bool:
+        """Whether an episode goes to the split `valid`. Tasks and scenes take turns, so that one in
+        `held_out_every` does, however few there are of each."""
+        every = self.held_out_every
+        turn = attempt.index + list(self.wanted).index(attempt.show)
+        return every > 0 and turn % every == every // 4
 
     def world(self, scene: str) -> World:
         """The world of one of the scenes."""

@@ -37,8 +37,7 @@ class Recorder:
         if episode is None:
             (self._parts / f"{attempt.name}.failed").touch()
             return False
-        every = self._config.held_out_every
-        split = "valid" if every and attempt.index % every == every // 4 else "train"
+        split = "valid" if self._config.holds_out(attempt) else "train"
         with EpisodeWriter(self._parts / f"{attempt.name}.hdf5") as writer:
             writer.add(episode, split)
         return True

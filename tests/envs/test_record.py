@@ -46,7 +46,7 @@ def test_what_is_stored(recorded):
             episode = file.read(name)
             source = episode.source
             assert source["task"] == SMALL.tasks[number % 2]
-            assert (name in held_out) == (source["index"] % 2 == 0)
+            assert (name in held_out) == ((source["index"] + number % 2) % 2 == 0)
             assert episode.instruction in TRAINING[source["task"]]
             assert episode.fps == 10
             assert episode.frames["rgb_static"].shape == (len(episode), 24, 24, 3)
@@ -192,6 +192,14 @@ def test_tasks_and_scenes_are_shown_equally_often():
     assert len(counts) == 3 * 34
     assert sum(counts.values()) == 1000
     assert max(counts.values()) - min(counts.values()) == 1
+
+
+@pytest.mark.parametrize("episodes", [34, 102, 1000])
+def test_some_are_held_out_however_few_there_are(episodes):
+    config = RecordConfig(episodes=episodes, scenes=("A", "B", "C"))
+    attempts = [Attempt(show, i) for show, count in config.wanted.items() for i in range(count)]
+    share = sum(config.holds_out(attempt) for attempt in attempts) / episodes
+    assert share == pytest.approx(1 / config.held_out_every, abs=0.02)
 
 
 def test_settings_name_scenes_and_shares():

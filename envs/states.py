@@ -8,8 +8,8 @@ from jaxtyping import Float
 from envs import robot, table
 from episodes.errors import UserError
 
-JOINT_SLACK = 0.1  # rad; PyBullet's joint limits give way a little under load
-TRAVEL_SLACK = 0.01  # metres, of fingers and doors, for the same reason
+JOINT_SLACK = 0.2  # rad; PyBullet's joint limits give way under load
+TRAVEL_SLACK = 0.05  # metres, of fingers, doors, button and switch, for the same reason
 ROOM = 4.0  # metres from the middle to the edge of the floor
 _BLOCK = ("x", "y", "z", "roll", "pitch", "yaw")
 _OPENINGS = ("slide", "drawer", "button", "switch")
@@ -54,7 +54,7 @@ def read_robot_obs(values: Any) -> Float[np.ndarray, "15"]:
         UserError: it is no such vector, or holds what the arm cannot have been in.
     """
     obs = vector("robot_obs", values, 15)
-    low, high = np.full(15, -robot.REACH), np.full(15, robot.REACH)
+    low, high = np.full(15, -ROOM), np.full(15, ROOM)
     low[3:6], high[3:6] = -2 * np.pi, 2 * np.pi
     low[6], high[6] = -TRAVEL_SLACK, robot.MAX_WIDTH + TRAVEL_SLACK
     low[7:14], high[7:14] = robot.LOWER - JOINT_SLACK, robot.UPPER + JOINT_SLACK

@@ -5,6 +5,7 @@ action is left as it is, also where PlayTable differs (docs/calvin.md lists it).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ class Calvin(World[OriginalArm, OriginalDesk]):
         super().__init__(
             scene, renderer, cameras, action_repeat, depth, "cartesian_rel", render_mode, guard
         )
+        self.layout = replace(self.layout, original=True)
         self.checkout = Checkout(Path(root))
         self._session = Session(self.checkout, scene, {**CAMERAS_CALVIN, **cameras}, light_robot)
         self._simulator = self._session.simulator

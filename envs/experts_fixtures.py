@@ -40,20 +40,24 @@ def close_drawer(sight: Sight) -> list[Waypoint]:
     ]
 
 
-def move_slider(sight: Sight, direction: float) -> list[Waypoint]:
-    """Push the door's handle from its other side, towards `direction` along x."""
+def move_slider(
+    sight: Sight, direction: float, half: float = FINGER, done: bool = False
+) -> list[Waypoint]:
+    """Push the door's handle from its other side, towards `direction` along x. `half` is half the
+    width of what pushes; `done` skips all of it."""
     closed = sum(sight.layout.door) / 2
     handle = closed - sight.door("base__slide")
     end = closed if direction > 0 else closed - sight.layout.door_travel
-    reach = HANDLE_HALF + FINGER
+    reach = HANDLE_HALF + half
     beside = (handle - direction * (reach + BESIDE), HANDLE_Y, HANDLE_Z)
     pushed = (end - direction * (reach - OVERSHOOT - 0.01), HANDLE_Y, HANDLE_Z)
     way_in = (-0.02 * direction, -0.03, 0.06 * sight.style.height)
+    behind = sight.near(beside, (0.04, 0.022, 0.028))
     return [
-        Waypoint(beside, pitch=lean(beside), approach=way_in, tolerance=(0.02, 0.014, 0.018)),
         Waypoint(
-            pushed, pitch=lean(pushed), speed=0.5, open=sight.near(beside, (0.04, 0.022, 0.028))
+            beside, pitch=lean(beside), approach=way_in, tolerance=(0.02, 0.014, 0.018), done=done
         ),
+        Waypoint(pushed, pitch=lean(pushed), speed=0.5, open=behind or done, done=done),
     ]
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from envs import experts_lid as lid
 from envs.experts_sight import NEUTRAL_YAW, OPEN_FINGER, PAD, Block, Sight, Vector, Waypoint, lean
 from envs.robot import CLOSE, OPEN
 
@@ -89,7 +90,9 @@ def _cost_and_grasp(
         cost += 0.3 * abs(end - NEUTRAL_YAW) + 20 * max(abs(end - NEUTRAL_YAW) - MOST_TURN, 0.0)
     if in_shelf:
         cost += 5 * max(abs(yaw - NEUTRAL_YAW) - SHELF_TURN, 0.0)
-        missing = _missing_behind_door(sight, x, y, yaw)
+        missing = 0.0 if sight.layout.original else _missing_behind_door(sight, x, y, yaw)
+        if sight.layout.original:
+            pitch = min(pitch, lid.LEAN)
         if missing > 0:
             backward = min(missing / HAND_ABOVE, 0.35)
             cost += 5 * missing * (pitch < 0)

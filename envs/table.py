@@ -57,6 +57,9 @@ class Layout:
     `door` and `drawer` are the extents at joint position 0, `shelf` that of the cabinet's floor.
     Blocks begin an episode within `spawn_table`, `spawn_left` or `spawn_right` along x, and within
     `SPAWN_TABLE_Y` or `SPAWN_SHELF_Y`.
+
+    `original` marks CALVIN's own desks and arm (`envs.calvin`): the cabinet leans back, its door is
+    a lid on the shelf, and nothing keeps the arm's target near the tool.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Layout:
     spawn_left: Extent
     spawn_right: Extent
     finish: Finish
+    original: bool = False
 
     @property
     def drawer_bar(self) -> Extent:

@@ -1,8 +1,9 @@
 """The published weights of GR-1 (Wu et al. 2024) as a policy of ours.
 
 Three families of files are read: bytedance/GR-1's snapshots, GR1-Training's (a query for each
-action of a chunk, a position for each token), and either with or without the frozen CLIP and MAE
-inside. Every weight is used or known to be of no use; a file with anything else is refused.
+action of a chunk, a position for each token), and either by the names that GR-MG gives the same
+parts; with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
+use; a file with anything else is refused.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from policy import gr_mg
 from policy.config import (
     ActionConfig,
     CameraConfig,
@@ -24,7 +26,7 @@ from policy.config import (
     TrunkConfig,
     VideoConfig,
 )
-from policy.fit import Shapes, listed, shapes_of
+from policy.fit import Shapes, shapes_of
 from policy.policy import Policy
 from policy.pretrained import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
 from policy.renaming import IN_3_DIMENSIONS, IN_4_DIMENSIONS, TRANSPOSED, Row, translate
@@ -58,7 +60,7 @@ GR1 = PolicyConfig(
     loss=LossWeights(gripper=0.01, video=0.2, arm_beta=1.0),
 )
 
-CLIP, MAE = "model_clip.", "model_mae."
+CLIP, MAE = gr_mg.CLIP, "model_mae."
 
 # Their name, our name. `*` is weight or bias, `{i}` the number of a block.
 NAMES = (
@@ -151,30 +153,6 @@ CLIP_PICTURES = {
 UNUSED: tuple[Shapes, ...] = (CAUSAL_MASK, MASKED_SCORE, WORDS, CLIP_PICTURES)
 POSITIONS = "decoder_pos_embed"  # a fixed table, in every file
 
-# GR-MG (the same authors' next policy) has parts that GR-1 has no place for, under these names.
-GR_MG = {
-    "it reads pictures of the goal": ("embed_goal_image.", "embed_goal_patch."),
-    "it draws actions with a variational autoencoder": (
-        "embed_arm_action.",
-        "embed_gripper_action.",
-        "embed_action.",
-        "encode_action.",
-        "action_encoder_",
-        "pred_style_vector.",
-        "embed_style_vector.",
-        "proj_action_output_embed.",
-        "decode_action.",
-        "action_mask_token_embedding.",
-        "action_decoder_",
-    ),
-    "it predicts its progress": (
-        "progress_",
-        "proj_progress_output_embed.",
-        "decode_progress.",
-        "pred_progress.",
-    ),
-}
-
 
 def load_gr1(
     source: str | Path | Mapping[str, Any],
@@ -212,8 +190,8 @@ def read_gr1(
 ) -> tuple[PolicyConfig, dict[str, Tensor]]:
     """What `load_gr1` makes its policy of: the configuration, and all weights by our names."""
     where = str(source) if isinstance(source, str | Path) else "the state dict"
-    weights = read_state_dict(source)
-    _refuse_gr_mg(weights, where)
+    weights = gr_mg.renamed(read_state_dict(source))
+    gr_mg.refuse(weights, where)
     holds_clip, holds_mae = (any(n.startswith(part) for n in weights) for part in (CLIP, MAE))
     _one_place(where, "CLIP", holds_clip, clip, "clip=ViT-B-32.pt")
     _one_place(where, "MAE", holds_mae, mae, "mae=mae_pretrain_vit_base.pth")
@@ -280,17 +258,3 @@ def _one_place(where: str, name: str, inside: bool, given: object, hint: str) ->
         raise ValueError(f"{where} holds {name} itself: leave out {hint.partition('=')[0]}=")
     if not inside and given is None:
         raise ValueError(f"{where} does not hold {name}: say where it is, {hint}")
-
-
-def _refuse_gr_mg(weights: Mapping[str, Tensor], where: str) -> None:
-    strange = {
-        reason: sorted(name for name in weights if name.startswith(beginnings))
-        for reason, beginnings in GR_MG.items()
-    }
-    if any(strange.values()):
-        said = "; ".join(
-            f"{reason} ({listed(names)})" for reason, names in strange.items() if names
-        )
-        raise ValueError(
-            f"{where} is a checkpoint of GR-MG, another architecture than GR-1: {said}"
-        )

@@ -124,7 +124,7 @@ def read_state_dict(source: str | Path | Mapping[str, Any]) -> dict[str, Tensor]
             content = content[wrapper]
     if not content:
         raise ValueError(f"{where} holds no weights")
-    names = _without_prefixes([str(name) for name in content])
+    names = without_prefixes([str(name) for name in content])
     faults, weights = [], {}
     for name, value in zip(names, content.values(), strict=True):
         if not isinstance(value, Tensor):
@@ -161,7 +161,8 @@ def open_file(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _without_prefixes(names: list[str]) -> list[str]:
+def without_prefixes(names: list[str]) -> list[str]:
+    """Names freed of the prefixes that all of them carry."""
     for prefix in PREFIXES * len(PREFIXES):
         if all(name.startswith(prefix) for name in names):
             names = [name.removeprefix(prefix) for name in names]

@@ -109,6 +109,12 @@ def hugging_face_mae(weights: Weights) -> Weights:
     return renamed | {"decoder.mask_token": torch.zeros(1, 1, 512)}
 
 
+def by_gr_mg(weights: Weights) -> Weights:
+    """CLIP under another name, no causal mask, no words."""
+    rest = without(without_mask(weights), "model_clip.", "transformer.wte.")
+    return rest | prefixed(inside(weights, "model_clip."), "text_encoder.")
+
+
 def prefixed(weights: Weights, prefix: str) -> Weights:
     return {f"{prefix}{name}": value for name, value in weights.items()}
 
@@ -139,6 +145,16 @@ VARIANTS: dict[str, Callable[[Weights, Weights], tuple[dict, dict]]] = {
     "under state_dict": lambda w, _: ({"state_dict": w, "epoch": 3}, {}),
     "of a wrapped model": lambda w, _: (prefixed(w, "module.model."), {}),
     "of a compiled model": lambda w, _: ({"state_dict": prefixed(w, "_orig_mod.")}, {}),
+    "by GR-MG's names": lambda w, _: ({"state_dict": prefixed(by_gr_mg(w), "model.")}, {}),
+    "by GR-MG's names, CLIP beside the model": lambda w, _: (
+        prefixed(without(by_gr_mg(w), "text_encoder."), "model.")
+        | prefixed(inside(w, "model_clip."), "text_encoder."),
+        {},
+    ),
+    "by GR-MG's names, without CLIP": lambda w, _: (
+        prefixed(without(by_gr_mg(w), "text_encoder."), "model."),
+        {"clip": openai_clip(w)},
+    ),
     "without mask": lambda w, _: (without_mask(w), {}),
     "without words": lambda w, _: (without(w, "transformer.wte."), {}),
     "mask of truth values": lambda w, _: (mask_as(w, torch.bool), {}),

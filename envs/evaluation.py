@@ -29,12 +29,12 @@ from envs.instructions import choose
 from envs.results import Record, ResultLog, versions, write_text
 from envs.rollout import (
     Assignment,
-    BatchedPolicy,
     EvaluatedPolicy,
     Examiner,
     Pace,
     PolicyFactory,
     Trial,
+    is_batched,
 )
 from envs.summary import ChainResults, TaskResults
 from envs.table import LAYOUTS
@@ -145,9 +145,9 @@ def _played(
     """Trials with their records, as they end: those not done yet, and perhaps some others."""
     if all(trial.index in done for trial in trials):
         return iter(())
-    policy = factory()
+    policy: Any = factory()
     make = partial(make_world, config)
-    if not isinstance(policy, BatchedPolicy):
+    if not is_batched(policy):
         todo = (film(trial) for trial in trials if trial.index not in done)
         here: Any = _Given(policy) if config.workers == 0 else factory
         examiner = partial(Examiner, here, make, config.steps, config.action_repeat)

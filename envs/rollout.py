@@ -54,6 +54,12 @@ class BatchedPolicy(Protocol):
         ...
 
 
+def is_batched(policy: Any) -> bool:
+    """Whether a policy has a method `actor`. A network of that name, as those of actor and critic
+    have, is none."""
+    return callable(getattr(type(policy), "actor", None))
+
+
 PolicyFactory = Callable[[], EvaluatedPolicy | BatchedPolicy]
 
 

@@ -76,7 +76,9 @@ class PythonActor:
         except (ImportError, AttributeError) as error:
             raise UserError(f"actor={self.name} cannot be imported: {error}") from error
         made = make()
-        for method in () if callable(getattr(made, "actor", None)) else ("reset", "select_action"):
+        from envs.rollout import is_batched
+
+        for method in () if is_batched(made) else ("reset", "select_action"):
             if not callable(getattr(made, method, None)):
                 raise UserError(f"actor={self.name} makes a {type(made).__name__} without {method}")
         return made

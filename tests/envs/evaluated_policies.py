@@ -18,6 +18,9 @@ class Presser:
 
     control_hz = 10.0
 
+    def __init__(self) -> None:
+        self.actor = abs  # as a policy that was trained with a critic might have
+
     def reset(self, instruction: str) -> None:
         self.above = True
 
@@ -36,6 +39,7 @@ class Counting(Presser):
     """Leaves a mark in a folder for every instruction it is given."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
 
     def reset(self, instruction: str) -> None:
@@ -48,6 +52,7 @@ class Dying(Presser):
     """Kills its process at the third instruction."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.count = 0
 
     def reset(self, instruction: str) -> None:

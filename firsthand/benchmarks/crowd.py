@@ -75,6 +75,8 @@ def _hold(connection: Connection, scene: str, cameras: dict[str, int], seconds: 
         worlds[-1].reset(seed=count)
         worlds[-1].step(np.zeros(7))
         sizes.append(_resident())
+    for world in worlds:
+        world.close()
     connection.send((sizes[0], sizes[-1]))
 
 

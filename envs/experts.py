@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from envs.experts_lead import Lead
 from envs.experts_motion import action, reached
 from envs.experts_plans import PLANS
 from envs.experts_sight import Sight, Style, Waypoint
@@ -50,12 +51,14 @@ class Expert:
         self._layout = layout
         self._plan = PLANS[task]
         self._start: Mapping[str, Any] | None = None
+        self._tool: Float[np.ndarray, " 3"] | None = None
         self._index = 0
         self._length = 0
         self._waited = 0
         self._burst_left = 0
         self._push: Float[np.ndarray, " 6"] = np.zeros(6)
         self._slips = False
+        self._lead = Lead()
 
     def act(
         self, info: Mapping[str, Any], action_repeat: int
@@ -63,10 +66,18 @@ class Expert:
         """The action to learn from and the one to execute, each lasting `action_repeat` control
         steps. The first `info` must be from the moment when the task was given."""
         self._start = self._start or info
-        sight = Sight(info, self._start, self._layout, self._style)
+        tool = info["robot_info"]["tcp_pos"]
+        before = tool if self._tool is None else self._tool
+        self._tool = tool
+        velocity = (tool - before) / action_repeat
+        sight = Sight(info, self._start, self._layout, self._style, velocity)
         clean = action(self._next_waypoint(sight, action_repeat), sight, action_repeat)
         push, slips = self._disturbance(action_repeat)
         executed = np.append(np.clip(clean[:6] + push, -1, 1), -clean[6] if slips else clean[6])
+        if self._layout.original:
+            clean[:6] = self._lead.limited(clean[:6], sight, action_repeat)
+            executed[:6] = self._lead.limited(executed[:6], sight, action_repeat)
+            self._lead.add(executed[:6], action_repeat)
         return clean, executed
 
     def _next_waypoint(self, sight: Sight, action_repeat: int) -> Waypoint:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from envs import experts_lid as lid
 from envs.conditions import rotation_between
 from envs.experts_grasps import MOST_TURN, find_grasp, grasp
 from envs.experts_sight import FINGER, NEUTRAL_YAW, ON_DESK, PAD, Sight, Waypoint, lean
@@ -11,7 +12,7 @@ from envs.robot import CLOSE, OPEN
 
 LIFTED = {"table": 0.60, "slider": 0.62, "drawer": 0.50}  # metres, height of the tool
 BESIDE = 0.022  # metres between a finger and what it is going to push
-PUSHED = 0.13  # metres that a block is carried along where it cannot be pushed
+PUSHED = 0.112  # metres by which a block is pushed
 TURN = math.radians(82)
 
 
@@ -44,10 +45,11 @@ def lift_block(sight: Sight, name: str, place: str) -> list[Waypoint]:
     yaw, pitch = sight.tool_yaw, float(sight.info["robot_info"]["tcp_orn"][1])
     held = sight.near(sight.blocks[name].position, (0.035, 0.035, 0.035))
     raised = (float(tool[0]), float(tool[1]), LIFTED[place])
-    return [
-        *grasp(sight, name),
-        Waypoint(raised, CLOSE, min(pitch, lean(tool, yaw)), yaw, open=held),
-    ]
+    raise_it = Waypoint(raised, CLOSE, min(pitch, lean(tool, yaw)), yaw, open=held)
+    if sight.layout.original and place == "slider":
+        first = lid.uncover(sight, float(sight.blocks[name].position[0]))
+        return [*first, *grasp(sight, name), raise_it]
+    return [*grasp(sight, name), raise_it]
 
 
 def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
@@ -63,7 +65,9 @@ def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
     if crowded or sight.holds(name):
         return drag_block(sight, name, direction)
     behind = sight.near(beside, (0.045, 0.03, 0.03))
-    beyond = (x + direction * 0.03, y, ON_DESK)
+    began = float(sight.start["scene_info"]["movable_objects"][name]["current_pos"][0])
+    end = began + direction * (PUSHED - half - FINGER)
+    beyond = (direction * min(direction * end, direction * x + 0.03), y, ON_DESK)
     return [
         Waypoint(
             beside, pitch=lean(beside), approach=sight.style.above(), tolerance=(0.02, 0.018, 0.02)

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from envs import experts_lid as lid
 from envs.desk import WIDTH
 from envs.experts_sight import Sight
 from envs.table import TABLE_TOP
@@ -10,6 +11,7 @@ from envs.table import TABLE_TOP
 FINGERTIP = 0.01  # metres from the tool point down to the tips of the fingers
 GAP = 0.02  # metres kept between the fingertips and what they cross
 BLOCK_MARGIN = 0.025  # metres beside a block in which the fingers would touch it
+CLOSED_MARGIN = 0.016  # metres beside a block in which the closed fingers would touch it
 HANGING = 0.03  # metres that a block in the gripper reaches further down
 SPACING = 0.02  # metres between the places of a way that are looked at
 ARRIVED = 0.03  # metres of the way before its end that are left to the way in
@@ -32,6 +34,21 @@ def needed_height(sight: Sight, goal: Float[np.ndarray, "3"], carrying: bool) ->
     return obstacle + FINGERTIP + GAP + HANGING * carrying
 
 
+def height_beside(sight: Sight, target: Float[np.ndarray, "3"]) -> float:
+    """The least height of the tool where it is, at the end of its way: above a block that it would
+    come down on, unless it is to."""
+    x, y = float(sight.tool[0]), float(sight.tool[1])
+    wanted_x, wanted_y = float(target[0]), float(target[1])
+    tops = [
+        block.top + FINGERTIP + GAP
+        for block in sight.blocks.values()
+        if block.covers(x, y, CLOSED_MARGIN)
+        and not block.covers(wanted_x, wanted_y, 0.0)
+        and not sight.holds(block.name)
+    ]
+    return max(tops, default=0.0)
+
+
 def _top(sight: Sight, x: float, y: float, carrying: bool) -> float:
     """The height of what stands at a place, seen by the fingers: a little wider than it is."""
     layout, tops = sight.layout, [0.0]
@@ -50,6 +67,8 @@ def _top(sight: Sight, x: float, y: float, carrying: bool) -> float:
         layout.switch - 0.13 < x < layout.switch + 0.13 or abs(x) > WIDTH / 2 - 0.02
     ):
         tops.append(CONSOLE_TOP)
+    if layout.original:
+        tops.append(lid.height(sight, x, y))
     for block in sight.blocks.values():
         if carrying and sight.holds(block.name):
             continue

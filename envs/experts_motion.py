@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from envs.experts_clearance import needed_height
+from envs.experts_clearance import height_beside, needed_height
 from envs.experts_sight import Sight, Waypoint, unwound
 from envs.robot import CLOSE, MAX_STEP, OPEN, wrap
 
 GAIN = 0.2  # share of the remaining way asked for in a control step
 SLOWEST = 0.2  # share of the fastest action below which a move is not slowed while it is longer
 FUNNEL = (0.012, 0.05)  # metres off the way in at which the tool may be at its end, at its start
+GRASP_FUNNEL = (0.008, 0.03)  # the same where a block has to come between the open fingers
+COASTING = 3  # control steps that the arm goes on as it moves whatever it is told
+TURN_FUNNEL = (0.15, 0.6)  # radians that may be left to turn at the way's end, at its start
 TURN_TOLERANCE = 0.12  # radians
+LOW = 0.015  # metres below the height needed at which the tool only rises
 RELEASE_HEIGHT = 0.07  # metres that the open gripper rises from a block before anything else
 
 
@@ -43,12 +47,15 @@ def action(waypoint: Waypoint, sight: Sight, action_repeat: int) -> Float[np.nda
             gripper, carrying = OPEN, False
             error, turn = np.array([0, 0, caught.top + RELEASE_HEIGHT - position[2]]), 0 * turn
         else:
-            goal = error + position + axis
-            aside = _off_axis(error, axis)
-            error = _through_funnel(error, axis)
-            if aside > FUNNEL[1]:
-                missing = needed_height(sight, goal, carrying) - float(position[2])
-                error = _above(error, missing)
+            target = error + position
+            if _off_axis(error, axis) > FUNNEL[1]:
+                needed = needed_height(sight, target + axis, carrying)
+            else:
+                needed = height_beside(sight, target)
+            funnel = GRASP_FUNNEL if gripper == OPEN else FUNNEL
+            drift = COASTING * sight.velocity
+            error = _through_funnel(error, axis, drift, float(np.abs(turn).max()), funnel)
+            error = _above(error, needed - float(position[2]))
     share = 1 - (1 - GAIN) ** action_repeat
     way = error / (MAX_STEP[:3] * action_repeat)
     length = max(float(np.linalg.norm(way)), 1e-9)
@@ -73,22 +80,28 @@ def _off_axis(error: Float[np.ndarray, "3"], approach: Float[np.ndarray, "3"]) -
 
 
 def _through_funnel(
-    error: Float[np.ndarray, "3"], approach: Float[np.ndarray, "3"]
+    error: Float[np.ndarray, "3"],
+    approach: Float[np.ndarray, "3"],
+    drift: Float[np.ndarray, "3"],
+    turn: float,
+    funnel: tuple[float, float],
 ) -> Float[np.ndarray, "3"]:
     """The remaining way, bent so that the tool first gains the height it needs, then crosses over,
-    then comes in along `approach`."""
+    then comes in along `approach`; no lower than allowed where it is and where it is going to
+    `drift`, nor than what remains to `turn` allows."""
     length = float(np.linalg.norm(approach))
     axis = approach / length
     height = -float(error @ axis)
     across = error + height * axis
-    inner, outer = FUNNEL
-    needed = length * np.clip((np.linalg.norm(across) - inner) / (outer - inner), 0, 1)
+    (inner, outer), (least, most) = funnel, TURN_FUNNEL
+    coming = across - drift + (drift @ axis) * axis
+    aside = max(np.linalg.norm(across), np.linalg.norm(coming))
+    shares = (aside - inner) / (outer - inner), (turn - least) / (most - least)
+    needed = length * np.clip(max(shares), 0, 1)
     return across * np.clip(1 - (needed - height - 0.01) / 0.03, 0, 1) + axis * (needed - height)
 
 
 def _above(way: Float[np.ndarray, "3"], missing: float) -> Float[np.ndarray, "3"]:
     """A way that stays, or first gets, as far up as is missing."""
-    if way[2] >= missing:
-        return way
-    level = way * np.clip(1 - (missing - 0.01) / 0.03, 0, 1)
-    return np.array([level[0], level[1], missing])
+    level = way * np.clip(1 - missing / LOW, 0, 1)
+    return np.array([level[0], level[1], max(way[2], missing)])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from envs import experts_lid as lid
 from envs.conditions import held_block
 from envs.experts_grasps import grasp
 from envs.experts_sight import (
@@ -37,7 +38,10 @@ def place_in_slider(sight: Sight) -> list[Waypoint]:
     """Carry the block over the shelf, where the door is not, lower it and let go."""
     name = _subject(sight)
     x = _free_x(sight, name)
-    return _put_down(sight, name, (x, SHELF_Y, ON_DESK + RELEASE_GAP))
+    if not sight.layout.original:
+        return _put_down(sight, name, (x, SHELF_Y, ON_DESK + RELEASE_GAP))
+    *grasped, over, let_go = _put_down(sight, name, (x, lid.SHELF_Y, ON_DESK + RELEASE_GAP))
+    return [*grasped, *lid.uncover(sight, x, name), over, let_go]
 
 
 def place_in_drawer(sight: Sight) -> list[Waypoint]:
@@ -141,6 +145,8 @@ def _put_down(sight: Sight, name: str, place: Vector, yaw: float | None = None) 
     if yaw is None:
         yaw = float(np.clip(sight.tool_yaw, NEUTRAL_YAW - 0.3, NEUTRAL_YAW + 0.3))
     pitch = lean((at[0], at[1], at[2] + 0.05), yaw)
+    if sight.layout.original and at[1] > 0.03:
+        pitch = min(pitch, lid.LEAN)
     lower_edge = LEANING_BLOCK * math.sin(abs(pitch))
     at = (at[0], at[1], at[2] + lower_edge)
     over = Waypoint(
@@ -173,6 +179,8 @@ def _free_x(sight: Sight, name: str) -> float:
         open_ = not door[0] - 0.05 < x < door[1] + 0.05
         middle = (left + door[0]) / 2 if door[0] - left > right - door[1] else (right + door[1]) / 2
         effort = -lean((x, SHELF_Y, ON_DESK + 0.05))
+        if sight.layout.original:
+            return min(gap, APART) + 0.04 * open_ - (not lid.reachable(sight, x)) - 0.2 * effort
         return min(gap, APART) + HIDDEN * open_ - 0.1 * abs(x - middle) - 0.2 * effort
 
     return float(max(np.arange(left + SHELF_EDGE, right - SHELF_EDGE, 0.01), key=merit))
@@ -226,8 +234,12 @@ def _cost_of_landing(sight: Sight, upper: Block, lower: Block, direction: float)
 
 
 def _nearest_above_drawer(sight: Sight) -> Block:
-    """The block to push: on the table, in front of the drawer, and near its edge."""
+    """The block to push: on the table, in front of the drawer, and near its edge; or in the gripper
+    already."""
     left, right = sight.layout.drawer
+    held = [block for block in sight.blocks.values() if sight.holds(block.name)]
+    if held:
+        return held[0]
 
     def cost(block: Block) -> float:
         x, y, z = block.position

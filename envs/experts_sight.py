@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -121,12 +121,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Sight:
-    """The world as `info` describes it now and did when the task was given."""
+    """The world as `info` describes it now and did when the task was given; `velocity` is the
+    tool's, in metres a control step."""
 
     info: Info
     start: Info
     layout: Layout
     style: Style
+    velocity: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
 
     @property
     def tool(self) -> Float[np.ndarray, "3"]:

@@ -1,8 +1,7 @@
 """When a task counts as done: CALVIN's conditions, written from their description.
 
 A condition is a pure function of two `info` dictionaries, one from the moment the task was given
-and one from now. Contacts are PyBullet's tuples, of which `contact[2]` is the other body and
-`contact[4]` the other body's link (Mees et al. 2022; distances in metres, angles in degrees).
+and one from now (Mees et al. 2022; distances in metres, angles in degrees).
 """
 
 import math
@@ -13,13 +12,20 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-Info = Mapping[str, Any]
+from envs.contacts import (
+    Info,
+    block_of,
+    blocks_of,
+    bodies,
+    held_block,
+    links,
+    table_link,
+    uids_of,
+)
 
 ROTATION_LIMITS = (30.0, 180.0)  # tilt at most, turn about z below
 ROTATION_SHIFT = 0.1  # how far a turned block may have moved
 CALM = 1.0  # m/s and rad/s along every axis, below which a stacked block may move
-REST_SPEED = 0.05  # m/s, below which the flicker guard takes a block to be at rest
-REST_SPIN = 0.5  # rad/s
 
 
 @runtime_checkable
@@ -78,9 +84,9 @@ class BlockRotated:
     degrees: float
 
     def succeeded(self, start: Info, now: Info) -> bool:
-        before, after = _block(start, self.block), _block(now, self.block)
+        before, after = block_of(start, self.block), block_of(now, self.block)
         moved = np.subtract(after["current_pos"], before["current_pos"])
-        touching = _bodies(after) - {now["robot_info"]["uid"]}
+        touching = bodies(after) - {now["robot_info"]["uid"]}
         if np.linalg.norm(moved) > ROTATION_SHIFT or not touching:
             return False
         roll, pitch, yaw = rotation_between(before["current_orn"], after["current_orn"])
@@ -100,10 +106,10 @@ class BlockPushed:
     by: float
 
     def succeeded(self, start: Info, now: Info) -> bool:
-        first, last = _block(start, self.block), _block(now, self.block)
+        first, last = block_of(start, self.block), block_of(now, self.block)
         robot = now["robot_info"]["uid"]
         before, after = (
-            {link for link in _links(block) if link[0] != robot} for block in (first, last)
+            {link for link in links(block) if link[0] != robot} for block in (first, last)
         )
         moved = float(last["current_pos"][0]) - float(first["current_pos"][0])
         return _exceeds(moved, self.by) and bool(before) and bool(after) and before <= after
@@ -121,10 +127,10 @@ class BlockLifted:
     link: str
 
     def succeeded(self, start: Info, now: Info) -> bool:
-        before, after = _block(start, self.block), _block(now, self.block)
+        before, after = block_of(start, self.block), block_of(now, self.block)
         risen = float(after["current_pos"][2]) - float(before["current_pos"][2]) > self.rise
-        rested = _table_link(start, self.link) in _links(before)
-        return bool(risen and rested and _bodies(after) == {now["robot_info"]["uid"]})
+        rested = table_link(start, self.link) in links(before)
+        return bool(risen and rested and bodies(after) == {now["robot_info"]["uid"]})
 
     def resting(self, start: Info, now: Info) -> tuple[str, ...]:
         return ()
@@ -141,9 +147,9 @@ class BlockPlaced:
         name = held_block(start)
         if name is None:
             return False
-        after = _block(now, name)
-        released = now["robot_info"]["uid"] not in _bodies(after)
-        return released and _table_link(now, self.link) in _links(after)
+        after = block_of(now, name)
+        released = now["robot_info"]["uid"] not in bodies(after)
+        return released and table_link(now, self.link) in links(after)
 
     def resting(self, start: Info, now: Info) -> tuple[str, ...]:
         name = held_block(start)
@@ -162,11 +168,11 @@ class BlockPushedInto:
         return bool(self.resting(start, now))
 
     def resting(self, start: Info, now: Info) -> tuple[str, ...]:
-        source, target = _table_link(start, self.source), _table_link(now, self.target)
+        source, target = table_link(start, self.source), table_link(now, self.target)
         return tuple(
             name
-            for name, after in _blocks(now).items()
-            if _links(_block(start, name)) == {source} and target in _links(after)
+            for name, after in blocks_of(now).items()
+            if links(block_of(start, name)) == {source} and target in links(after)
         )
 
 
@@ -178,13 +184,13 @@ class BlockStacked:
         return bool(self.resting(start, now))
 
     def resting(self, start: Info, now: Info) -> tuple[str, ...]:
-        blocks = _uids(now)
+        blocks = uids_of(now)
         return tuple(
             name
-            for name, after in _blocks(now).items()
-            if not _bodies(_block(start, name)) & blocks
-            and _bodies(after)
-            and _bodies(after) <= blocks
+            for name, after in blocks_of(now).items()
+            if not bodies(block_of(start, name)) & blocks
+            and bodies(after)
+            and bodies(after) <= blocks
             and _calm(after)
         )
 
@@ -200,84 +206,22 @@ class BlockUnstacked:
         """Not one that the robot holds, which moves with it."""
         robot = now["robot_info"]["uid"]
         freed = self._freed(start, now)
-        return () if any(_bodies(_block(now, name)) == {robot} for name in freed) else freed
+        return () if any(bodies(block_of(now, name)) == {robot} for name in freed) else freed
 
     def _freed(self, start: Info, now: Info) -> tuple[str, ...]:
-        blocks = _uids(now)
+        blocks = uids_of(now)
         return tuple(
             name
-            for name, before in _blocks(start).items()
-            if _bodies(before)
-            and _bodies(before) <= blocks
+            for name, before in blocks_of(start).items()
+            if bodies(before)
+            and bodies(before) <= blocks
             and _calm(before)
-            and not _bodies(_block(now, name)) & blocks
+            and not bodies(block_of(now, name)) & blocks
         )
-
-
-def held_block(info: Info) -> str | None:
-    """The block in the gripper: the only thing that the robot touches, and touched by it alone."""
-    robot = info["robot_info"]
-    touched = {contact[2] for contact in robot["contacts"]}
-    for name, block in _blocks(info).items():
-        if touched == {block["uid"]} and _bodies(block) == {robot["uid"]}:
-            return name
-    return None
-
-
-def let_go(info: Info) -> Info:
-    """The same moment, had the robot let go of every block that also touches something else.
-
-    After a push, say, the fingers still touch the block when the next task is given. CALVIN then
-    denies the block was lying on the table alone, whatever is done with it."""
-    robot = info["robot_info"]["uid"]
-    blocks = {
-        name: {**block, "contacts": tuple(c for c in block["contacts"] if c[2] != robot)}
-        if _bodies(block) - {robot}
-        else block
-        for name, block in _blocks(info).items()
-    }
-    return {**info, "scene_info": {**info["scene_info"], "movable_objects": blocks}}
-
-
-def at_rest(info: Info, block: str) -> bool:
-    """Whether a block lies still and on something; in a bounce nothing touches it."""
-    state = _block(info, block)
-    return bool(
-        _bodies(state)
-        and np.linalg.norm(state["current_lin_vel"]) < REST_SPEED
-        and np.linalg.norm(state["current_ang_vel"]) < REST_SPIN
-    )
 
 
 def _exceeds(change: float, threshold: float) -> bool:
     return bool(change > threshold if threshold > 0 else change < threshold)
-
-
-def _blocks(info: Info) -> Mapping[str, Any]:
-    return info["scene_info"]["movable_objects"]
-
-
-def _block(info: Info, name: str) -> Mapping[str, Any]:
-    return _blocks(info)[name]
-
-
-def _uids(info: Info) -> set[int]:
-    return {block["uid"] for block in _blocks(info).values()}
-
-
-def _bodies(block: Mapping[str, Any]) -> set[int]:
-    """The bodies that touch a block."""
-    return {contact[2] for contact in block["contacts"]}
-
-
-def _links(block: Mapping[str, Any]) -> set[tuple[int, int]]:
-    """The (body, link) pairs that touch a block."""
-    return {(contact[2], contact[4]) for contact in block["contacts"]}
-
-
-def _table_link(info: Info, link: str) -> tuple[int, int]:
-    table = info["scene_info"]["fixed_objects"]["table"]
-    return table["uid"], table["links"][link]
 
 
 def _calm(block: Mapping[str, Any]) -> bool:

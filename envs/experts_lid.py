@@ -40,7 +40,7 @@ def uncover(sight: Sight, x: float, carried: str | None = None) -> list[Waypoint
     low, high = covered(sight)
     clear = high < x - HAND or low > x + HAND or not (carried is None or sight.holds(carried))
     direction = 1.0 if x < (sight.layout.shelf[0] + sight.layout.shelf[1]) / 2 else -1.0
-    half = FINGER if carried is None else sight.blocks[carried].half_width((1, 0))
+    half = FINGER if carried is None else sight.blocks[carried].half_width((1.0, 0.0))
     push = move_slider(sight, direction, half + 0.01 * (carried is not None), clear)
     return [replace(waypoint, carries=carried is not None) for waypoint in push]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from envs import experts_lid as lid
-from envs.conditions import held_block
+from envs.contacts import held_block
 from envs.experts_grasps import grasp
 from envs.experts_sight import (
     FINGER,

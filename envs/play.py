@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.conditions import held_block
+from envs.contacts import held_block
 from envs.feasibility import feasible
 from envs.table import Layout
 from envs.tasks import TASKS

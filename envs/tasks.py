@@ -15,11 +15,9 @@ from envs.conditions import (
     BlockUnstacked,
     Condition,
     DoorMoved,
-    Info,
     LightToggled,
-    at_rest,
-    let_go,
 )
+from envs.contacts import Info, at_rest, let_go
 
 # scene_obs: six joints and lights, then position (m) and Euler angles (rad) of each block.
 SLIDE, DRAWER, BUTTON, SWITCH, BULB, LED = range(6)

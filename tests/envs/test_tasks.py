@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from envs.conditions import held_block, rotation_between
+from envs.conditions import rotation_between
+from envs.contacts import held_block
 from envs.tasks import BLOCKS, STEADY_STEPS, TASKS, Judge
 
 ROBOT, TABLE = 0, 5

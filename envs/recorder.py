@@ -15,7 +15,6 @@ from episodes.episode import Narration
 from episodes.jpeg import EncodedEpisode
 from episodes.store import EpisodeWriter
 
-AFTERGLOW = 0.3  # seconds for which a narration goes on after success
 PATIENCE = 180  # control steps after which a task is given up at play
 
 
@@ -99,9 +98,7 @@ class Recorder:
         if len(take) < config.seconds * take.fps / 2:
             return None
         narrations = tuple(
-            Narration(
-                s["first"] / take.fps, (s["last"] + 1) / take.fps + AFTERGLOW, s["instruction"]
-            )
+            Narration(s["first"] / take.fps, (s["last"] + 1) / take.fps, s["instruction"])
             for s in subtasks
             if s["success"]
         )

@@ -13,6 +13,7 @@ from envs.robot import CLOSE, OPEN
 LIFTED = {"table": 0.60, "slider": 0.62, "drawer": 0.50}  # metres, height of the tool
 BESIDE = 0.022  # metres between a finger and what it is going to push
 PUSHED = 0.112  # metres by which a block is pushed
+FURTHER = 0.02  # metres more in the original, where the fingers are a little thinner
 TURN = math.radians(82)
 
 
@@ -66,7 +67,8 @@ def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
         return drag_block(sight, name, direction)
     behind = sight.near(beside, (0.045, 0.03, 0.03))
     began = float(sight.start["scene_info"]["movable_objects"][name]["current_pos"][0])
-    end = began + direction * (PUSHED - half - FINGER)
+    distance = PUSHED + FURTHER * sight.layout.original
+    end = began + direction * (distance - half - FINGER)
     beyond = (direction * min(direction * end, direction * x + 0.03), y, ON_DESK)
     return [
         Waypoint(

@@ -49,10 +49,11 @@ def place_in_drawer(sight: Sight) -> list[Waypoint]:
     name = _subject(sight)
     y = (DRAWER_INSIDE[0] - sight.door("base__drawer") + DESK_EDGE) / 2
     left, right = sight.layout.drawer
+    floor = DRAWER_FLOOR + lid.DRAWER * sight.layout.original
     wished = float(np.clip(sight.tool[0], left + DRAWER_SIDE, right - DRAWER_SIDE))
     taken = [block for block in sight.others(name) if block.position[2] < DRAWER_FLOOR + 0.08]
     x = _farthest(taken, np.arange(left + DRAWER_SIDE, right - DRAWER_SIDE, 0.02), y, wished)
-    return _put_down(sight, name, (x, y, DRAWER_FLOOR + BLOCK_EDGE / 2 + DROP))
+    return _put_down(sight, name, (x, y, floor + BLOCK_EDGE / 2 + DROP))
 
 
 def stack_block(sight: Sight) -> list[Waypoint]:
@@ -180,7 +181,7 @@ def _free_x(sight: Sight, name: str) -> float:
         middle = (left + door[0]) / 2 if door[0] - left > right - door[1] else (right + door[1]) / 2
         effort = -lean((x, SHELF_Y, ON_DESK + 0.05))
         if sight.layout.original:
-            return min(gap, APART) + 0.04 * open_ - (not lid.reachable(sight, x)) - 0.2 * effort
+            return min(gap, APART) - 0.5 * lid.to_push(sight, x, lid.FINGERS) - 0.2 * effort
         return min(gap, APART) + HIDDEN * open_ - 0.1 * abs(x - middle) - 0.2 * effort
 
     return float(max(np.arange(left + SHELF_EDGE, right - SHELF_EDGE, 0.01), key=merit))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envs.experts_lead import Lead
-from envs.experts_lid import HAND, covered, height, reachable, uncover
+from envs.experts_lid import HAND, covered, height, to_push, uncover
 from envs.experts_sight import Sight, Style
 from envs.playtable import PlayTable
 from envs.robot import MAX_LEAD, MAX_STEP
@@ -49,18 +49,28 @@ def test_door_is_pushed_off_what_it_covers(
     world: PlayTable, slide: float, x: float, pushes: bool
 ) -> None:
     sight = _sight(world, slide)
-    beside, pushed = uncover(sight, x)
+    beside, pushed, _ = uncover(sight, x)
     assert beside.done == pushed.done == (not pushes)
     if pushes:
         assert np.sign(pushed.position[0] - beside.position[0]) == (1 if x < 0 else -1)
 
 
-def test_middle_of_the_shelf_cannot_be_uncovered(world: PlayTable) -> None:
+def test_way_that_the_door_must_be_pushed(world: PlayTable) -> None:
+    sight = _sight(world, LAYOUT.door_travel)
+    right_end = covered(sight)[1]
+    assert to_push(sight, right_end + HAND + 0.01, HAND) == 0
+    assert to_push(sight, -0.241, HAND) == pytest.approx(-0.241 + HAND - covered(sight)[0])
+    assert to_push(sight, -0.11, HAND) > LAYOUT.door_travel  # in the middle it always covers
+
+
+def test_closed_fingers_back_off_the_handle(world: PlayTable) -> None:
     sight = _sight(world)
-    closed, travel = LAYOUT.door, LAYOUT.door_travel
-    assert reachable(sight, closed[0] - HAND - 0.01)
-    assert reachable(sight, closed[1] - travel + HAND + 0.01)
-    assert not reachable(sight, -0.1)
+    handle = sum(LAYOUT.door) / 2
+    assert uncover(sight, -0.241)[-1].done  # the arm is far from it
+    sight.tool[:] = handle - 0.03, -0.025, 0.52
+    away = uncover(sight, -0.241)[-1]
+    assert not away.done
+    assert away.position[0] < handle - 0.09
 
 
 def test_target_stays_near_a_tool_that_does_not_move(world: PlayTable) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from envs.bullet import pybullet
+from envs.evaluation import EvaluationConfig, evaluate_chains
+from envs.experts import ExpertPolicy
 from envs.options import CAMERAS_CALVIN
 from envs.playtable import PlayTable
 from envs.table import LAYOUTS
@@ -156,3 +158,12 @@ def test_our_rasteriser_sees_what_the_original_sees(make: Make) -> None:
         for colour in (RED, MAGENTA, YELLOW):
             seen = [(picture @ colour > 80).sum() for picture in (tiny, raster)]
             assert abs(seen[0] - seen[1]) < 20 + 0.2 * max(seen)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_experts_follow_the_first_200_chains(root: Path, tmp_path: Path) -> None:
+    config = EvaluationConfig(env=CalvinWorld(root), chains=200, cameras={}, policy="expert")
+    results = evaluate_chains(ExpertPolicy, config, tmp_path)
+    print(results.markdown())
+    assert results.average_length.value >= 4.6

@@ -14,6 +14,7 @@ LIFTED = {"table": 0.60, "slider": 0.62, "drawer": 0.50}  # metres, height of th
 BESIDE = 0.022  # metres between a finger and what it is going to push
 PUSHED = 0.112  # metres by which a block is pushed
 FURTHER = 0.02  # metres more in the original, where the fingers are a little thinner
+TURN_Y = -0.11
 TURN = math.radians(82)
 
 
@@ -74,7 +75,7 @@ def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
         Waypoint(
             beside, pitch=lean(beside), approach=sight.style.above(), tolerance=(0.02, 0.018, 0.02)
         ),
-        Waypoint(beyond, pitch=lean(beyond), speed=0.4, open=behind),
+        Waypoint(beyond, pitch=lean(beyond), tolerance=(0.004, 0.02, 0.02), speed=0.4, open=behind),
     ]
 
 
@@ -105,7 +106,8 @@ def rotate_block(sight: Sight, name: str, sense: float) -> list[Waypoint]:
     held = sight.near(position, (0.035, 0.035, 0.035))
     yaw = sight.tool_yaw + rest
     yaw = float(np.clip(yaw, NEUTRAL_YAW - MOST_TURN - 0.1, NEUTRAL_YAW + MOST_TURN + 0.1))
-    at = (float(sight.tool[0]), float(sight.tool[1]), ON_DESK - 0.003)
+    # With room for the hand to turn in front of the cabinet.
+    at = (float(sight.tool[0]), min(float(sight.tool[1]), TURN_Y), ON_DESK - 0.003)
     pitch = lean(at, yaw)
     return [
         *grasp(sight, name, turn=rest),

@@ -14,8 +14,10 @@ CLEAR = 0.012  # metres between a finger's middle and anything it might land on
 MOST_TURN = 1.9  # radians from the neutral yaw
 KNUCKLE = 0.033  # metres between a finger's middle and the drawer's outer side
 BUTTON_Y, BUTTON_RADIUS = -0.12, 0.033  # where a finger would stand on the button
+SHELF_SKEW = 0.2  # radians that the hand may be turned there
 SHELF_TURN = 0.75  # radians, behind the door, where the hand is wider than the cabinet is deep
 HAND_HALF, HAND_ABOVE = (0.105, 0.034), 0.09  # metres: half the hand, its height above the tool
+DOOR_FRONT = 0.0  # y that the hand should not reach beyond, in front of the door
 DOOR_BACK = 0.026  # y that the hand keeps behind the door
 DESK_LIP = (-0.24, 7.0)  # y where the desk's edge comes near the hand, and lean for every metre
 
@@ -86,10 +88,15 @@ def _cost_and_grasp(
     end = yaw + turn
     cost = -pitch + 0.3 * abs(yaw - NEUTRAL_YAW) + 10 * abs(shift) + 12 * abs(sideways)
     cost += 0.15 * abs(yaw - sight.tool_yaw) - 0.02 * sight.style.side * (yaw - NEUTRAL_YAW)
+    if not in_drawer and not in_shelf:
+        reach = y + HAND_HALF[0] * abs(math.cos(yaw)) + HAND_HALF[1] * abs(math.sin(yaw))
+        cost += 10 * max(reach - DOOR_FRONT, 0.0)
     if turn:
         cost += 0.3 * abs(end - NEUTRAL_YAW) + 20 * max(abs(end - NEUTRAL_YAW) - MOST_TURN, 0.0)
     if in_shelf:
         cost += 5 * max(abs(yaw - NEUTRAL_YAW) - SHELF_TURN, 0.0)
+        # Between door and back wall there is no room for the hand to turn; the block will give way.
+        yaw = min(max(yaw, NEUTRAL_YAW - SHELF_SKEW), NEUTRAL_YAW + SHELF_SKEW)
         missing = 0.0 if sight.layout.original else _missing_behind_door(sight, x, y, yaw)
         if sight.layout.original:
             pitch = min(pitch, lid.LEAN)

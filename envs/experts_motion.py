@@ -51,7 +51,7 @@ def action(waypoint: Waypoint, sight: Sight, action_repeat: int) -> Float[np.nda
             if _off_axis(error, axis) > FUNNEL[1]:
                 needed = needed_height(sight, target + axis, carrying)
             else:
-                needed = height_beside(sight, target)
+                needed = 0.0 if waypoint.carries else height_beside(sight, target)
             funnel = GRASP_FUNNEL if gripper == OPEN else FUNNEL
             drift = COASTING * sight.velocity
             error = _through_funnel(error, axis, drift, float(np.abs(turn).max()), funnel)

@@ -28,8 +28,10 @@ HIDDEN = 0.06  # metres of distance to other blocks that an open compartment is 
 APART = 0.11  # metres between blocks beyond which more distance is worth nothing
 # y as far as which the hand may reach in front of the sliding door, and in front of its handle
 DOOR_FACE, HANDLE_FRONT = 0.001, -0.055
+OUT_Y = -0.10  # y from where on a block can be lifted past the handle
 HANDLE_REACH = 0.07  # metres along x from the handle's middle in which that counts
 RELEASE_GAP = 0.003  # metres above its support at which a block is let go
+FINGERTIP_ROOM = 0.013  # metres between the tool and what is below its fingertips
 LEANING_BLOCK = 0.035  # metres by which the edge of a block hangs down where the tool leans
 DROP = 0.025  # metres that a block falls into the drawer
 
@@ -118,13 +120,25 @@ def push_into_drawer(sight: Sight) -> list[Waypoint]:
     falls = min(max(x, left + DRAWER_EDGE), right - DRAWER_EDGE)
     no_room = not off_desk and (back + PAD > room or crowded or abs(x - falls) > 0.02)
     if no_room or sight.holds(block.name):
-        fall = (falls, DESK_EDGE - 0.07, ON_DESK + 0.01)
-        return _put_down(sight, block.name, fall)
+        return _carry_over_edge(sight, block, falls)
     behind = sight.near(beside, (0.03, 0.045, 0.03))
     return [
         Waypoint(beside, pitch=pitch, approach=sight.style.above(), tolerance=(0.015, 0.014, 0.02)),
         Waypoint((x, y - 0.03, ON_DESK), pitch=pitch, speed=0.4, open=behind),
     ]
+
+
+def _carry_over_edge(sight: Sight, block: Block, x: float) -> list[Waypoint]:
+    """Take a block, draw it out from under the sliding door's handle, let it fall into the drawer
+    at some x."""
+    *grasped, over, let_go = _put_down(sight, block.name, (x, DESK_EDGE - 0.07, ON_DESK + 0.01))
+    tool, yaw = sight.tool, sight.tool_yaw
+    out = (float(tool[0]), OUT_Y - 0.02, float(tool[2]))
+    drawn = Waypoint(
+        out, pitch=lean(out, yaw), yaw=yaw, speed=0.35, open=sight.holds(block.name),
+        done=bool(block.position[1] < OUT_Y), carries=True,
+    )  # fmt: skip
+    return [*grasped, drawn, over, let_go]
 
 
 def stacked(sight: Sight, info: object = None) -> tuple[str, str] | None:
@@ -149,7 +163,8 @@ def _put_down(sight: Sight, name: str, place: Vector, yaw: float | None = None) 
     if sight.layout.original and at[1] > 0.03:
         pitch = min(pitch, lid.LEAN)
     lower_edge = LEANING_BLOCK * math.sin(abs(pitch))
-    at = (at[0], at[1], at[2] + lower_edge)
+    lowest = place[2] - BLOCK_EDGE / 2 + FINGERTIP_ROOM  # however the block is held
+    at = (at[0], at[1], max(at[2], lowest) + lower_edge)
     over = Waypoint(
         at, CLOSE, pitch, yaw, tolerance=(0.008, 0.008, 0.007), approach=(0.0, 0.0, 0.08),
         open=holds, carries=True,

@@ -18,6 +18,7 @@ SHELF_SKEW = 0.2  # radians that the hand may be turned there
 SHELF_TURN = 0.75  # radians, behind the door, where the hand is wider than the cabinet is deep
 HAND_HALF, HAND_ABOVE = (0.105, 0.034), 0.09  # metres: half the hand, its height above the tool
 DOOR_FRONT = 0.0  # y that the hand should not reach beyond, in front of the door
+UNDER_HANDLE = (0.13, -0.09)  # metres along x, and y, where the hand meets the door's handle
 DOOR_BACK = 0.026  # y that the hand keeps behind the door
 DESK_LIP = (-0.24, 7.0)  # y where the desk's edge comes near the hand, and lean for every metre
 
@@ -91,6 +92,9 @@ def _cost_and_grasp(
     if not in_drawer and not in_shelf:
         reach = y + HAND_HALF[0] * abs(math.cos(yaw)) + HAND_HALF[1] * abs(math.sin(yaw))
         cost += 10 * max(reach - DOOR_FRONT, 0.0)
+        handle = sum(sight.layout.door) / 2 - sight.door("base__slide")
+        if abs(x - handle) < UNDER_HANDLE[0] and y > UNDER_HANDLE[1]:
+            z += 0.01  # for the hand to pass above it
     if turn:
         cost += 0.3 * abs(end - NEUTRAL_YAW) + 20 * max(abs(end - NEUTRAL_YAW) - MOST_TURN, 0.0)
     if in_shelf:

@@ -1,0 +1,71 @@
+"""What a foreign dataset offers to conversion: a list of items, each read on its own."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from episodes.episode import Episode
+from episodes.jpeg import EncodedEpisode
+
+
+@dataclass(frozen=True)
+class Item:
+    """A part of a dataset that is read, and if need be lost, on its own: a video, a trajectory.
+
+    Attributes:
+        name: unique in its dataset and the same on every machine: what reports call it.
+        group: what must not be cut by a split: a video, a child, a participant.
+        version: changes with whatever decides what the item becomes (sizes and times of its
+            files, its annotations); an item whose version has not changed is not read again.
+        megabytes: a guess at the size of its recordings, which decides the shards.
+        split: the dataset's own split, or "" if it leaves that to us.
+        detail: what the reader needs to find the item again, as plain JSON values.
+    """
+
+    name: str
+    group: str
+    version: str
+    megabytes: float = 1.0
+    split: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything a dataset claims to hold.
+
+    Attributes:
+        items: what can be tried, in a fixed order.
+        lost: what is known not to be usable without trying: its name and the reason.
+        notes: what is odd but costs nothing, in words: repeated or contradictory annotations.
+    """
+
+    items: tuple[Item, ...]
+    lost: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A foreign dataset. Sources are frozen dataclasses and travel to other machines by pickle."""
+
+    @property
+    def origin(self) -> str:
+        """The format's name: what recordings say they come from."""
+        ...
+
+    def listing(self) -> Listing:
+        """Find the items, cheaply: no pictures are read.
+
+        Raises:
+            UserError: the dataset cannot be read at all.
+        """
+        ...
+
+    def read(self, item: Item) -> Iterator[Episode | EncodedEpisode]:
+        """The recordings in an item, one in memory at a time.
+
+        Raises:
+            UserError: the reason why the item cannot be used (without its name).
+        """
+        ...

@@ -1,8 +1,40 @@
-"""Worker processes import test modules by name: the project's root must be on the path."""
+"""A made-up checkout of the original simulator, for the tests of its adapter.
+
+Worker processes import test modules by name: the project's root must be on the path.
+"""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from envs import calvin_simulator
+from envs.bullet import pybullet
 
 ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
+
+from tests.envs.calvin_files import write_checkout  # noqa: E402
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A folder that looks like a checkout of calvin_env and simulates nothing."""
+    folder = tmp_path / "checkout"
+    write_checkout(folder)
+    yield folder
+    for module in [name for name in sys.modules if name.split(".")[0] == "calvin_env"]:
+        del sys.modules[module]
+
+
+@pytest.fixture
+def no_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No package is asked for, and PyBullet's world 0 is one arm that nothing happens to."""
+    monkeypatch.setattr(calvin_simulator, "_PACKAGES", {})
+    monkeypatch.setattr(pybullet, "isConnected", lambda client: False)
+    monkeypatch.setattr(pybullet, "stepSimulation", lambda **world: None)
+    monkeypatch.setattr(pybullet, "getNumJoints", lambda body, client: 1)
+    joint = (0,) * 12 + (b"gripper_cam",)
+    monkeypatch.setattr(pybullet, "getJointInfo", lambda body, index, client: joint)

@@ -13,8 +13,10 @@ from policy.config import (
     TrunkConfig,
     VideoConfig,
 )
+from policy.official import GR1, read_gr1
 from policy.policy import Policy
 from policy.statistics import Statistics
+from tests.policy.gr1_files import Weights, whole_release
 
 CAMERAS = (CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16))
 SEEN = Statistics(frames=10, state_mean=(0.1,) * 15, state_std=(0.5,) * 15)
@@ -108,3 +110,17 @@ def make_batch() -> Callable[..., Batch]:
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def whole() -> Weights:
+    """GR-1's official weights, random."""
+    return whole_release()
+
+
+@pytest.fixture(scope="session")
+def wanted(whole) -> Weights:
+    """What a policy is made of, by our names."""
+    config, weights = read_gr1(whole)
+    assert config == GR1
+    return weights

@@ -19,6 +19,7 @@ from envs.tasks import BLOCKS
 from envs.trials import HOME, generator, sample_scene
 from envs.worlds import CalvinWorld
 from episodes.errors import UserError
+from tests.envs.calvin_files import commit
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""Files of others: nothing in them leads out of their folder, stalls or fills the memory.
+
+What a dataset says is a claim. Paths in it stay inside it (`inside`), its texts and tables are
+read up to a size, and whatever is wrong ends as one `UserError` that names the file. For arrays
+see `episodes.npy`, `episodes.npz`, `episodes.hdf5` and `episodes.parquet`.
+"""
+
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from episodes.errors import UserError
+
+LARGE = 2 << 30  # bytes; Ego4D's narrations, the largest table in use, take half of it
+
+
+def inside(root: Path, name: str) -> Path:
+    """The file that a dataset in the folder `root` calls `name`, which need not exist.
+
+    Raises:
+        UserError: `name` is absolute, or leads out of `root` by ".." or through a link.
+    """
+    parts = Path(name).parts if "\0" not in name else ()
+    if not parts or os.path.isabs(name) or ".." in parts:
+        raise UserError(f"{root}: {name!r:.200} does not name a file inside this folder")
+    path = root / name
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):  # links that lead in a circle
+        raise UserError(f"{path}: is a link that leads nowhere") from None
+    if not real.is_relative_to(root.resolve()):
+        raise UserError(f"{path}: is a link to {real}, outside {root}; copy the files instead")
+    return path
+
+
+def regular_file(path: str | Path) -> int:
+    """The size of a file. Opening a pipe or a device instead of one could wait for ever.
+
+    Raises:
+        UserError: there is no file, or it is something else.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path}: cannot be opened: {reason}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: is no file but a folder, pipe or device")
+    return status.st_size
+
+
+def load_bytes(path: str | Path, max_bytes: int = LARGE) -> bytes:
+    """The content of a file of at most `max_bytes`."""
+    if (size := regular_file(path)) > max_bytes:
+        raise UserError(f"{path}: has {size:,} bytes, more than the {max_bytes:,} expected at most")
+    try:
+        with open(path, "rb") as file:
+            return file.read(max_bytes + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def load_text(path: str | Path, max_bytes: int = LARGE) -> str:
+    """UTF-8 without zero bytes; a byte order mark is dropped."""
+    try:
+        text = load_bytes(path, max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 text (at byte {error.start})") from None
+    if "\0" in text:
+        raise UserError(f"{path}: is no text: it holds a zero byte")
+    return text
+
+
+def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
+    """JSON in which no table names anything twice (Python would keep the last one silently)."""
+    return _parse(load_text(path, max_bytes), str(path))
+
+
+def load_json_lines(path: str | Path, max_bytes: int = LARGE) -> list[Any]:
+    """A JSON value a line; empty lines are skipped."""
+    lines = load_text(path, max_bytes).split("\n")
+    return [_parse(line, f"{path}: line {n}") for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise UserError(f"{where}: is nested too deeply") from None
+    except ValueError as error:
+        raise UserError(f"{where}: is no readable JSON: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r:.100} is named twice in one table")
+    return table
+
+
+def load_csv(
+    path: str | Path, columns: Sequence[str], max_bytes: int = LARGE, delimiter: str = ","
+) -> list[dict[str, str]]:
+    """The lines of a table as column -> text.
+
+    Raises:
+        UserError: a column of `columns` is missing, or a line has more or fewer fields than the
+            first one, which names the columns.
+    """
+    file = io.StringIO(load_text(path, max_bytes), newline="")
+    rows = csv.reader(file, strict=True, delimiter=delimiter)
+    table = []
+    try:
+        names = [name.strip() for name in next(rows, [])]
+        missing = [column for column in columns if column not in names]
+        if missing or len(set(names)) < len(names):
+            problem = f"lacks the column {missing[0]!r}" if missing else "names a column twice"
+            raise UserError(f"{path}: {problem}; it has {', '.join(names)[:200] or 'none'}")
+        for row in rows:
+            if row and len(row) != len(names):
+                where = f"{path}: line {rows.line_num}"
+                raise UserError(f"{where} has {len(row)} fields, the first line has {len(names)}")
+            if row:
+                table.append(dict(zip(names, row, strict=True)))
+    except csv.Error as error:
+        raise UserError(f"{path}: line {rows.line_num} is no readable CSV: {error}") from None
+    return table

@@ -1,4 +1,4 @@
-"""The one exception that means "the input is at fault, not the program"."""
+"""The exceptions that mean "the input is at fault, not the program"."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints the message alone and exits with status 1.
     """
+
+
+class OutputError(UserError):
+    """Something cannot be written: whatever was read is not to blame."""

@@ -5,7 +5,7 @@ import io
 import os
 from pathlib import Path
 
-from episodes.errors import UserError
+from episodes.errors import OutputError
 
 
 class PartialFile(io.RawIOBase):
@@ -15,7 +15,7 @@ class PartialFile(io.RawIOBase):
     holds back, so the error waits until `check` is called.
 
     Raises:
-        UserError: the file cannot be made, or another process is writing it.
+        OutputError: the file cannot be made, or another process is writing it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,10 +28,10 @@ class PartialFile(io.RawIOBase):
             self._fd = os.open(self.partial, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             super().close()
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         if not self._is_ours():
             self.close()
-            raise UserError(f"{path}: is being written by another process")
+            raise OutputError(f"{path}: is being written by another process")
         os.ftruncate(self._fd, 0)
 
     def _is_ours(self) -> bool:
@@ -45,7 +45,7 @@ class PartialFile(io.RawIOBase):
     def check(self) -> None:
         """Raise what went wrong while writing."""
         if self._error is not None:
-            raise UserError(f"{self.path}: cannot be written: {self._error.strerror}")
+            raise OutputError(f"{self.path}: cannot be written: {self._error.strerror}")
 
     def commit(self) -> None:
         """Give the file its name, once all of it is safely on disk."""

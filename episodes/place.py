@@ -1,0 +1,111 @@
+"""Files by path or URL (`s3://`, `gs://`, `memory://`: whatever fsspec knows), always whole ones.
+
+A file on this machine is written beside its final name and moved there; an object store shows an
+object when all of it has arrived.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from episodes.errors import OutputError, UserError
+
+Place = str | Path
+
+
+def is_remote(place: Place) -> bool:
+    return "://" in str(place) and not str(place).startswith("file://")
+
+
+def local(place: Place) -> Path:
+    """A place on this machine as a path."""
+    return Path(str(place).removeprefix("file://"))
+
+
+def join(place: Place, *names: str) -> str:
+    return "/".join([str(place).rstrip("/"), *names])
+
+
+def read(place: Place) -> bytes | None:
+    """All of a file, or None if there is none."""
+    try:
+        with _reaching(place, "read") as (files, path):
+            return local(place).read_bytes() if files is None else files.cat_file(path)
+    except FileNotFoundError:
+        return None
+
+
+def write(place: Place, data: bytes) -> None:
+    """Put a whole file at `place`, or leave what was there."""
+    with _reaching(place, "written") as (files, path):
+        if files is not None:
+            files.pipe_file(path, data)
+            return
+        target = local(place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def upload(file: Path, place: Place) -> None:
+    """Copy a file of this machine to a URL."""
+    with _reaching(place, "written") as (files, path):
+        files.put_file(str(file), path)
+
+
+def sizes(folder: Place) -> dict[str, int]:
+    """The bytes of every file in a folder, by name; nothing if there is no folder."""
+    try:
+        with _reaching(folder, "listed") as (files, path):
+            if files is None:
+                entries = [entry for entry in os.scandir(local(folder)) if entry.is_file()]
+                return {entry.name: entry.stat().st_size for entry in entries}
+            files.invalidate_cache()
+            found = files.ls(path, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {
+        entry["name"].rpartition("/")[2]: entry["size"]
+        for entry in found
+        if entry["type"] == "file"
+    }
+
+
+def remove(place: Place) -> None:
+    """Remove a file, if it is there."""
+    try:
+        with _reaching(place, "removed") as (files, path):
+            local(place).unlink() if files is None else files.rm_file(path)
+    except FileNotFoundError:
+        pass
+
+
+@contextmanager
+def _reaching(place: Place, what: str) -> Iterator[tuple[Any, str]]:
+    """The file system of a URL (None for this machine) and the path in it.
+
+    Raises:
+        FileNotFoundError: as it is.
+        UserError: anything else that the network or the disk has against it.
+    """
+    try:
+        if not is_remote(place):
+            yield None, ""
+            return
+        from fsspec.core import url_to_fs
+
+        yield url_to_fs(str(place))
+    except (FileNotFoundError, UserError):
+        raise
+    except Exception as error:
+        kind = OutputError if what == "written" else UserError
+        raise kind(f"{place}: cannot be {what}: {error}") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Shaped, UInt8
 
 from episodes.errors import UserError
 
@@ -31,10 +31,13 @@ class Episode:
 
     `executed` holds the actions really sent when they differ from `actions` (the ones to learn
     from), as when noise was injected into an expert's commands (DART, Laskey et al. 2017).
+    `signals` are other numbers of every frame, of any real type or bool and any shape: what a
+    foreign recording holds that is neither `state` nor `actions`, kept as it came.
     `source` says enough to make the recording again: origin, seed, scene, renderer, reset options.
 
     Raises:
-        UserError: the lengths of the parts disagree, or neither pictures nor states are present.
+        UserError: the lengths of the parts disagree, a signal holds no real numbers, or neither
+            pictures nor a state nor signals are present.
     """
 
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
@@ -44,23 +47,36 @@ class Episode:
     state: Float32[np.ndarray, "t 15"] | None = None
     actions: Float32[np.ndarray, "t 7"] | None = None
     executed: Float32[np.ndarray, "t 7"] | None = None
+    signals: Mapping[str, Shaped[np.ndarray, "t ..."]] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_episode(self)
 
     def __len__(self) -> int:
-        return len(self.state) if self.state is not None else len(next(iter(self.frames.values())))
+        return next(iter(lengths_of(self).values()))
 
 
-def check_episode(episode: Any) -> None:
-    """Raise `UserError` unless the parts of a (decoded or encoded) episode fit together."""
+def lengths_of(episode: Any) -> dict[str, int]:
+    """Frames in each part of a (decoded or encoded) episode."""
     lengths = {f"frames[{camera}]": len(frames) for camera, frames in episode.frames.items()}
     for name in ("state", "actions", "executed"):
         if (values := getattr(episode, name)) is not None:
             lengths[name] = len(values)
-    if not episode.frames and episode.state is None:
-        raise UserError("an episode needs at least one camera or a state, and has neither")
+    return lengths | {f"signals[{name}]": len(values) for name, values in episode.signals.items()}
+
+
+def check_episode(episode: Any) -> None:
+    """Raise `UserError` unless the parts of a (decoded or encoded) episode fit together."""
+    if not episode.frames and episode.state is None and not episode.signals:
+        raise UserError("an episode needs at least one camera, a state or a signal, and has none")
+    for name, values in episode.signals.items():
+        if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8 or not values.ndim:
+            raise UserError(
+                f"signals[{name}] must be real numbers or truth values for every frame, "
+                f"not {values.dtype} of shape {values.shape}"
+            )
+    lengths = lengths_of(episode)
     if len(set(lengths.values())) > 1:
         raise UserError(f"the parts of an episode disagree in length: {lengths}")
     if not (episode.fps > 0 and math.isfinite(episode.fps)):

@@ -2,13 +2,21 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from episodes.episode import Narration
 from episodes.jpeg import EncodedEpisode
+
+
+@dataclass(frozen=True)
+class SignalSpec:
+    """What a signal holds for one frame; `dtype` is spelled as numpy does (`<f4`, `|b1`)."""
+
+    shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Header:
     has_actions: bool
     has_executed: bool
     source: Mapping[str, Any]
+    signals: Mapping[str, SignalSpec] = field(default_factory=dict)  # absent in format version 1
 
     @property
     def seconds(self) -> float:
@@ -43,6 +52,10 @@ class Header:
             has_actions=episode.actions is not None,
             has_executed=episode.executed is not None,
             source=dict(episode.source),
+            signals={
+                name: SignalSpec(values.shape[1:], values.dtype.str)
+                for name, values in sorted(episode.signals.items())
+            },
         )
 
 
@@ -68,6 +81,10 @@ def headers_from_json(data: bytes) -> list[Header]:
                 **fields,
                 "narrations": tuple(Narration(**n) for n in fields["narrations"]),
                 "cameras": {camera: tuple(size) for camera, size in fields["cameras"].items()},
+                "signals": {
+                    name: SignalSpec(tuple(spec["shape"]), spec["dtype"])
+                    for name, spec in fields.get("signals", {}).items()
+                },
             }
         )
         for fields in json.loads(data)

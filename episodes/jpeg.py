@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
-from episodes.episode import Episode, Narration, check_episode
+from episodes.episode import Episode, Narration, check_episode, lengths_of
 from episodes.errors import UserError
 
 QUALITY = 95
@@ -80,13 +80,14 @@ class EncodedEpisode:
     state: Float32[np.ndarray, "t 15"] | None = None
     actions: Float32[np.ndarray, "t 7"] | None = None
     executed: Float32[np.ndarray, "t 7"] | None = None
+    signals: Mapping[str, Shaped[np.ndarray, "t ..."]] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_episode(self)
 
     def __len__(self) -> int:
-        return len(self.state) if self.state is not None else len(next(iter(self.frames.values())))
+        return next(iter(lengths_of(self).values()))
 
     @classmethod
     def encode(cls, episode: Episode, quality: int = QUALITY) -> "EncodedEpisode":
@@ -98,5 +99,4 @@ class EncodedEpisode:
 
 
 def _but_frames(episode: "Episode | EncodedEpisode") -> dict[str, Any]:
-    names = ("fps", "instruction", "narrations", "state", "actions", "executed", "source")
-    return {name: getattr(episode, name) for name in names}
+    return {f.name: getattr(episode, f.name) for f in fields(episode) if f.name != "frames"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from rich.progress import track
 
 from episodes.episode import Episode
@@ -20,6 +20,7 @@ from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
 from episodes.seal import DamagedError, SealedReader
 from episodes.writer import FORMAT_VERSION, STATE
 
+READABLE = range(1, FORMAT_VERSION + 1)
 _VERIFIED_AT_ONCE = 1024  # blocks
 
 
@@ -56,8 +57,9 @@ class EpisodeFile:
         self._fingerprint = ""
         with self._reading("the list of its episodes") as file:
             version = file["data"].attrs.get("format_version")
-            if version != FORMAT_VERSION:
-                raise UserError(f"has format version {version}; {FORMAT_VERSION} can be read")
+            if version not in READABLE:
+                known = f"{READABLE[0]} to {READABLE[-1]}"
+                raise UserError(f"has format version {version}; {known} can be read")
             self.headers = tuple(headers_from_json(file["headers"][:].tobytes()))
             self._splits = {
                 split: tuple(name.decode() for name in names[:])
@@ -116,6 +118,7 @@ class EpisodeFile:
                 state=demo["obs"][STATE][:] if header.has_state else None,
                 actions=demo["actions"][:] if header.has_actions else None,
                 executed=demo["executed_actions"][:] if header.has_executed else None,
+                signals={name: demo["obs"][name][:] for name in header.signals},
                 source=header.source,
             )
 
@@ -149,6 +152,15 @@ class EpisodeFile:
     def actions(self, episode: int | str) -> Float32[np.ndarray, "t 7"] | None:
         header = self.header(episode)
         return self._array(header, "actions") if header.has_actions else None
+
+    def signal(self, episode: int | str, name: str) -> Shaped[np.ndarray, "t ..."]:
+        header = self.header(episode)
+        if name not in header.signals:
+            raise UserError(
+                f"{self.path}: {header.name} has no signal {name!r}, "
+                f"only {', '.join(header.signals) or 'none'}"
+            )
+        return self._array(header, f"obs/{name}")
 
     def _array(self, header: Header, key: str) -> np.ndarray:
         with self._reading(f"{key} of {header.name}") as file:

@@ -6,6 +6,7 @@
     data/demo_0/actions            (t, 7) float32: the actions to learn from
     data/demo_0/executed_actions   (t, 7) float32, only where others were really sent
     data/demo_0/obs/state          (t, 15) float32: CALVIN's robot_obs
+    data/demo_0/obs/<signal>       (t, …) of any real type or bool: other numbers of every frame
     data/demo_0/obs/<camera>       (t,) JPEG bytes as variable-length uint8; attrs: encoding,
                                    height, width
     mask/<split>              names of the demos in that split: train, valid, …

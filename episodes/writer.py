@@ -10,13 +10,13 @@ import h5py
 import numpy as np
 
 from episodes.episode import Episode
-from episodes.errors import UserError
+from episodes.errors import OutputError, UserError
 from episodes.header import Header, headers_to_json, to_json
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.partial import PartialFile
 from episodes.seal import seal
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no signals
 STATE = "state"  # its name under obs/
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -86,6 +86,8 @@ class EpisodeWriter:
         observations = demo.create_group("obs")
         if episode.state is not None:
             observations.create_dataset(STATE, data=episode.state)
+        for name in sorted(episode.signals):
+            observations.create_dataset(name, data=episode.signals[name])
         for camera in sorted(episode.frames):
             _write_frames(observations, camera, episode.frames[camera])
         self._splits.setdefault(split, []).append(header.name)
@@ -93,12 +95,21 @@ class EpisodeWriter:
         self._stream.check()
         return header.name
 
+    def take_back(self, count: int) -> None:
+        """Forget all recordings but the first `count`, and one whose storing failed half-way."""
+        for name in [n for n in self._data if int(n.removeprefix("demo_")) >= count]:
+            del self._data[name]
+        del self._headers[count:]
+        kept = {header.name for header in self._headers}
+        splits = {s: [n for n in names if n in kept] for s, names in self._splits.items()}
+        self._splits = {split: names for split, names in splits.items() if names}
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._finish()
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
         finally:
             self._file.close()
             self._stream.discard()
@@ -121,9 +132,20 @@ class EpisodeWriter:
 def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
     if not len(episode):
         raise UserError("an episode of length 0 cannot be stored")
-    for kind, name in [("split", split), *(("camera", camera) for camera in episode.frames)]:
-        if not _NAME.fullmatch(name) or set(name) == {"."} or (kind, name) == ("camera", STATE):
-            raise UserError(f"{name!r} cannot name a {kind}: use letters, digits, '_', '-' and '.'")
+    for kind, names in (
+        ("split", [split]),
+        ("camera", episode.frames),
+        ("signal", episode.signals),
+    ):
+        for name in names:
+            if not _NAME.fullmatch(name) or set(name) == {"."}:
+                raise UserError(
+                    f"{name!r} cannot name a {kind}: use letters, digits, '_', '-' and '.'"
+                )
+            if kind != "split" and name == STATE:
+                raise UserError(f"{name!r} cannot name a {kind}: it is the robot's state")
+            if kind == "signal" and name in episode.frames:
+                raise UserError(f"{name!r} cannot name a camera and a signal of one episode")
     for text in (episode.instruction, *(n.text for n in episode.narrations)):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise UserError(f"{text!r} cannot be stored: it holds a character that is not text")
@@ -131,6 +153,9 @@ def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
         values = getattr(episode, part)
         if values is not None and not np.isfinite(values).all():
             raise UserError(f"{part} of an episode holds values that are not finite")
+    for name, values in episode.signals.items():
+        if not np.isfinite(values).all():
+            raise UserError(f"signals[{name}] of an episode holds values that are not finite")
 
 
 def _write_frames(group: h5py.Group, camera: str, frames: EncodedFrames) -> None:

@@ -31,5 +31,6 @@ def episodes() -> list[Episode]:
     narrations = (Narration(0.0, 0.4, "a hand"), Narration(0.4, 1.0, "the bälle roll"))
     second = record(1, 15, 12.5, actions=False, narrations=narrations)
     executed = np.linspace(-1, 1, 42, dtype=np.float32).reshape(6, 7)
-    third = record(2, 6, 30.0, two, instruction="open it", executed=executed)
+    signals = {"scene_obs": np.arange(144.0).reshape(6, 24), "done": np.arange(6) == 5}
+    third = record(2, 6, 30.0, two, instruction="open it", executed=executed, signals=signals)
     return [first, second, third]

@@ -18,6 +18,7 @@ from PIL import Image
 
 from episodes.episode import Episode, Narration
 from episodes.errors import UserError
+from episodes.header import SignalSpec
 from episodes.jpeg import EncodedEpisode
 from episodes.seal import seal
 from episodes.store import EpisodeFile, EpisodeWriter, merge
@@ -35,6 +36,10 @@ def assert_same(read: Episode, written: Episode, pixels: float) -> None:
         left, right = getattr(read, part), getattr(written, part)
         assert (left is None) == (right is None)
         assert left is None or np.array_equal(left, right)
+    assert set(read.signals) == set(written.signals)
+    for name, values in written.signals.items():
+        assert read.signals[name].dtype == values.dtype
+        assert np.array_equal(read.signals[name], values)
     for part in ("fps", "instruction", "narrations", "source"):
         assert getattr(read, part) == getattr(written, part)
     assert set(read.frames) == set(written.frames)
@@ -65,6 +70,20 @@ text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 numbers = st.floats(-1e6, 1e6, width=32)
 
 
+real = hnp.boolean_dtypes() | hnp.integer_dtypes() | hnp.unsigned_integer_dtypes()
+real |= hnp.floating_dtypes(sizes=(16, 32, 64))
+
+
+@st.composite
+def any_signals(draw, length) -> dict:
+    shape = hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3).map(
+        lambda past: (length, *past)
+    )
+    finite = dict(allow_nan=False, allow_infinity=False)
+    values = real.flatmap(lambda dtype: hnp.arrays(dtype, shape, elements=finite))
+    return draw(st.dictionaries(st.sampled_from(["rewards", "scene_obs", "x.y"]), values))
+
+
 @st.composite
 def any_recording(draw) -> dict:
     length = draw(st.integers(1, 5))
@@ -79,6 +98,7 @@ def any_recording(draw) -> dict:
         state=draw(st.none() | hnp.arrays(np.float32, (length, 15), elements=numbers)),
         actions=draw(st.none() | hnp.arrays(np.float32, (length, 7), elements=numbers)),
         executed=draw(st.none() | hnp.arrays(np.float32, (length, 7), elements=numbers)),
+        signals=draw(any_signals(length)),
         source=draw(st.dictionaries(text, st.integers() | text | st.lists(st.booleans()))),
     )
 
@@ -99,6 +119,42 @@ def test_round_trip_of_anything(tmp_path_factory, parts):
                 assert np.array_equal(file.frames(index, camera, order), decoded[order])
 
 
+def test_signals_alone_are_a_recording(tmp_path):
+    rewards = np.arange(4, dtype=">f8")
+    alone = Episode({}, 10.0, signals={"rewards": rewards, "dones": rewards > 2})
+    file = EpisodeFile(write(tmp_path / "a.h5", [alone], ["train"]))
+    assert len(alone) == file.header(0).length == 4
+    assert file.header(0).signals == {
+        "dones": SignalSpec((), "|b1"),
+        "rewards": SignalSpec((), ">f8"),
+    }
+    assert_same(file.read(0), alone, pixels=0)
+    assert np.array_equal(file.signal(0, "dones"), rewards > 2)
+    with pytest.raises(UserError, match=r"a\.h5: demo_0 has no signal 'x', only dones, rewards"):
+        file.signal(0, "x")
+    with h5py.File(tmp_path / "a.h5", "r") as raw:
+        assert np.array_equal(raw["data/demo_0/obs/rewards"][()], rewards)
+
+
+def test_signals_are_as_long_as_the_pictures(episodes):
+    frames = EncodedEpisode.encode(episodes[1]).frames
+    with pytest.raises(UserError, match=r"disagree in length.*signals\[a\]': 8"):
+        EncodedEpisode(frames, 10.0, signals={"a": np.zeros((8, 2))})
+
+
+def test_a_file_of_the_first_version_is_read(project, tmp_path):
+    """Written by the program as it was then."""
+    file = EpisodeFile(project / "tests/golden/episodes_version_1.h5")
+    file.verify()
+    first, second = (file.read(index) for index in range(2))
+    assert np.array_equal(first.state, np.arange(45, dtype=np.float32).reshape(3, 15))
+    assert first.narrations == (Narration(0.0, 0.2, "a hand"),)
+    assert np.array_equal(second.frames["rgb_static"], first.frames["rgb_static"][::-1])
+    assert [header.signals for header in file.headers] == [{}, {}]
+    merge([file.path], tmp_path / "new.h5")
+    assert_same(EpisodeFile(tmp_path / "new.h5").read(0), first, pixels=1e-9)
+
+
 def test_layout_as_robomimic_reads_it(tmp_path, episodes):
     path = write(tmp_path / "a.h5", episodes, env_args={"env_name": "x", "env_type": 2})
     with h5py.File(path, "r") as file:
@@ -106,7 +162,7 @@ def test_layout_as_robomimic_reads_it(tmp_path, episodes):
         assert demos == ["demo_0", "demo_1", "demo_2"]
         assert file["data"].attrs["total"] == 30
         assert json.loads(file["data"].attrs["env_args"])["env_name"] == "x"
-        assert file["data"].attrs["format_version"] == 1
+        assert file["data"].attrs["format_version"] == 2
         masks = {
             key: [name.decode("utf-8") for name in file[f"mask/{key}"][:]] for key in file["mask"]
         }
@@ -201,6 +257,12 @@ def test_earlier_file_stays_until_the_new_one_is_complete(tmp_path, episodes):
         ({"state": np.full((9, 15), np.nan, np.float32)}, "state .* not finite"),
         ({"actions": np.full((9, 7), np.inf, np.float32)}, "actions .* not finite"),
         ({"frames": {"state": np.zeros((9, 4, 4, 3), np.uint8)}}, "'state' cannot name a camera"),
+        ({"signals": {"a": np.full((9,), np.nan)}}, r"signals\[a\] .* not finite"),
+        ({"signals": {"state": np.zeros((9, 2))}}, "'state' cannot name a signal"),
+        ({"signals": {"rgb_static": np.zeros((9, 2))}}, "'rgb_static' cannot name a camera and a"),
+        ({"signals": {"a/b": np.zeros((9, 2))}}, "'a/b' cannot name a signal"),
+        ({"signals": {"a": np.zeros((9, 2), complex)}}, r"signals\[a\] must be real .* complex128"),
+        ({"signals": {"a": np.full((9,), "x")}}, r"signals\[a\] must be real .* <U1"),
         ({"frames": {"../x": np.zeros((9, 4, 4, 3), np.uint8)}}, "'../x' cannot name a camera"),
     ],
 )

@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_type_hints
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from policy.config import PolicyConfig
 from policy.fit import misfits, shapes_of
@@ -18,20 +18,19 @@ from policy.statistics import Statistics
 if TYPE_CHECKING:
     from policy.policy import Policy
 
+Config = TypeVar("Config")
+
 FORMAT_VERSION = 1
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
 def save_policy(policy: "Policy", directory: Path) -> None:
     """Write the three files, each under a temporary name first."""
-    weights = {name: value.contiguous() for name, value in policy.state_dict().items()}
     directory.mkdir(parents=True, exist_ok=True)
     config = {"format_version": FORMAT_VERSION, **asdict(policy.config)}
-    _write(directory / "config.json", json.dumps(config, indent=2))
-    _write(directory / "statistics.json", json.dumps(asdict(policy.statistics), indent=2))
-    partial = directory / "model.safetensors.partial"
-    save_file(weights, partial)
-    os.replace(partial, directory / "model.safetensors")
+    write_json(directory / "config.json", config)
+    write_json(directory / "statistics.json", asdict(policy.statistics))
+    write_weights(directory / "model.safetensors", policy.state_dict())
 
 
 def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str, Tensor]]:
@@ -40,53 +39,67 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
     Raises:
         ValueError: a file is missing, cannot be read or holds something else, by name.
     """
-    directory = _locate(source)
+    directory = locate(source, FILES, "policy")
     for name in FILES:
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    config = _read_json(directory / "config.json")
-    version = config.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise ValueError(
-            f"{directory / 'config.json'} has format_version {version}, not {FORMAT_VERSION}"
-        )
-    try:
-        weights = load_file(directory / "model.safetensors")
-    except SafetensorError as error:
-        raise ValueError(f"{directory / 'model.safetensors'} cannot be read: {error}") from error
-    statistics = _from_dict(
-        Statistics, _read_json(directory / "statistics.json"), "statistics.json"
-    )
-    return _from_dict(PolicyConfig, config, "config.json"), statistics, weights
+    config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION)
+    statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
+    return config, statistics, read_weights(directory / "model.safetensors")
 
 
-def fill(policy: "Policy", weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Give a policy made from the same directory's configuration its weights.
+def fill(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Give a model made from the same directory's configuration its weights.
 
     Raises:
         ValueError: weights are missing, too many or of another shape, each by name.
     """
-    if wrong := misfits(shapes_of(weights), shapes_of(policy.state_dict())):
+    if wrong := misfits(shapes_of(weights), shapes_of(model.state_dict())):
         raise ValueError(f"{source}: model.safetensors does not fit config.json: {wrong}")
-    policy.load_state_dict(weights)
+    model.load_state_dict(weights)
 
 
-def _locate(source: str | Path) -> Path:
+def locate(source: str | Path, files: Sequence[str], what: str) -> Path:
+    """The local directory of that name, or those files of a hub repository.
+
+    Raises:
+        ValueError: there is no such directory or repository.
+    """
     if Path(source).is_dir():
         return Path(source)
     if isinstance(source, Path) or source.count("/") != 1 or source.startswith((".", "/")):
-        raise ValueError(f"no policy at {source}: there is no such directory")
+        raise ValueError(f"no {what} at {source}: there is no such directory")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=list(FILES)))
+        return Path(snapshot_download(source, allow_patterns=list(files)))
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise ValueError(f"no policy at {source}: neither a directory nor on the hub") from error
+        raise ValueError(f"no {what} at {source}: neither a directory nor on the hub") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_config(path: Path, kind: type[Config], version: int) -> Config:
+    """The configuration that a file holds beside its `format_version`.
+
+    Raises:
+        ValueError: the file is of another version or says something else, by name.
+    """
+    config = read_json(path)
+    found = config.pop("format_version", None)
+    if found != version:
+        raise ValueError(f"{path} has format_version {found}, not {version}")
+    return from_dict(kind, config, path.name)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
     except ValueError as error:
@@ -96,10 +109,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _from_dict(kind: type, values: Mapping[str, Any], where: str) -> Any:
+def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
     """A (nested) dataclass from plain values, every name checked."""
     hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}
+    known = {f.name for f in fields(cast(Any, kind))}
     if unknown := sorted(set(values) - known):
         raise ValueError(
             f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(known)}"
@@ -109,14 +122,28 @@ def _from_dict(kind: type, values: Mapping[str, Any], where: str) -> Any:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
-        return _from_dict(hint, value, where)
+        return from_dict(hint, value, where)
     if isinstance(value, list):
         (item, *_) = get_args(hint)
         return tuple(_convert(item, element, where) for element in value)
     return value
 
 
-def _write(path: Path, text: str) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
+    with partial.open("w") as file:
+        json.dump(value, file, indent=2)
+    _settle(partial, path)
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+    _settle(partial, path)
+
+
+def _settle(partial: Path, path: Path) -> None:
+    """What is written whole gets its name."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
     os.replace(partial, path)

@@ -1,0 +1,132 @@
+"""Which words go with which sights: CVCL (Vong et al. 2024), a contrastive pair of encoders."""
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from policy.contrast import Contrast, contrast
+from policy.grounding_config import GroundingConfig
+from policy.grounding_storage import load_grounding, save_grounding
+from policy.storage import fill
+from policy.utterance import Lengths, Tokens, said, utterance_encoder
+from policy.vision import Pictures, vision
+from policy.vocabulary import Vocabulary
+
+
+class GroundingModel(nn.Module):
+    """Pictures and utterances as vectors of one space, where those that belong together are near.
+
+    Pictures are normalised as for ImageNet; tokens are padded with zeros behind.
+    """
+
+    def __init__(self, config: GroundingConfig, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__()
+        if vocabulary is not None and len(vocabulary) != config.utterance.words:
+            raise ValueError(
+                f"the vocabulary has {len(vocabulary)} words, "
+                f"utterance.words says {config.utterance.words}"
+            )
+        self.config = config
+        self.vocabulary = vocabulary
+        self.vision = vision(config.vision)
+        flat = config.similarity == "flat"
+        seen = self.vision.width if flat else self.vision.place_width
+        self.project = nn.Linear(seen, config.width)
+        self.utterance = utterance_encoder(config.utterance, config.width)
+        if config.learn_temperature:
+            self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
+
+    def forward(self, images: Pictures, tokens: Tokens, lengths: Lengths) -> Contrast:
+        """How well the pictures find their own utterances among those of the batch, and back."""
+        if self.config.similarity == "flat":
+            found = self.logits(self.encode_image(images), self.encode_text(tokens, lengths))
+        else:
+            words = self.encode_words(tokens, lengths)
+            found = self.spatial_logits(self.encode_places(images), words, lengths)
+        return contrast(found)
+
+    def encode_image(self, images: Pictures) -> Float[Tensor, "b d"]:
+        """A picture's vector, of length 1."""
+        return F.normalize(self.project(self.vision(images).summary), dim=1)
+
+    def encode_text(self, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "b d"]:
+        """An utterance's vector, of length 1.
+
+        Raises:
+            ValueError: a length is not that of an utterance in its row.
+        """
+        self._check(tokens, lengths)
+        return F.normalize(self.utterance(tokens, lengths).summary, dim=1)
+
+    def logits(
+        self, image_features: Float[Tensor, "i d"], text_features: Float[Tensor, "t d"]
+    ) -> Float[Tensor, "i t"]:
+        """Similarities of every picture (rows) with every utterance, over the temperature."""
+        return self.scale * image_features @ text_features.t()
+
+    def encode_places(self, images: Pictures) -> Float[Tensor, "b d rows columns"]:
+        """A vector of length 1 for every place of a picture."""
+        places = self.project(self.vision(images).grid.movedim(1, 3))
+        return F.normalize(places, dim=3).movedim(3, 1)
+
+    def encode_words(self, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "b l d"]:
+        """A vector of length 1 for every word of an utterance, zeros for padding.
+
+        Raises:
+            ValueError: as for `encode_text`.
+        """
+        self._check(tokens, lengths)
+        words = F.normalize(self.utterance(tokens, lengths).words, dim=2)
+        if self.config.utterance.padding == "upstream":
+            return words
+        return words.masked_fill(~said(tokens, lengths)[..., None], 0.0)
+
+    def spatial_logits(
+        self,
+        places: Float[Tensor, "i d rows columns"],
+        words: Float[Tensor, "t l d"],
+        lengths: Lengths,
+    ) -> Float[Tensor, "i t"]:
+        """As `logits`, every word compared with every place."""
+        places = places.flatten(2)
+        if self.config.similarity == "max":
+            by_word = torch.einsum("idp,tld->itlp", places, words).amax(dim=3)
+        else:
+            by_word = torch.einsum("id,tld->itl", places.mean(dim=2), words)
+        return self.scale * by_word.sum(dim=2) / lengths
+
+    @property
+    def scale(self) -> Float[Tensor, ""] | float:
+        """One over the temperature. The fixed one is a number and goes wherever the model goes."""
+        return (
+            self.log_scale.exp() if self.config.learn_temperature else 1 / self.config.temperature
+        )
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write `model.safetensors`, `config.json` and, if there is one, `vocabulary.json`."""
+        save_grounding(self, Path(directory))
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> "GroundingModel":
+        """Read a directory written by `save_pretrained`, here or on the Hugging Face hub.
+
+        Raises:
+            ValueError: a file is missing or does not fit, by name.
+        """
+        config, vocabulary, weights = load_grounding(source)
+        model = cls(config, vocabulary)
+        fill(model, weights, source)
+        return model.eval()
+
+    def _check(self, tokens: Tokens, lengths: Lengths) -> None:
+        wrong = (lengths < 1) | (lengths > tokens.shape[1])
+        if wrong.any():
+            row = int(wrong.nonzero()[0])
+            raise ValueError(
+                f"utterance {row} has {int(lengths[row])} tokens, its row room for "
+                f"{tokens.shape[1]}, and none may be empty"
+            )

@@ -1,0 +1,128 @@
+"""What is seen as vectors, for grounding words: one for each place, and one for the picture."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from policy.fit import misfits, shapes_of
+from policy.grounding_config import VisionConfig
+from policy.images import Features, ViTEncoder, image_encoder, imagenet_denormalised
+
+if TYPE_CHECKING:
+    from policy.policy import Policy
+
+Pictures = Float[Tensor, "b 3 h w"]  # normalised as for ImageNet
+Found = Float[Tensor, "b *found"]  # a grid, or a transformer's tokens
+
+
+class Vision(nn.Module):
+    """What looks at pictures, learning or frozen.
+
+    `width` is the size of a picture's vector, `place_width` that of a place's.
+    """
+
+    width: int
+    place_width: int
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, pictures: Pictures) -> Features:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
+            return self.describe(self.look(pictures))
+
+    def look(self, pictures: Pictures) -> Found:
+        """What there is before it is summed up."""
+        raise NotImplementedError
+
+    def describe(self, found: Found) -> Features:
+        """What was found, by place and as one vector."""
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> "Vision":
+        """Frozen weights are used as in evaluation, unless their statistics go on drifting."""
+        learns = not self.config.frozen or self.config.statistics == "drifting"
+        return super().train(mode and learns)
+
+
+class TimmVision(Vision):
+    """A network of timm's without its classifier."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config)
+        self.trunk: Any = timm_trunk(config).requires_grad_(not config.frozen)
+        self.width, self.place_width = self.trunk.head_hidden_size, self.trunk.num_features
+
+    def look(self, pictures: Pictures) -> Found:
+        return self.trunk.forward_features(pictures)
+
+    def describe(self, found: Found) -> Features:
+        summary = self.trunk.forward_head(found, pre_logits=True)
+        if found.ndim == 3:  # tokens, those of no place first
+            places = found[:, self.trunk.num_prefix_tokens :].transpose(1, 2)
+            return Features(places.unflatten(2, self.trunk.patch_embed.grid_size), summary)
+        if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
+            found = found.permute(0, 3, 1, 2)
+        return Features(found, summary)
+
+
+class PolicyVision(Vision):
+    """A robot policy's image encoder, looking with no instruction in mind."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config)
+        images = replace(config.images, frozen=config.frozen)
+        self.encoder = image_encoder(images, config.instruction).requires_grad_(not config.frozen)
+        self.width = self.place_width = self.encoder.width
+
+    def look(self, pictures: Pictures) -> Found:
+        if isinstance(self.encoder, ViTEncoder):
+            return self.encoder.vit.forward_features(pictures)
+        pixels = 255 * imagenet_denormalised(pictures)
+        return self.encoder(pixels, pixels.new_zeros(len(pixels), self.config.instruction)).grid
+
+    def describe(self, found: Found) -> Features:
+        if found.ndim == 4:
+            return Features(found, found.mean(dim=(2, 3)))
+        rows = round((found.shape[1] - 1) ** 0.5)
+        return Features(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
+
+    def start_from(self, policy: "Policy") -> None:
+        """Take over the weights of a policy's encoder.
+
+        Raises:
+            ValueError: it is of another kind, by the names of its weights.
+        """
+        weights = policy.images.state_dict()
+        if wrong := misfits(shapes_of(weights), shapes_of(self.encoder.state_dict())):
+            raise ValueError(f"the policy's image encoder is no {self.config.images}: {wrong}")
+        self.encoder.load_state_dict(weights)
+
+
+def vision(config: VisionConfig) -> TimmVision | PolicyVision:
+    return TimmVision(config) if config.encoder == "timm" else PolicyVision(config)
+
+
+def timm_trunk(config: VisionConfig) -> Any:
+    """The network of that name, for pictures of that size.
+
+    Raises:
+        ValueError: timm has no such network, or it has no patches of that size.
+    """
+    import timm
+
+    shape: dict[str, Any] = {}
+    if config.patch is not None:
+        shape = {"patch_size": config.patch, "img_size": config.size}
+    try:
+        trunk: Any = timm.create_model(config.model, pretrained=False, num_classes=0, **shape)
+    except (RuntimeError, TypeError) as error:
+        patch = "" if config.patch is None else f" with patches of {config.patch} pixels"
+        raise ValueError(f"timm makes no {config.model}{patch}: {error}") from error
+    if config.patch is None and hasattr(trunk, "set_input_size"):
+        trunk.set_input_size(img_size=(config.size, config.size))
+    return trunk

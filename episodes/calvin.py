@@ -1,0 +1,212 @@
+"""CALVIN's recordings (Mees et al. 2022): a file for every thirtieth of a second of play.
+
+    task_X/training, task_X/validation
+        episode_0000000.npz …                the frames; ids may have gaps
+        ep_start_end_ids.npy                 (n, 2): first and last frame of every play trajectory
+        lang_annotations/auto_lang_ann.npy   sentences for windows of at most 64 frames
+        scene_info.npy, statistics.yaml      which frames show which scene; means and deviations
+
+Layout: https://github.com/mees/calvin/tree/main/dataset. What is known to be wrong in published
+copies is found and told in the listing's notes (`episodes.calvin_folder`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from episodes.calvin_folder import FPS, Folder, frame_name
+from episodes.calvin_language import Annotation
+from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode, Narration
+from episodes.errors import UserError
+from episodes.npz import load_npz
+from episodes.source import Item, Listing
+from episodes.trust import inside
+
+SPLITS = {"training": "train", "validation": "valid"}
+_JPEG_SHARE = 0.15  # of a frame's file that its two pictures take as JPEG
+_SHAPES = {"robot_obs": (STATE_SIZE,), "rel_actions": (ACTION_SIZE,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calvin:
+    """A split of CALVIN, or its training or validation folder alone.
+
+    `state` is robot_obs and `actions` are rel_actions, in single precision. The trajectory that a
+    window was cut from is its group.
+
+    Attributes:
+        root: task_X, or a folder in it.
+        episodes: "language" makes a recording of every window with a sentence, which is its
+            instruction; "play" takes the trajectories whole, the sentences as narrations.
+        cameras: whose pictures to keep.
+        signals: what else to keep of every frame; "actions" are the absolute ones, which become
+            `absolute_actions`. Also robot_obs, depth_static, depth_gripper, rgb_tactile, ….
+        seconds: play that is longer becomes several recordings of at most this length.
+    """
+
+    root: Path
+    episodes: Literal["language", "play"] = "language"
+    cameras: tuple[str, ...] = ("rgb_static", "rgb_gripper")
+    signals: tuple[str, ...] = ("actions", "scene_obs")
+    seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds * FPS >= 1:
+            raise UserError(f"{self.seconds} s at {FPS} fps hold no frame")
+
+    @property
+    def origin(self) -> str:
+        return "calvin"
+
+    def listing(self) -> Listing:
+        pieces = self._windows if self.episodes == "language" else self._parts
+        items, lost, notes = [], [], []
+        for folder in self._folders():
+            kept, given_up = pieces(folder)
+            items += kept
+            lost += [(f"{folder.name}/{name}", why) for name, why in folder.language.lost]
+            lost += given_up
+            notes += [f"{folder.name}: {note}" for note in folder.notes]
+        if not items and not lost:
+            raise UserError(f"{self.root}: says nothing about any frame; episodes=play reads it")
+        return Listing(tuple(items), tuple(lost), tuple(notes))
+
+    def _folders(self) -> list[Folder]:
+        names = [name for name in SPLITS if (self.root / name).is_dir()]
+        if (self.root / "ep_start_end_ids.npy").is_file():
+            return [Folder(self.root, self.root.absolute().name)]
+        if not names:
+            raise UserError(
+                f"{self.root}: is no split of CALVIN: it holds neither ep_start_end_ids.npy nor "
+                f"a folder {' or '.join(SPLITS)}"
+            )
+        return [Folder(self.root / name, name) for name in names]
+
+    def _windows(self, folder: Folder) -> tuple[list[Item], list[tuple[str, str]]]:
+        """An item for every annotated window."""
+        items, lost = [], []
+        seen: dict[tuple[int, int], int] = {}
+        for said in folder.language.annotations:
+            window = (said.first, said.end)
+            seen[window] = seen.get(window, 0) + 1
+            name = f"{folder.name}/{said.first:07d}-{said.end - 1:07d}"
+            name += f" ({seen[window]})" if seen[window] > 1 else ""
+            try:
+                items.append(self._item(folder, name, *window, instruction=said))
+            except UserError as error:
+                lost.append((name, str(error)))
+        return items, lost
+
+    def _parts(self, folder: Folder) -> tuple[list[Item], list[tuple[str, str]]]:
+        """Items for every trajectory, cut into parts of about the same length."""
+        items, lost = [], []
+        for first, last in folder.trajectories.tolist():
+            for start, end in parts(first, last + 1, int(self.seconds * FPS)):
+                said = [a for a in folder.language.annotations if a.first < end and a.end > start]
+                name = f"{folder.name}/{start:07d}-{end - 1:07d}"
+                try:
+                    items.append(self._item(folder, name, start, end, narrations=said))
+                except UserError as error:
+                    lost.append((name, str(error)))
+        return items, lost
+
+    def _item(
+        self,
+        folder: Folder,
+        name: str,
+        first: int,
+        end: int,
+        instruction: Annotation | None = None,
+        narrations: Sequence[Annotation] = (),
+    ) -> Item:
+        """Raises `UserError` when frames are missing, or are not of one trajectory."""
+        trajectory = folder.trajectory_of(first, end)
+        size, version = folder.fingerprint(first, end)
+        said = [instruction] if instruction else narrations
+        texts = [[a.first, a.end, a.text, a.task] for a in said]
+        detail: dict[str, Any] = {
+            "folder": "" if folder.path == self.root else folder.name,
+            "first": first,
+            "end": end,
+            "texts": texts,
+            "trajectory": trajectory,
+            "scene": folder.scene_of(trajectory),
+        }
+        return Item(
+            name=name,
+            group=f"{folder.name}/{trajectory:07d}",
+            version=version,
+            megabytes=size * _JPEG_SHARE / 1e6,
+            split=SPLITS.get(folder.name, ""),
+            detail=detail,
+        )
+
+    def read(self, item: Item) -> Iterator[Episode]:
+        detail = item.detail
+        first, end = detail["first"], detail["end"]
+        folder = inside(self.root, detail["folder"]) if detail["folder"] else self.root
+        frames = self._frames(folder, first, end)
+        source = {
+            "origin": self.origin,
+            "split": item.name.partition("/")[0],
+            "frames": [first, end - 1],
+            "trajectory": detail["trajectory"],
+        }
+        source |= {"scene": detail["scene"]} if detail["scene"] else {}
+        instruction, narrations = "", ()
+        if self.episodes == "language":
+            ((_, _, instruction, task),) = detail["texts"]
+            source |= {"task": task} if task else {}
+        else:
+            narrations = tuple(
+                Narration(max(a - first, 0) / FPS, (min(b, end) - first) / FPS, text)
+                for a, b, text, _ in detail["texts"]
+            )
+        yield Episode(
+            {camera: frames[camera] for camera in self.cameras},
+            float(FPS),
+            instruction,
+            narrations,
+            state=frames["robot_obs"].astype(np.float32),
+            actions=frames["rel_actions"].astype(np.float32),
+            signals={"absolute_actions" if s == "actions" else s: frames[s] for s in self.signals},
+            source=source,
+        )
+
+    def _frames(self, folder: Path, first: int, end: int) -> dict[str, np.ndarray]:
+        """Every key of the frames from `first` up to `end`, stacked."""
+        keys = dict.fromkeys((*_SHAPES, *self.cameras, *self.signals))
+        stacked: dict[str, np.ndarray] = {}
+        for index, frame in enumerate(range(first, end)):
+            values = load_npz(folder / frame_name(frame), keys)
+            for key, value in values.items():
+                if index == 0:
+                    self._check(key, value)
+                    stacked[key] = np.empty((end - first, *value.shape), value.dtype)
+                if (value.shape, value.dtype) != (stacked[key].shape[1:], stacked[key].dtype):
+                    raise UserError(
+                        f"{key} of {frame_name(frame)} is {value.dtype} {value.shape}, that of "
+                        f"{frame_name(first)} {stacked[key].dtype} {stacked[key].shape[1:]}"
+                    )
+                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                    raise UserError(f"{key} of {frame_name(frame)} is not finite")
+                stacked[key][index] = value
+        return stacked
+
+    def _check(self, key: str, value: np.ndarray) -> None:
+        picture = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
+        if key in self.cameras and not picture:
+            raise UserError(f"{key} is {value.dtype} {value.shape}, no picture (h, w, 3) of uint8")
+        numbers = value.dtype.kind == "f" and value.shape == _SHAPES.get(key, value.shape)
+        if key in _SHAPES and not numbers:
+            raise UserError(f"{key} is {value.dtype} {value.shape}, not {_SHAPES[key]} of floats")
+
+
+def parts(first: int, end: int, longest: int) -> list[tuple[int, int]]:
+    """Cut first … end - 1 into the fewest stretches of at most `longest`, about equally long."""
+    count = -(-(end - first) // longest)
+    cuts = [first + (end - first) * part // count for part in range(count + 1)]
+    return list(zip(cuts, cuts[1:], strict=False))

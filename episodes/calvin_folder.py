@@ -1,0 +1,222 @@
+"""One folder of CALVIN's frames: which are there, which belong together, what is wrong with them.
+
+Known trouble of published copies, from mees/calvin's changelog and issues 14 and 40: scene_info.npy
+from before 16 September 2022 (before 24 February 2023 for task_D_D) calls the scenes by each
+other's names; validation annotations of ABC and ABCD repeat themselves; some frames of training
+belong to no trajectory. Interrupted downloads lack frames.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from episodes.calvin_language import FILE, MAX_FRAMES, Language, load_language
+from episodes.errors import UserError
+from episodes.npy import load_npy
+from episodes.npz import load_npz
+from episodes.trust import load_text
+
+FPS = 30
+_FRAME = re.compile(r"episode_(\d{7})\.npz")
+# Every scene was played for a length of its own, by which it is known whatever it is called.
+_FOOTAGE = {603_706: "A", 598_910: "B", 592_429: "C", 611_099: "D"}
+_SAMPLED = 64  # frames that statistics.yaml is compared with
+
+
+def frame_name(frame: int) -> str:
+    return f"episode_{frame:07d}.npz"
+
+
+class Folder:
+    """A training or validation folder.
+
+    Attributes:
+        name: what items of the folder are called by.
+        ids, sizes, times: of the frames' files, in order of ids (times: modified, in ns).
+        trajectories: (n, 2), first and last frame of each, sorted.
+        language: the annotations; none when the folder has none.
+        notes: what is odd about the folder.
+
+    Raises:
+        UserError: there is no frame, or ep_start_end_ids.npy is damaged.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self.notes: list[str] = []
+        self.ids, self.sizes, self.times = _frame_files(path)
+        self.trajectories = self._load_trajectories()
+        self.language = self._load_language()
+        self.notes += [*self.language.notes, *self._stray_frames(), *self._statistics()]
+        self.scenes = self._load_scenes()
+
+    def _load_trajectories(self) -> Int[np.ndarray, "n 2"]:
+        path = self.path / "ep_start_end_ids.npy"
+        found = load_npy(path)
+        if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu":
+            raise UserError(
+                f"{path}: must be whole numbers (n, 2), not {found.dtype} {found.shape}"
+            )
+        found = np.unique(found.astype(np.int64), axis=0)
+        for first, last in found.tolist():
+            if not 0 <= first <= last < MAX_FRAMES:
+                raise UserError(f"{path}: the trajectory {first} to {last} is not first <= last")
+        overlapping = found[1:][found[1:, 0] <= found[:-1, 1]]
+        if len(overlapping):
+            raise UserError(f"{path}: the trajectory {overlapping[0].tolist()} overlaps another")
+        if (self.path / "ep_lens.npy").is_file():
+            stated = load_npy(self.path / "ep_lens.npy")
+            lengths = found[:, 1] - found[:, 0] + 1
+            if stated.dtype.kind not in "iu" or sorted(stated.ravel()) != sorted(lengths):
+                self.notes.append(
+                    f"ep_lens.npy counts {stated.size} trajectories of {stated.sum()} frames, "
+                    f"ep_start_end_ids.npy {len(found)} of {lengths.sum()}, which is believed"
+                )
+        return found
+
+    def _load_language(self) -> Language:
+        """The sentences are the same in every folder of annotations; only embeddings differ."""
+        usual = self.path / "lang_annotations" / FILE
+        others = sorted(self.path.glob(f"lang_*/{FILE}"))
+        if usual.is_file():
+            return load_language(usual)
+        if not others:
+            self.notes.append(f"there is no lang_annotations/{FILE}: nothing is said")
+            return Language()
+        self.notes.append(f"lang_annotations is missing; {others[0].parent.name} is read instead")
+        return load_language(others[0])
+
+    def _stray_frames(self) -> list[str]:
+        trajectory = np.searchsorted(self.trajectories[:, 0], self.ids, "right") - 1
+        inside = (trajectory >= 0) & (self.ids <= self.trajectories[trajectory, 1])
+        strays = self.ids[~inside]
+        if not len(strays):
+            return []
+        return [f"{len(strays)} frames are in no trajectory and not read: {_some(strays)}"]
+
+    def trajectory_of(self, first: int, end: int) -> int:
+        """The first frame of the trajectory that the frames first … end - 1 are in.
+
+        Raises:
+            UserError: they are in none, or not in one.
+        """
+        index = int(np.searchsorted(self.trajectories[:, 0], first, "right")) - 1
+        start, last = self.trajectories[index].tolist() if index >= 0 else (0, -1)
+        if first > last:
+            raise UserError(f"frame {first} is in no trajectory of ep_start_end_ids.npy")
+        if end - 1 > last:
+            raise UserError(f"frame {end - 1} is past the end of its trajectory {start}-{last}")
+        return start
+
+    def fingerprint(self, first: int, end: int) -> tuple[int, str]:
+        """Bytes of the files of the frames first … end - 1, and what changes with any of them.
+
+        Raises:
+            UserError: frames are missing.
+        """
+        begin, stop = np.searchsorted(self.ids, [first, end])
+        if stop - begin < end - first:
+            missing = np.setdiff1d(np.arange(first, end), self.ids[begin:stop])
+            raise UserError(f"{len(missing)} of {end - first} frames are missing: {_some(missing)}")
+        sizes, times = self.sizes[begin:stop], self.times[begin:stop]
+        return int(sizes.sum()), hashlib.sha256(sizes.tobytes() + times.tobytes()).hexdigest()[:20]
+
+    def scene_of(self, trajectory: int) -> str:
+        """A, B, C or D by scene_info.npy, "" where that does not say."""
+        for scene, (first, last) in self.scenes:
+            if first <= trajectory <= last:
+                return scene
+        return ""
+
+    def _load_scenes(self) -> list[tuple[str, tuple[int, int]]]:
+        """Scene, and the first and last frame that shows it."""
+        path = self.path / "scene_info.npy"
+        if not path.is_file():
+            return []
+        try:
+            said = {
+                str(name).removeprefix("calvin_scene_"): (int(first), int(last))
+                for name, (first, last) in load_npy(path, objects=True).item().items()
+            }
+        except (ValueError, TypeError, AttributeError):
+            raise UserError(f"{path}: holds no table of scenes") from None
+        scenes = []
+        for name, (first, last) in said.items():
+            true = _FOOTAGE.get(last + 1 - first, name)
+            if true != name:
+                self.notes.append(
+                    f"scene_info.npy calls frames {first}-{last} scene {name}: it is the listing "
+                    f"from before the fix of September 2022; these frames are scene {true}"
+                )
+            scenes.append((true, (first, last)))
+        return scenes
+
+    def _statistics(self) -> list[str]:
+        """Compare robot_obs in statistics.yaml with frames spread over the folder."""
+        path = self.path / "statistics.yaml"
+        if not path.is_file():
+            return ["there is no statistics.yaml"]
+        try:
+            mean, deviation = _robot_statistics(load_text(path, 1 << 20))
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+            return [f"statistics.yaml has no means and deviations of robot_obs: {error!s:.100}"]
+        chosen = np.unique(np.linspace(0, len(self.ids) - 1, _SAMPLED).astype(int))
+        sample = []
+        for frame in self.ids[chosen]:
+            try:
+                values = load_npz(self.path / frame_name(int(frame)), ("robot_obs",))["robot_obs"]
+            except UserError:
+                continue  # told when its recording is read
+            if values.shape == mean.shape and np.isfinite(values).all():
+                sample.append(values)
+        if not sample:
+            return []
+        found = np.mean(sample, 0)
+        far = np.abs(found - mean) / (deviation + 1e-3)
+        worst = int(far.argmax())
+        if far[worst] <= 1:
+            return []
+        return [
+            f"statistics.yaml says that robot_obs[{worst}] averages {mean[worst]:.3f} with a "
+            f"deviation of {deviation[worst]:.3f}, but {len(sample)} frames average "
+            f"{found[worst]:.3f}: it is not of this folder"
+        ]
+
+
+def _frame_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids, sizes and times of the frames in a folder; one pass even over millions."""
+    found = []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if match := _FRAME.fullmatch(entry.name):
+                    status = entry.stat()
+                    found.append((int(match[1]), status.st_size, status.st_mtime_ns))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be listed: {error.strerror}: {error.filename}") from None
+    if not found:
+        raise UserError(f"{path}: holds no frame (episode_0000000.npz, …)")
+    ids, sizes, times = np.array(sorted(found), np.int64).T
+    return ids, sizes, times
+
+
+def _robot_statistics(text: str) -> tuple[np.ndarray, np.ndarray]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    (normalise,) = [t for t in content["robot_obs"] if "mean" in t]
+    mean, deviation = (np.array(normalise[key], np.float64) for key in ("mean", "std"))
+    if mean.shape != deviation.shape or mean.shape != (15,):
+        raise ValueError(f"shapes {mean.shape} and {deviation.shape}")
+    return mean, deviation
+
+
+def _some(frames: np.ndarray) -> str:
+    return ", ".join(str(f) for f in frames[:5]) + (", …" if len(frames) > 5 else "")

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from envs.grasp import Closing
 from envs.results import Record
 from envs.video import VideoWriter, compose
 
@@ -196,7 +197,7 @@ def _follow(
     for task, instruction in zip(trial.tasks, trial.instructions, strict=True):
         info = env.set_task(task, instruction)
         _watch(film, observation, instruction)
-        success, steps = False, 0
+        success, steps, closing = False, 0, Closing(observation, info)
         while not success and steps + pace.action_repeat <= pace.steps:
             if pace.privileged:
                 known = {"info": info, "task": task, "layout": env.layout}
@@ -204,9 +205,11 @@ def _follow(
             action = yield Question(observation, None if steps else instruction)
             observation, _, success, _, info = env.step(action)
             steps += pace.action_repeat
+            closing.watch(observation, info)
             _watch(film, observation, instruction)
         subtasks.append({
             "task": task, "instruction": instruction, "success": success, "steps": steps,
+            "grasp_error": closing.error,
         })  # fmt: skip
         if not success:
             break

@@ -1,12 +1,13 @@
 """What the records of an evaluation add up to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from envs.grasp import GraspErrors
 from envs.intervals import Interval, bootstrap_mean, wilson
 from envs.results import Record
 from envs.tasks import TASKS
@@ -51,6 +52,7 @@ class TaskResults:
             "trials": len(self.records),
             "success": self.success._asdict(),
             "by_task": _table(self.by_task, _counts(self.records)),
+            "grasps": _grasps(self.records),
         }
 
     def markdown(self) -> str:
@@ -58,7 +60,7 @@ class TaskResults:
         rows = [("all tasks", len(self.records), self.success)]
         counts = _counts(self.records)
         rows += [(task, counts[task], interval) for task, interval in self.by_task.items()]
-        return _markdown("Single tasks", ("task", "trials", "success"), rows)
+        return _markdown("Single tasks", ("task", "trials", "success"), rows) + _told(self.records)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class ChainResults:
             "average_length": self.average_length._asdict(),
             "success_at": [interval._asdict() for interval in self.success_at],
             "by_task": _table(self.by_task, _counts(self.records)),
+            "grasps": _grasps(self.records),
         }
 
     def markdown(self) -> str:
@@ -105,7 +108,25 @@ class ChainResults:
         counts = _counts(self.records)
         rows += [(task, counts[task], interval) for task, interval in self.by_task.items()]
         table = _markdown("Chains of instructions", ("what", "tries", "success"), rows)
-        return f"{table}\nAverage length {value:.2f} ({low:.2f} to {high:.2f}, bootstrap 95 %).\n"
+        average = f"\nAverage length {value:.2f} ({low:.2f} to {high:.2f}, bootstrap 95 %).\n"
+        return table + average + _told(self.records)
+
+
+def _grasps(records: Sequence[Record]) -> dict[str, Any]:
+    outcomes = {"success": True, "failure": False}
+    return {name: asdict(GraspErrors.of(records, made)) for name, made in outcomes.items()}
+
+
+def _told(records: Sequence[Record]) -> str:
+    """Where the fingers closed, in words, if anything was to be grasped."""
+    outcomes = {
+        "succeeded": GraspErrors.of(records, True),
+        "failed": GraspErrors.of(records, False),
+    }
+    lines = [
+        f"Of grasps that {how}: {errors}.\n" for how, errors in outcomes.items() if errors.attempts
+    ]
+    return "\n" + "\n".join(lines) if lines else ""
 
 
 def _table(intervals: dict[str, Interval], counts: dict[str, int]) -> dict[str, Any]:

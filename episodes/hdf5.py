@@ -1,0 +1,93 @@
+"""HDF5 files of others: nothing outside the file is opened, and no more read than was expected.
+
+HDF5 lets a file point at data in other files (external links, external storage, virtual datasets),
+name filters that are loaded as plugins, and declare datasets of any size that take no room on disk.
+Recordings need none of that.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from episodes.errors import UserError
+from episodes.trust import regular_file
+
+MAX_BYTES = 4 << 30  # unpacked; an hour of two cameras of 84 x 84 pixels at 20 Hz takes 3 GB
+_MAX_LINKS = 5_000_000
+_KINDS = "biufS"
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # part of h5py
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """The file, for reading. What goes wrong while it is read becomes a `UserError` that names it.
+
+    Raises:
+        UserError: it is no HDF5 file, is damaged, or points outside itself.
+    """
+    regular_file(path)
+    try:
+        with h5py.File(path, "r") as file:
+            _check_links(file)
+            yield file
+    except UserError as error:
+        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, MemoryError,
+            SystemError) as error:  # fmt: skip
+        raise UserError(f"{path}: is no readable HDF5 file: {error!s:.200}") from None
+
+
+def _check_links(file: h5py.File) -> None:
+    count = 0
+
+    def fault(name: str, link: Any) -> str | None:
+        """What ends the walk. (An exception in here would be lost in HDF5.)"""
+        nonlocal count
+        count += 1
+        if isinstance(link, h5py.ExternalLink):
+            return f"{name} is a link to another file, {link.filename!r:.100}"
+        return f"holds more than {_MAX_LINKS:,} names" if count > _MAX_LINKS else None
+
+    if found := file.visititems_links(fault):
+        raise UserError(found)
+
+
+def load_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> np.ndarray:
+    """All numbers (or fixed-length texts, as bytes) of a dataset.
+
+    Raises:
+        UserError: it is missing, no dataset, larger than `max_bytes`, or not stored in the file
+            itself in the ordinary way. The message names the dataset, not the file.
+    """
+    dataset = check_dataset(group, name, max_bytes)
+    try:
+        return dataset[()] if dataset.shape else np.asarray(dataset[()])
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        raise UserError(f"{dataset.name} cannot be read: {error!s:.200}") from None
+
+
+def check_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> h5py.Dataset:
+    """A dataset that `load_dataset` would read, so that it can be read in parts."""
+    dataset = group.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise UserError(f"{group.name} holds no dataset {name!r}")
+    if dataset.shape is None or dataset.dtype.kind not in _KINDS or not dataset.dtype.itemsize:
+        raise UserError(f"{dataset.name} holds {dataset.dtype}, neither numbers nor plain texts")
+    if dataset.is_virtual or dataset.external:
+        raise UserError(f"{dataset.name} lies in other files")
+    chunk = np.prod(dataset.chunks or (0,), dtype=object) * dataset.dtype.itemsize
+    needed = max(int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize, int(chunk))
+    if needed > max_bytes:
+        shape = f"{dataset.dtype} {dataset.shape}"
+        raise UserError(f"{dataset.name}: {shape} is more than {max_bytes:,} bytes")
+    properties = dataset.id.get_create_plist()
+    for number in range(properties.get_nfilters()):
+        if (code := properties.get_filter(number)[0]) not in _FILTERS:
+            raise UserError(f"{dataset.name} is packed by filter {code}, a plugin")
+    if needed and not dataset.id.get_storage_size():
+        raise UserError(f"{dataset.name}: {dataset.dtype} {dataset.shape} was never written")
+    return dataset

@@ -1,0 +1,49 @@
+"""Parquet files of others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pyarrow = pytest.importorskip("pyarrow")
+from pyarrow import parquet  # noqa: E402
+
+from episodes.errors import UserError  # noqa: E402
+from episodes.parquet import load_parquet  # noqa: E402
+
+
+def write(path: Path, **columns) -> Path:
+    parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_columns_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", a=np.arange(3), b=[[1.0], [2.0], []])
+    assert load_parquet(path).column_names == ["a", "b"]
+    assert load_parquet(path, ["b"]).to_pydict() == {"b": [[1.0], [2.0], []]}
+    with pytest.raises(UserError, match="lacks the column 'c'; it has a, b"):
+        load_parquet(path, ["a", "c"])
+
+
+def test_a_bomb_is_refused_by_its_footer(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", a=np.zeros(1_000_000))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(UserError, match=r"claims 1,000,000 rows of"):
+        load_parquet(path, max_bytes=1000)
+
+
+def test_one_name_for_two_columns(tmp_path: Path) -> None:
+    table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], ["a", "a"])
+    parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="names a column twice"):
+        load_parquet(tmp_path / "x.parquet")
+
+
+def test_damaged_files_say_so(tmp_path: Path) -> None:
+    whole = write(tmp_path / "x.parquet", a=np.arange(1000)).read_bytes()
+    for content in (b"", b"PAR1", whole[:-1], whole[:200], whole[:4] + b"\xff" * 99 + whole[103:]):
+        path = tmp_path / "damaged.parquet"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="no readable parquet file") as error:
+            load_parquet(path)
+        assert str(error.value).startswith(str(path))

@@ -1,63 +1,85 @@
-"""Which sample comes when: pure functions of a seed, so that a run resumes from two integers."""
+"""Which window comes when: pure functions of a seed, so that a run resumes from one number.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+An order deals windows to a fixed number of lanes. Batch `number` is the next one of lane
+`number % lanes`, whoever reads it: how many processes share the work, and where a run was
+interrupted, changes nothing. A lane is an endless stream, epoch after epoch; over all lanes every
+epoch shows every window once.
+"""
+
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
 
 from episodes.errors import UserError
 
-
-@dataclass(frozen=True)
-class EpochOrder:
-    """The order of `n` samples in every epoch; nothing but (seed, epoch) decides it."""
-
-    n: int
-    seed: int
-    shuffle: bool = True
-
-    def __post_init__(self) -> None:
-        if self.n < 1 or self.seed < 0:
-            raise UserError(f"an order needs n >= 1 and seed >= 0, not n={self.n} seed={self.seed}")
-
-    def indices(self, epoch: int) -> Int64[np.ndarray, "n"]:
-        if not self.shuffle:
-            return np.arange(self.n)
-        return np.random.default_rng((self.seed, epoch)).permutation(self.n)
+Place = tuple[int, int]  # epoch, index of the window
 
 
-def batches(
-    order: EpochOrder,
-    batch_size: int,
-    epoch: int,
-    offset: int = 0,
-    rank: int = 0,
-    world: int = 1,
-    drop_last: bool = True,
-) -> Iterator[Int64[np.ndarray, "b"]]:
-    """This rank's batches of an epoch from the `offset`-th on.
+@runtime_checkable
+class Order(Protocol):
+    """See the top of this file. As a text it says everything about it but the seed."""
 
-    `world` ranks together take the same samples in the same steps as one rank with batches `world`
-    times as large. What is left over at the end is dropped, or shared out when `drop_last` is off.
+    @property
+    def lanes(self) -> int: ...
+
+    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
+        """The windows from the `start`-th to before the `stop`-th of a lane's stream."""
+        ...
+
+    def batch(self, number: int, size: int) -> list[Place]:
+        """Any batch of the run, found without going through the earlier ones."""
+        ...
+
+
+class Shuffled:
+    """All windows in a random permutation every epoch, as numpy's generator draws it.
+
+    For windows that can be read in any order at the same price. It holds the permutation of one
+    epoch or two: 8 bytes a window.
 
     Raises:
-        UserError: the epoch is too short for a single batch.
+        UserError: there is nothing to order.
     """
-    step = batch_size * world
-    if batch_size < 1 or not 0 <= rank < world:
-        raise UserError(f"there is no batch of {batch_size} samples for rank {rank} of {world}")
-    if drop_last and order.n < step:
-        raise UserError(
-            f"{order.n} samples do not fill one batch of {step}: use smaller batches or more data"
-        )
-    indices = order.indices(epoch)
-    whole = order.n // step
-    for batch in range(offset, whole):
-        start = batch * step + rank * batch_size
-        yield indices[start : start + batch_size]
-    if not drop_last and offset <= whole and len(share := indices[whole * step + rank :: world]):
-        yield share
+
+    def __init__(self, count: int, seed: int, lanes: int = 1) -> None:
+        if count < 1 or seed < 0 or lanes < 1:
+            raise UserError(
+                "an order needs windows, a seed >= 0 and lanes, "
+                f"not {count} windows, seed={seed}, lanes={lanes}"
+            )
+        self.count, self.seed, self.lanes = count, seed, lanes
+        self._indices = lru_cache(maxsize=2)(self.indices)
+
+    def __str__(self) -> str:
+        return f"all windows shuffled, {self.lanes} lanes"
+
+    def indices(self, epoch: int) -> Int64[np.ndarray, "n"]:
+        """The windows of an epoch; lane l takes every `lanes`-th from the l-th on."""
+        return np.random.default_rng((self.seed, epoch)).permutation(self.count)
+
+    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
+        places = []
+        for number in range(start, stop):
+            epoch, offset = divmod(number * self.lanes + lane, self.count)
+            places.append((epoch, int(self._indices(epoch)[offset])))
+        return places
+
+    def batch(self, number: int, size: int) -> list[Place]:
+        return nth_batch(self, number, size)
+
+
+def nth_batch(order: Order, number: int, size: int) -> list[Place]:
+    """Batches are dealt to the lanes in turn."""
+    turn, lane = divmod(number, order.lanes)
+    return order.lane(lane, turn * size, (turn + 1) * size)
+
+
+def some_windows(count: int, most: int, seed: int) -> list[int]:
+    """A fixed random choice of at most `most` of `count` windows, in random order."""
+    generator = np.random.default_rng((seed, 0))
+    return generator.choice(count, min(count, most), replace=False).tolist()
 
 
 def split_names(n: int, held_out_fraction: float, seed: int) -> list[str]:

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Int64
 from rich.progress import track
 
+from episodes.blocked import Blocked
 from episodes.episode import Window, WindowSpec
 from episodes.errors import UserError
-from episodes.order import EpochOrder, batches, split_names
+from episodes.order import Order, Shuffled
+from episodes.pieces import Pieces, cut
+from episodes.pool import Decoded, Pool
 from episodes.store import EpisodeFile, Header
-
-__all__ = ["EpochOrder", "Windows", "batches", "split_names"]
-
-Key = tuple[int, int, str]  # file, episode in the file, camera
-Signals = tuple[np.ndarray | None, np.ndarray | None]  # states and actions of a whole recording
 
 
 def to_frames(seconds: float, fps: float) -> int:
@@ -24,11 +24,35 @@ def to_frames(seconds: float, fps: float) -> int:
     return max(1, int(np.floor(seconds * fps + 0.5)))
 
 
+@dataclass(frozen=True)
+class PoolConfig:
+    """How windows are read when their pictures do not fit in memory (see `episodes.blocked`).
+
+    megabytes: decoded pictures of which a lane draws its batches: more mix better.
+    lanes: runs into which an epoch is cut, each read by one process at a time: as many as there are
+        processes that read, over all ranks, or a multiple. Each lane keeps up to twice `megabytes`.
+    """
+
+    megabytes: int = 256
+    lanes: int = 8
+
+    def __post_init__(self) -> None:
+        if self.megabytes < 1 or self.lanes < 1:
+            raise UserError(
+                "pools need at least 1 megabyte and 1 lane, "
+                f"not megabytes={self.megabytes} lanes={self.lanes}"
+            )
+
+    @property
+    def bytes(self) -> int:
+        return self.megabytes * 2**20
+
+
 class Windows:
     """All windows of the recordings in some files, as a map-style data set.
 
     Only the files' headers are held in memory, and a file is opened anew in each worker process
-    (fork, spawn or pickle). A window reads and decodes each picture it shows once.
+    (fork, spawn or pickle). Without a pool, a window reads and decodes each picture it shows once.
 
     Args:
         files: stores, or paths of stores, read one after the other.
@@ -36,12 +60,14 @@ class Windows:
         split: recordings of this split only; files without it contribute nothing.
         in_memory: decode all pictures now and keep them (`decoded_bytes` of them). Workers that
             are forked share them; spawned ones copy them.
+        pool: decode recordings as they are first needed and keep the last ones; `order` is then one
+            in which that pays.
         verify: check every byte of the files first. Without it a damaged byte is found when
             something reads it.
 
     Raises:
-        UserError: a file is damaged, no recording is in the split, or one shows none of the
-            cameras.
+        UserError: a file is damaged, no recording is in the split, one shows none of the cameras,
+            or the pool is too small for a window.
     """
 
     def __init__(
@@ -50,12 +76,12 @@ class Windows:
         spec: WindowSpec,
         split: str | None = None,
         in_memory: bool = False,
+        pool: PoolConfig | None = None,
         verify: bool = True,
     ) -> None:
         self.files = [f if isinstance(f, EpisodeFile) else EpisodeFile(f) for f in files]
         self.spec = spec
         self._where: list[tuple[int, int]] = []  # recording -> file, episode in the file
-        lengths = []
         for number, file in enumerate(self.files):
             if verify:
                 file.verify()
@@ -64,15 +90,18 @@ class Windows:
                 if name in names:
                     self._check(file, file.header(episode))
                     self._where.append((number, episode))
-                    lengths.append(file.header(episode).length)
-        if not lengths:
+        if not self._where:
             paths = ", ".join(str(file.path) for file in self.files) or "no files"
             raise UserError(f"{paths}: no recording in split {split!r}")
-        self._ends = np.cumsum(lengths)
-        self._decoded: dict[Key, UInt8[np.ndarray, "t h w 3"]] = {}
-        self._recorded: dict[tuple[int, int], Signals] = {}
+        self._ends = np.cumsum([header.length for header in self._headers()])
+        self._config = None if in_memory else pool
+        self._pool: Pool | None = None
         if in_memory:
-            self._decode_all()
+            self._pool = Pool()
+            self._decode_all(self._pool)
+        elif pool is not None:
+            self._pool = Pool()
+            self.keep_for(pool.lanes)
 
     def _check(self, file: EpisodeFile, header: Header) -> None:
         if not any(camera in header.cameras for camera in self.spec.cameras):
@@ -99,15 +128,47 @@ class Windows:
     @property
     def decoded_bytes(self) -> int:
         """What `in_memory` takes."""
-        return sum(
-            header.length * height * width * 3
-            for header in self._headers()
-            for camera, (height, width) in header.cameras.items()
-            if camera in self.spec.cameras
-        )
+        return sum(header.length * self._frame_bytes(header) for header in self._headers())
+
+    @property
+    def lanes(self) -> int:
+        """Into how many its order is cut."""
+        return self._config.lanes if self._config is not None else 1
+
+    def order(self, seed: int, lanes: int | None = None) -> Order:
+        """An order in which reading is fast: any at all, unless windows come from a pool."""
+        lanes = lanes or self.lanes
+        if self._config is None:
+            return Shuffled(len(self), seed, lanes)
+        shards = np.array([number for number, _ in self._where])[self._pieces.recording]
+        return Blocked(self._pieces, shards, seed, self._config.bytes, lanes)
+
+    def keep_for(self, lanes: int) -> None:
+        """Keep pictures for so many lanes of the order: those that this process reads."""
+        if self._config is not None and self._pool is not None:
+            self._pool.limit = 2 * self._config.bytes * lanes
 
     def _headers(self) -> Iterator[Header]:
         return (self.files[file].header(episode) for file, episode in self._where)
+
+    def _frame_bytes(self, header: Header) -> int:
+        sizes = [size for camera, size in header.cameras.items() if camera in self.spec.cameras]
+        return sum(height * width * 3 for height, width in sizes)
+
+    def _reach(self, header: Header) -> int:
+        """How many frames past its first one a window shows."""
+        future = 0 if self.spec.future is None else to_frames(self.spec.future, header.fps)
+        return (self.spec.length - 1) * to_frames(self.spec.stride, header.fps) + future
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        """What is decoded at a time: whole recordings unless they take too much of the pool."""
+        headers = list(self._headers())
+        lengths = np.array([header.length for header in headers])
+        reach = np.array([self._reach(header) for header in headers])
+        frame = np.array([self._frame_bytes(header) for header in headers])
+        everything = int((lengths * frame).sum())
+        return cut(lengths, reach, frame, self._config.bytes // 4 if self._config else everything)
 
     def locate(self, index: int) -> tuple[int, int]:
         """Recording (its position among those chosen) and first frame of a window."""
@@ -122,80 +183,57 @@ class Windows:
         number, episode = self._where[recording]
         header = self.files[number].header(episode)
         times = start + to_frames(self.spec.stride, header.fps) * np.arange(self.spec.length)
-        later = None
+        later = times[:0]
         if self.spec.future is not None:
             later = times + to_frames(self.spec.future, header.fps)
-        frames, future = self._pictures(number, episode, times, later)
-        state, actions = self._signals(number, episode, times)
+        last = header.length - 1
+        shown = np.minimum(np.concatenate([times, later]), last)
+        if self._pool is None:
+            decoded = self._read(recording, shown)
+            rows = np.arange(len(shown))
+        else:
+            decoded = self._pool.get(self._pieces.at(int(index)), self._decode)
+            rows = shown - decoded.first
+        now, then = {}, {}
+        for camera, frames in decoded.frames.items():
+            now[camera], then[camera] = frames[rows[: len(times)]], frames[rows[len(times) :]]
+        state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
         return Window(
-            frames=frames,
-            valid=times < header.length,
+            frames=now,
+            valid=times <= last,
             instruction=instruction_of(header, start, int(times[-1])),
-            state=state,
-            actions=actions,
-            actions_valid=None if actions is None else ends < header.length,
-            future=future,
-            future_valid=None if later is None else later < header.length,
+            state=None if state is None else state[np.minimum(times, last) - decoded.first],
+            actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
+            actions_valid=None if actions is None else ends <= last,
+            future=None if self.spec.future is None else then,
+            future_valid=None if self.spec.future is None else later <= last,
         )
 
-    def _pictures(
-        self,
-        number: int,
-        episode: int,
-        times: Int64[np.ndarray, "t"],
-        later: Int64[np.ndarray, "t"] | None,
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None]:
-        """Pictures now and later for each camera the recording has, the last one repeated."""
-        header = self.files[number].header(episode)
-        both = times if later is None else np.concatenate([times, later])
-        both = np.minimum(both, header.length - 1)
-        now, then = {}, {}
-        for camera in self.spec.cameras:
-            if camera not in header.cameras:
-                continue
-            if (decoded := self._decoded.get((number, episode, camera))) is not None:
-                pictures = decoded[both]
-            else:
-                pictures = self.files[number].frames(episode, camera, both)
-            now[camera], then[camera] = pictures[: len(times)], pictures[len(times) :]
-        return now, None if later is None else then
+    def _decode(self, piece: int) -> Decoded:
+        start, count = int(self._pieces.start[piece]), int(self._pieces.frames[piece])
+        return self._read(int(self._pieces.recording[piece]), start + np.arange(count))
 
-    def _signals(
-        self, number: int, episode: int, times: Int64[np.ndarray, "t"]
-    ) -> tuple[Float32[np.ndarray, "t 15"] | None, Float32[np.ndarray, "t k 7"] | None]:
-        """States at the frames and the actions from each frame on, the last ones repeated."""
-        last = self.files[number].header(episode).length - 1
-        recorded = self._recorded.get((number, episode))
-        state, actions = recorded or self._read_signals(number, episode)
-        if state is not None:
-            state = state[np.minimum(times, last)]
-        if actions is not None:
-            chunks = times[:, None] + np.arange(self.spec.chunk)
-            actions = actions[np.minimum(chunks, last)]
-        return state, actions
-
-    def _read_signals(self, number: int, episode: int) -> Signals:
+    def _read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
+        """Some frames of a recording, and the states and actions of that stretch."""
+        number, episode = self._where[recording]
         file = self.files[number]
-        return file.state(episode), file.actions(episode) if self.spec.chunk else None
+        have = file.header(episode).cameras
+        frames = {c: file.frames(episode, c, shown) for c in self.spec.cameras if c in have}
+        first, end = int(shown[0]), int(shown.max()) + 1
+        state, actions = file.state(episode), file.actions(episode) if self.spec.chunk else None
+        if state is not None:
+            state = state[first:end].copy()
+        if actions is not None:
+            actions = actions[first : end + self.spec.chunk].copy()
+        return Decoded(first, frames, state, actions)
 
-    def _decode_all(self) -> None:
-        self._recorded = {where: self._read_signals(*where) for where in self._where}
-        keys = [
-            (number, episode, camera)
-            for number, episode in self._where
-            for camera in self.spec.cameras
-            if camera in self.files[number].header(episode).cameras
-        ]
-
-        def decode(key: Key) -> UInt8[np.ndarray, "t h w 3"]:
-            number, episode, camera = key
-            file = self.files[number]
-            return file.frames(episode, camera, np.arange(file.header(episode).length))
-
-        with ThreadPoolExecutor(2) as pool:  # decoding leaves the interpreter lock
-            arrays = track(pool.map(decode, keys), "Decoding pictures", len(keys), transient=True)
-            self._decoded = dict(zip(keys, arrays, strict=True))
+    def _decode_all(self, pool: Pool) -> None:
+        with ThreadPoolExecutor(2) as threads:  # decoding leaves the interpreter lock
+            pieces = range(len(self._pieces))
+            decoded = threads.map(self._decode, pieces)
+            for piece in track(pieces, "Decoding pictures", transient=True):
+                pool.add(piece, next(decoded))
 
 
 def instruction_of(header: Header, first: int, last: int) -> str:

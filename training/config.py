@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from episodes.errors import UserError
+from training.augment import ColorConfig
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -38,6 +39,8 @@ class TrainConfig:
     precision: "auto" is bf16 where the processor multiplies it natively, else fp32.
     shift: largest random translation of the pictures in pixels, by camera (DrQ, Kostrikov et al.
         2020); one draw for a whole window, its future pictures included.
+    color: random changes of the pictures' colours (see training.augment); one draw for a whole
+        window and all its cameras.
     keep_last: how many of the newest checkpoints stay on disk, besides the best.
     workers: processes that read windows; 0 reads them between the steps.
     threads: threads of this process for tensor work; 0 leaves torch's choice.
@@ -59,6 +62,7 @@ class TrainConfig:
     precision: Precision = "auto"
     seed: int = 0
     shift: Mapping[str, int] = field(default_factory=dict)
+    color: ColorConfig = field(default_factory=ColorConfig)
     log_every: int = 20
     validate_every: int = 500
     validate_batches: int = 8

@@ -1,14 +1,13 @@
 """From windows of recordings to batches on the device, in an order that needs no memory.
 
-Training consumes one endless stream of windows: epoch 0's order, epoch 1's, and so on. A window's
-place in that stream decides which window it is and how its pictures are shifted, and the step
-decides the place. Resuming, accumulating and sharing work between processes are therefore cuts of
-the same stream, and there is nothing to save.
+Training consumes one endless sequence of batches, numbered from 0 over all processes. The number
+decides which windows a batch holds (see `episodes.order`) and how their pictures are changed, and
+the step decides the number. Resuming, accumulating and sharing work between processes are therefore
+cuts of the same sequence, and there is nothing to save.
 """
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,8 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from episodes.episode import Window
 from episodes.errors import UserError
-from episodes.order import EpochOrder
+from episodes.order import Order, Place, some_windows
 from policy.batch import Batch
+from training.augment import UNCHANGED, Augment, Change
 from training.config import TrainConfig
 from training.distributed import Team
 
@@ -36,62 +36,30 @@ class WindowSource(Protocol):
 
     def __getitem__(self, index: int, /) -> Window: ...
 
+    def order(self, seed: int) -> Order:
+        """The order in which to learn from them."""
+        ...
 
-class Stream:
-    """The endless sequence of (epoch, index) that training consumes."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        if count < 1:
-            raise UserError("there is no window to train on: the recordings are all too short")
-        self._count = count
-        self._indices = lru_cache(maxsize=2)(EpochOrder(count, seed).indices)
-
-    def __getitem__(self, place: int) -> tuple[int, int]:
-        epoch, offset = divmod(place, self._count)
-        return epoch, int(self._indices(epoch)[offset])
+    def keep_for(self, lanes: int) -> None:
+        """Said in each process that reads: how many lanes of the order it will read."""
+        ...
 
 
-def shift_of(seed: int, epoch: int, index: int, limits: Sequence[int]) -> list[tuple[int, int]]:
-    """Rows and columns by which a window's pictures move this time, one pair a camera."""
-    random = np.random.default_rng((seed, epoch, index, 0x5417))
-    return [tuple(random.integers(-limit, limit + 1, 2).tolist()) for limit in limits]
-
-
-def shifted_into(
-    target: UInt8[np.ndarray, "t h w 3"], frames: UInt8[np.ndarray, "t h w 3"], rows: int, cols: int
-) -> None:
-    """Writes `frames` moved by whole pixels into `target`, the border pixels repeated.
-
-    target[:, y, x] = frames[:, clip(y + rows), clip(x + cols)]: DrQ's pad-and-crop (Kostrikov et
-    al. 2020) for one offset, the same in all frames (as GR-1 shifts whole clips).
-    """
-    height, width = frames.shape[1:3]
-    top, bottom = max(-rows, 0), height - max(rows, 0)
-    left, right = max(-cols, 0), width - max(cols, 0)
-    target[:, top:bottom, left:right] = frames[
-        :, top + rows : bottom + rows, left + cols : right + cols
-    ]
-    target[:, :top, left:right] = target[:, top : top + 1, left:right]
-    target[:, bottom:, left:right] = target[:, bottom - 1 : bottom, left:right]
-    target[:, :, :left] = target[:, :, left : left + 1]
-    target[:, :, right:] = target[:, :, right - 1 : right]
-
-
-def collate(windows: Sequence[Window], shifts: Sequence[Mapping[str, tuple[int, int]]]) -> Collated:
+def collate(windows: Sequence[Window], changes: Sequence[Change]) -> Collated:
     """Stacks windows. Pictures come out as (b, t, 3, h, w), channels last in memory.
 
     Raises:
         UserError: the windows disagree in cameras, picture sizes or in what they hold.
     """
     fields: dict[str, Any] = {
-        "images": _pictures([w.frames for w in windows], shifts),
+        "images": _pictures([w.frames for w in windows], changes),
         "valid": torch.from_numpy(np.stack([w.valid for w in windows])),
     }
     for name in ("state", "actions", "actions_valid", "future_valid"):
         if (values := _all_or_none(windows, name)) is not None:
             fields[name] = torch.from_numpy(np.stack(values))
     if (futures := _all_or_none(windows, "future")) is not None:
-        fields["future"] = _pictures(futures, shifts)
+        fields["future"] = _pictures(futures, changes)
     return [w.instruction for w in windows], fields
 
 
@@ -108,18 +76,18 @@ def _all_or_none(windows: Sequence[Window], name: str) -> list[Any] | None:
 
 def _pictures(
     frames: Sequence[Mapping[str, UInt8[np.ndarray, "t h w 3"]]],
-    shifts: Sequence[Mapping[str, tuple[int, int]]],
+    changes: Sequence[Change],
 ) -> dict[str, Tensor]:
     stacked = {}
     for camera, first in frames[0].items():
         target = np.empty((len(frames), *first.shape), np.uint8)
-        for row, (window, shift) in enumerate(zip(frames, shifts, strict=True)):
+        for row, (window, change) in enumerate(zip(frames, changes, strict=True)):
             if window.keys() != frames[0].keys() or window[camera].shape != first.shape:
                 raise UserError(
                     "the recordings of a batch differ in cameras or picture sizes: "
                     f"{_sizes(frames[0])} and {_sizes(window)}; convert them to the same"
                 )
-            shifted_into(target[row], window[camera], *shift.get(camera, (0, 0)))
+            change.into(target[row], window[camera], camera)
         stacked[camera] = torch.from_numpy(target).permute(0, 1, 4, 2, 3)
     return stacked
 
@@ -131,18 +99,13 @@ def _sizes(frames: Mapping[str, np.ndarray]) -> dict[str, str]:
 class _Batches(Dataset[Collated]):
     """Batches by their places: item = ((epoch, index), ...). Runs inside reader processes."""
 
-    def __init__(self, windows: WindowSource, seed: int, shift: Mapping[str, int]) -> None:
-        self._windows, self._seed, self._shift = windows, seed, dict(shift)
+    def __init__(self, windows: WindowSource, augment: Augment, lanes: int) -> None:
+        self._windows, self._augment, self._lanes = windows, augment, lanes
 
-    def __getitem__(self, places: list[tuple[int, int]]) -> Collated:
-        shifts = [self._draw(epoch, index) for epoch, index in places]
-        return collate([self._windows[index] for _, index in places], shifts)
-
-    def _draw(self, epoch: int, index: int) -> dict[str, tuple[int, int]]:
-        if not self._shift:
-            return {}
-        drawn = shift_of(self._seed, epoch, index, list(self._shift.values()))
-        return dict(zip(self._shift, drawn, strict=True))
+    def __getitem__(self, places: list[Place]) -> Collated:
+        self._windows.keep_for(self._lanes)
+        changes = [self._augment(epoch, index) for epoch, index in places]
+        return collate([self._windows[index] for _, index in places], changes)
 
 
 class Embedder:
@@ -171,11 +134,15 @@ class TrainLoader:
         self, windows: WindowSource, embed: Embedder, config: TrainConfig, team: Team, done: int
     ) -> None:
         self._embed, self._team = embed, team
-        places = _Places(Stream(len(windows), config.seed), config, team, done)
+        if len(windows) < 1:
+            raise UserError("there is no window to train on: the recordings are all too short")
+        order = windows.order(config.seed)
+        lanes = _lanes_read(order, team.size, max(1, config.workers))
+        augment = Augment(config.seed, config.shift, config.color)
         context = multiprocessing.get_context("spawn") if config.workers else None
         self._batches = DataLoader(
-            _Batches(windows, config.seed, config.shift),
-            sampler=places,
+            _Batches(windows, augment, lanes),
+            sampler=_Places(order, config, team, done),
             batch_size=None,
             num_workers=config.workers,
             multiprocessing_context=context,
@@ -189,20 +156,35 @@ class TrainLoader:
             yield batch.to(self._team.device)
 
 
-class _Places:
-    """For each pass still to come, the places in the stream that this process reads."""
+def _lanes_read(order: Order, processes: int, workers: int) -> int:
+    """How many lanes each process that reads will see.
 
-    def __init__(self, stream: Stream, config: TrainConfig, team: Team, done: int) -> None:
-        self._stream, self._size, self._team = stream, config.batch_size, team
+    Raises:
+        UserError: several would read the same lanes, each decoding all pictures of them.
+    """
+    readers = processes * workers
+    if order.lanes > 1 and order.lanes % readers:
+        raise UserError(
+            f"lanes={order.lanes} cannot be shared out among {readers} processes that read "
+            f"({processes} that train, {workers} workers each): set pool.lanes to a multiple of "
+            f"{readers} or change workers"
+        )
+    return max(1, order.lanes // readers)
+
+
+class _Places:
+    """For each pass still to come, the windows that this process reads."""
+
+    def __init__(self, order: Order, config: TrainConfig, team: Team, done: int) -> None:
+        self._order, self._size, self._team = order, config.batch_size, team
         self._passes = range(done * config.accumulate, config.steps * config.accumulate)
 
     def __len__(self) -> int:
         return len(self._passes)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Place]]:
         for number in self._passes:
-            start = (number * self._team.size + self._team.rank) * self._size
-            yield [self._stream[place] for place in range(start, start + self._size)]
+            yield self._order.batch(number * self._team.size + self._team.rank, self._size)
 
 
 def held_out_order(windows: WindowSource, count: int, seed: int) -> list[int]:
@@ -213,10 +195,10 @@ def held_out_order(windows: WindowSource, count: int, seed: int) -> list[int]:
     """
     if len(windows) < 1:
         raise UserError("there is no held-out window: hold out more recordings or longer ones")
-    return EpochOrder(len(windows), seed).indices(0)[:count].tolist()
+    return some_windows(len(windows), count, seed)
 
 
 def unshifted(windows: Sequence[Window], embed: Embedder, device: torch.device) -> Batch:
     """Windows as a batch, their pictures as they are."""
-    instructions, fields = collate(windows, [{}] * len(windows))
+    instructions, fields = collate(windows, [UNCHANGED] * len(windows))
     return Batch(instruction=embed(instructions), **fields).to(device)

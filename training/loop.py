@@ -67,7 +67,7 @@ def train(
         policy.to(team.device).train()
         arithmetic = Arithmetic.choose(config.precision, team.device)
         state = TrainState(policy, build_optimizer(policy, config), Average(policy, config.ema))
-        store = _open_checkpoints(run_dir, config, team, arithmetic, len(train_windows))
+        store = _open_checkpoints(run_dir, config, team, arithmetic, train_windows)
         _begin(state, store, team, resume)
         embed = Embedder(policy.encode_instructions)  # pyright: ignore[reportArgumentType]
         held_out = HeldOut(held_out_windows, embed, config, arithmetic)
@@ -111,10 +111,11 @@ def _due(every: int, step: int, config: TrainConfig) -> bool:
 
 
 def _open_checkpoints(
-    run_dir: Path, config: TrainConfig, team: Team, arithmetic: Arithmetic, windows: int
+    run_dir: Path, config: TrainConfig, team: Team, arithmetic: Arithmetic, windows: WindowSource
 ) -> Checkpoints:
     conditions = {
-        "windows": windows,
+        "windows": len(windows),
+        "order": str(windows.order(config.seed)),
         "processes": team.size,
         "device": team.device.type,
         "arithmetic": str(arithmetic.dtype),

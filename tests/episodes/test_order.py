@@ -3,68 +3,158 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from episodes.blocked import Blocked
 from episodes.errors import UserError
-from episodes.order import EpochOrder, batches, split_names
+from episodes.mixture import Mixed
+from episodes.order import Shuffled, some_windows, split_names
+from episodes.pieces import cut
 
 sizes = st.integers(1, 60)
 seeds = st.integers(0, 2**40)
+BIG = 10**6
 
 
-@given(sizes, seeds, st.integers(0, 1000), st.booleans())
-def test_every_epoch_is_a_permutation(n, seed, epoch, shuffle):
-    order = EpochOrder(n, seed, shuffle)
-    assert sorted(order.indices(epoch)) == list(range(n))
-
-
-@given(sizes, seeds, st.lists(st.integers(0, 9), min_size=1, max_size=5))
-def test_order_depends_on_seed_and_epoch_alone(n, seed, epochs):
-    order = EpochOrder(n, seed)
-    in_this_order = {epoch: order.indices(epoch) for epoch in epochs}
-    for epoch in sorted(epochs):
-        assert np.array_equal(EpochOrder(n, seed).indices(epoch), in_this_order[epoch])
+@given(sizes, seeds, st.integers(0, 1000))
+def test_every_epoch_is_a_permutation(n, seed, epoch):
+    assert sorted(Shuffled(n, seed).indices(epoch)) == list(range(n))
 
 
 def test_epochs_and_seeds_differ():
-    orders = [EpochOrder(1000, seed).indices(epoch) for seed in range(3) for epoch in range(3)]
+    orders = [Shuffled(1000, seed).indices(epoch) for seed in range(3) for epoch in range(3)]
     assert len({order.tobytes() for order in orders}) == 9
-    assert np.array_equal(EpochOrder(5, 1, shuffle=False).indices(3), np.arange(5))
 
 
-@given(sizes, st.integers(1, 7), st.integers(0, 3), st.data())
-def test_two_integers_resume_an_epoch(n, batch_size, epoch, data):
-    order = EpochOrder(n, 7)
-    whole = list(batches(order, batch_size, epoch, drop_last=False))
-    assert np.array_equal(np.concatenate(whole), order.indices(epoch))
-    offset = data.draw(st.integers(0, len(whole)))
-    rest = list(batches(order, batch_size, epoch, offset, drop_last=False))
-    assert len(rest) == len(whole) - offset
-    for left, right in zip(rest, whole[offset:], strict=True):
-        assert np.array_equal(left, right)
+def test_what_cannot_be_ordered_is_refused():
+    with pytest.raises(UserError, match="not 0 windows"):
+        Shuffled(0, 0)
+    with pytest.raises(UserError, match="3 windows cannot be dealt to 4 lanes"):
+        blocked([3], lanes=4)
 
 
-@given(st.integers(12, 60), st.integers(1, 3), st.integers(1, 4))
-def test_ranks_share_the_batches_of_one_rank(n, batch_size, world):
-    order = EpochOrder(n, 3)
-    for drop_last in (True, False):
-        one = list(batches(order, batch_size * world, 5, drop_last=drop_last))
-        ranks = [
-            list(batches(order, batch_size, 5, rank=r, world=world, drop_last=drop_last))
-            for r in range(world)
-        ]
-        if drop_last:
-            assert {len(rank) for rank in ranks} == {len(one)}
-        for step, batch in enumerate(one):
-            shares = [rank[step] for rank in ranks if step < len(rank)]
-            assert sorted(np.concatenate(shares)) == sorted(batch)
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=9), st.data())
+def test_pieces_tile_every_recording(lengths, data):
+    reach = data.draw(st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
+    frame = data.draw(st.lists(st.integers(1, 5), min_size=len(lengths), max_size=len(lengths)))
+    pieces = cut(*(np.array(values) for values in (lengths, reach, frame)), largest=50)
+    windows = [(r, t) for r, length in enumerate(lengths) for t in range(length)]
+    covered = []
+    for p in range(len(pieces)):
+        r, start = int(pieces.recording[p]), int(pieces.start[p])
+        stop = start + int(pieces.windows[p])
+        assert pieces.first[p] == len(covered)
+        covered += [(r, t) for t in range(start, stop)]
+        shown = min(stop - 1 + reach[r], lengths[r] - 1) + 1 - start
+        assert pieces.frames[p] == shown
+        assert pieces.size[p] == shown * frame[r] <= 50
+        assert {pieces.at(w) for w in range(pieces.first[p], len(covered))} == {p}
+    assert covered == windows
+    assert pieces.count == len(windows)
 
 
-def test_impossible_batches_are_refused():
-    with pytest.raises(UserError, match="5 samples do not fill one batch of 8"):
-        next(batches(EpochOrder(5, 0), 4, 0, world=2))
-    with pytest.raises(UserError, match="rank 2 of 2"):
-        next(batches(EpochOrder(5, 0), 1, 0, rank=2, world=2))
-    with pytest.raises(UserError, match="n=0"):
-        EpochOrder(0, 0)
+def test_a_window_larger_than_a_piece_is_refused():
+    with pytest.raises(UserError, match="spans 11 MB of pictures, a piece of a pool may take 9 MB"):
+        cut(np.array([4, 50]), np.array([10, 10]), np.array([BIG, BIG]), largest=9 * BIG)
+
+
+def blocked(lengths, seed=0, pool=400, lanes=1, reach=3, shards=1):
+    lengths = np.array(lengths)
+    pieces = cut(lengths, np.full(len(lengths), reach), np.full(len(lengths), 10), pool // 4)
+    return Blocked(pieces, pieces.recording % shards, seed, pool, lanes)
+
+
+corpora = st.lists(st.integers(1, 70), min_size=2, max_size=40).filter(lambda n: sum(n) >= 8)
+
+
+@given(corpora, seeds, st.integers(1, 5), st.integers(1, 40))
+def test_blocked_shows_every_window_once_an_epoch(lengths, seed, lanes, shards):
+    order = blocked(lengths, seed, lanes=lanes, shards=shards)
+    seen: dict[int, list[int]] = {}
+    for lane in range(lanes):
+        mine = (lane + 1) * sum(lengths) // lanes - lane * sum(lengths) // lanes
+        for epoch, window in order.lane(lane, 0, 3 * mine):
+            seen.setdefault(epoch, []).append(window)
+    assert [sorted(seen[epoch]) for epoch in range(3)] == [list(range(sum(lengths)))] * 3
+
+
+@given(corpora, st.integers(1, 4), st.integers(1, 9), st.integers(0, 200))
+def test_blocked_begins_anywhere(lengths, lanes, size, start):
+    whole, late = blocked(lengths, lanes=lanes), blocked(lengths, lanes=lanes)
+    batches = [whole.batch(number, size) for number in range(start + 9)]
+    assert [late.batch(number, size) for number in range(start, start + 9)] == batches[start:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blocked_draws_from_little_at_a_time(seed):
+    """What windows are in use at any moment are of at most a pool and a piece of pictures."""
+    random = np.random.default_rng(seed)
+    order = blocked(random.integers(1, 300, 400), seed, pool=40_000, shards=7)
+    pieces = order.pieces
+    sequence = [pieces.at(window) for _, window in order.lane(0, 0, pieces.count)]
+    # Turned so that it begins where no piece that comes later is in use.
+    last = {piece: place for place, piece in enumerate(sequence)}
+    first = {piece: place for place, piece in reversed(list(enumerate(sequence)))}
+    alive = []
+    for place in range(0, len(sequence), 50):
+        inside = [p for p in first if first[p] <= place <= last[p] and last[p] - first[p] < BIG]
+        round_the_end = {p for p in inside if last[p] - first[p] > len(sequence) // 2}
+        alive.append(sum(int(pieces.size[p]) for p in inside if p not in round_the_end))
+    assert max(alive) <= order.pool + pieces.size.max()
+    assert np.median(alive) > 0.5 * order.pool  # and not much less, or it would not mix
+
+
+def test_blocked_mixes_recordings_and_epochs():
+    order = blocked([50] * 200, pool=20_000, lanes=2)
+    batches = [order.batch(number, 32) for number in range(20)]
+    recordings = [len({window // 50 for _, window in batch}) for batch in batches]
+    assert min(recordings) > 10  # of 40 in a pool
+    starts = np.array([window % 50 for batch in batches for _, window in batch])
+    assert abs(starts.mean() - 24.5) < 3
+    epochs = [order.lane(0, epoch * 5000, (epoch + 1) * 5000) for epoch in range(2)]
+    same = sum(one[1] == other[1] for one, other in zip(*epochs, strict=True))
+    assert same < 20
+
+
+def test_few_shards_are_in_use_at_a_time():
+    order = blocked([30] * 640, pool=4000, shards=64)
+    shards = [int(order.shards[order.pieces.at(w)]) for _, w in order.lane(0, 0, 30 * 640)]
+    for start in range(0, len(shards) - 100, 100):
+        assert len(set(shards[start : start + 100])) <= 16 * 2
+
+
+weights = st.lists(st.floats(0.2, 5), min_size=1, max_size=4)
+
+
+@given(weights, st.integers(1, 3), st.integers(21, 40), st.data())
+def test_shares_of_a_mixture_are_exact(weights, lanes, size, data):
+    size *= len(weights)
+    counts = data.draw(st.lists(st.integers(3, 80), min_size=len(weights), max_size=len(weights)))
+    orders = [Shuffled(count, 3, lanes) for count in counts]
+    mixed = Mixed(orders, counts, weights)
+    batches = [mixed.batch(number, size) for number in range(8 * lanes)]
+    assert all(len(batch) == size for batch in batches)
+    first = np.cumsum([0, *counts])
+    for lane in range(lanes):
+        windows = [window for batch in batches[lane::lanes] for _, window in batch]
+        for part, weight in enumerate(weights):
+            mine = [w for w in windows if first[part] <= w < first[part + 1]]
+            assert abs(len(mine) - len(windows) * weight / sum(weights)) < 1
+            expected = [w for _, w in orders[part].lane(lane, 0, len(mine))]
+            assert [w - first[part] for w in mine] == expected
+
+
+def test_a_weight_below_one_window_a_batch_is_refused():
+    mixed = Mixed([Shuffled(9, 0), Shuffled(9, 0)], [9, 9], [1.0, 99.0])
+    assert len(mixed.batch(7, 100)) == 100
+    with pytest.raises(UserError, match=r"0.01 is worth 0.5 windows in a batch of 50: .*100"):
+        mixed.batch(0, 50)
+    with pytest.raises(UserError, match="must be positive"):
+        Mixed([Shuffled(9, 0)], [9], [0.0])
+
+
+def test_a_choice_of_windows_is_fixed_and_without_repetition():
+    assert some_windows(10, 99, 3) == some_windows(10, 99, 3)
+    assert sorted(some_windows(10, 99, 3)) == list(range(10))
+    assert len(set(some_windows(10**12, 50, 0))) == 50
 
 
 @given(sizes, st.floats(0, 0.99), seeds)

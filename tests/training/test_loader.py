@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.errors import UserError
-from episodes.order import EpochOrder
+from episodes.order import Shuffled
 from tests.training.tiny_policy import TinyWindows, held_out, make_policy
+from training.augment import UNCHANGED, shift_of, shifted_into
 from training.config import TrainConfig
 from training.distributed import Team
 from training.loader import (
     Embedder,
     TrainLoader,
     collate,
-    shift_of,
-    shifted_into,
 )
 
 CONFIG = TrainConfig(steps=9, batch_size=4, warmup=0, seed=7)
@@ -82,7 +81,7 @@ def test_every_epoch_shows_every_window_once():
     config = dataclasses.replace(CONFIG, steps=37)
     seen = torch.cat([batch.state for batch in load(config)])
     assert len(seen) == 4 * 37
-    order = np.concatenate([EpochOrder(37, config.seed).indices(epoch) for epoch in range(4)])
+    order = np.concatenate([Shuffled(37, config.seed).indices(epoch) for epoch in range(4)])
     expected = torch.stack([torch.from_numpy(TinyWindows()[int(i)].state) for i in order])
     assert torch.equal(seen, expected)
 
@@ -107,7 +106,7 @@ def test_two_processes_share_the_batches_of_one():
 
 def test_pictures_are_channels_first():
     window = TinyWindows()[3]
-    _, fields = collate([window], [{}])
+    _, fields = collate([window], [UNCHANGED])
     pictures = fields["images"]["rgb_static"]
     assert pictures.shape == (1, 2, 3, 16, 16)
     assert np.array_equal(pictures[0].permute(0, 2, 3, 1).numpy(), window.frames["rgb_static"])
@@ -129,10 +128,10 @@ def test_sentences_are_encoded_once():
 def test_windows_that_disagree_are_refused():
     window, video = TinyWindows()[0], TinyWindows(act=False)[1]
     with pytest.raises(UserError, match="1 of the 2 windows of a batch have no state"):
-        collate([window, video], [{}, {}])
+        collate([window, video], [UNCHANGED] * 2)
     other = dataclasses.replace(window, frames={"rgb_gripper": window.frames["rgb_static"]})
     with pytest.raises(UserError, match="differ in cameras or picture sizes: .*rgb_gripper"):
-        collate([window, other], [{}, {}])
+        collate([window, other], [UNCHANGED] * 2)
 
 
 def test_held_out_batches_are_few_and_fixed():

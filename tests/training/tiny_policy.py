@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from episodes.episode import Window
+from episodes.order import Shuffled
 from policy.batch import Batch, Losses, Prediction
 from training.config import TrainConfig
 from training.held_out import HeldOut
@@ -96,6 +97,12 @@ class TinyWindows:
 
     def __len__(self) -> int:
         return self.count
+
+    def order(self, seed: int) -> Shuffled:
+        return Shuffled(self.count, seed)
+
+    def keep_for(self, lanes: int) -> None:
+        pass
 
     def __getitem__(self, index: int) -> Window:
         random = np.random.default_rng((index, 5))

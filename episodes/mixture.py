@@ -1,0 +1,97 @@
+"""Several corpora learned from at once, each with its share of every batch."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import accumulate
+
+from episodes.episode import Window
+from episodes.errors import UserError
+from episodes.order import Order, Place, nth_batch
+from episodes.windows import Windows
+
+
+class Mixed:
+    """Interleaves orders by weight, exactly: no share ever drifts from its weight.
+
+    With cumulative weights c, the first k windows of a lane hold floor(k c[i+1]) - floor(k c[i]) of
+    part i. That is its weight's share to within one window however long the run, and it is a
+    function of k alone, so that any batch is found at once. A part repeats its epochs on its own.
+
+    Args:
+        parts: orders with equally many lanes, and how many windows each has; windows are numbered
+            through, one part after the other.
+        weights: one positive number a part; only their ratios count.
+
+    Raises:
+        UserError: a weight is not positive, or worth less than one window of a batch.
+    """
+
+    def __init__(
+        self, parts: Sequence[Order], counts: Sequence[int], weights: Sequence[float]
+    ) -> None:
+        if not all(0 < weight < float("inf") for weight in weights):
+            raise UserError(f"the weights of a mixture must be positive, not {list(weights)}")
+        if len({part.lanes for part in parts}) != 1:
+            raise ValueError("the parts of a mixture need equally many lanes")
+        exact = [Fraction(repr(float(weight))) for weight in weights]
+        self.shares = [weight / sum(exact) for weight in exact]
+        self.lanes = parts[0].lanes
+        self._parts = list(parts)
+        self._first = [0, *accumulate(counts)]
+        self._until = [Fraction(0), *accumulate(self.shares)]
+
+    def __str__(self) -> str:
+        parts = zip(self.shares, self._parts, strict=True)
+        return "; ".join(f"{float(share):.6g} of {part}" for share, part in parts)
+
+    def taken(self, part: int, windows: int) -> int:
+        """How many of the first `windows` windows of a lane come from a part."""
+        return int(windows * self._until[part + 1]) - int(windows * self._until[part])
+
+    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
+        if (least := min(self.shares) * (stop - start)) < 1:
+            raise UserError(
+                f"a weight of {float(min(self.shares)):.3g} is worth {float(least):.3g} windows in "
+                f"a batch of {stop - start}: raise it, or batch_size to "
+                f"{-(-1 // min(self.shares))} or more"
+            )
+        places = []
+        for number, part in enumerate(self._parts):
+            taken = self.taken(number, start), self.taken(number, stop)
+            first = self._first[number]
+            places += [(epoch, first + index) for epoch, index in part.lane(lane, *taken)]
+        return places
+
+    def batch(self, number: int, size: int) -> list[Place]:
+        return nth_batch(self, number, size)
+
+
+class Mixture:
+    """The windows of several corpora, numbered through, in an order that keeps their shares.
+
+    weights: one a part.
+    """
+
+    def __init__(self, parts: Sequence[Windows], weights: Sequence[float]) -> None:
+        self.parts, self.weights = list(parts), list(weights)
+        self._ends = list(accumulate(len(part) for part in parts))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def order(self, seed: int) -> Mixed:
+        """Each part in its own order, in as many lanes as the part that needs most."""
+        lanes = max(part.lanes for part in self.parts)
+        orders = [part.order(seed, lanes) for part in self.parts]
+        return Mixed(orders, [len(part) for part in self.parts], self.weights)
+
+    def keep_for(self, lanes: int) -> None:
+        for part in self.parts:
+            part.keep_for(lanes)
+
+    def __getitem__(self, index: int) -> Window:
+        part = bisect_right(self._ends, index)
+        if not 0 <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        return self.parts[part][index - (self._ends[part] - len(self.parts[part]))]

@@ -80,6 +80,15 @@ def sizes(folder: Place) -> dict[str, int]:
     }
 
 
+def size(place: Place) -> int | None:
+    """The bytes of a file, or None if there is none."""
+    try:
+        with _reaching(place, "read") as (files, path):
+            return local(place).stat().st_size if files is None else files.size(path)
+    except FileNotFoundError:
+        return None
+
+
 def remove(place: Place) -> None:
     """Remove a file, if it is there."""
     try:

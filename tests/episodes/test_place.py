@@ -26,10 +26,12 @@ def test_files_come_and_go(folder: str) -> None:
     place.write(one, b"other")
     place.write(two, b"deeper")
     assert place.sizes(folder) == {"one": 5}
+    assert place.size(one) == 5
     assert place.sizes(place.join(folder, "below")) == {"two": 6}
     assert place.read(one) == b"other"
     place.remove(one)
     place.remove(one)
+    assert place.size(one) is None
     assert place.read(one) is None
 
 

@@ -3,7 +3,9 @@
 Format: https://parquet.apache.org/docs/file-format/
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +21,41 @@ _THRIFT = 256 << 20  # bytes and items of the footer
 
 
 def load_parquet(
-    path: str | Path, columns: Sequence[str] | None = None, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    columns: Sequence[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    rows: tuple[int, int] | None = None,
 ) -> "pyarrow.Table":
-    """The columns called `columns` (None: all).
+    """The columns called `columns` (None: all), of all rows or of `rows` (first, end) alone.
 
     Raises:
-        UserError: naming the file: it is damaged, lacks a column, or would unpack to more than
-            `max_bytes`.
+        UserError: naming the file: it is damaged, lacks a column or a row, or what is asked for
+            would unpack to more than `max_bytes`.
     """
+    with _open(path) as file:
+        names = file.schema_arrow.names
+        lacking = [name for name in columns or () if name not in names]
+        if lacking or len(set(names)) < len(names):
+            problem = f"lacks the column {lacking[0]!r}" if lacking else "names a column twice"
+            raise UserError(f"{problem}; it has {', '.join(names)[:200]}")
+        first, end = rows or (0, file.metadata.num_rows)
+        if not 0 <= first <= end <= file.metadata.num_rows:
+            raise UserError(f"has {file.metadata.num_rows} rows, not {first} to {end - 1}")
+        groups, before = _groups(file.metadata, first, end, max_bytes)
+        table = file.read_row_groups(groups, None if columns is None else list(columns))
+        table = table.slice(first - before, end - first)
+        table.validate(full=True)
+        return table
+
+
+def parquet_columns(path: str | Path) -> tuple[str, ...]:
+    """The names of a file's columns. Raises `UserError`, naming the file, when it is damaged."""
+    with _open(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+@contextmanager
+def _open(path: str | Path) -> "Iterator[pyarrow.parquet.ParquetFile]":  # pyright: ignore
     try:
         import pyarrow
         from pyarrow import parquet
@@ -41,15 +70,7 @@ def load_parquet(
             thrift_container_size_limit=_THRIFT,
             page_checksum_verification=True,
         ) as file:
-            names = file.schema_arrow.names
-            lacking = [name for name in columns or () if name not in names]
-            if lacking or len(set(names)) < len(names):
-                problem = f"lacks the column {lacking[0]!r}" if lacking else "names a column twice"
-                raise UserError(f"{problem}; it has {', '.join(names)[:200]}")
-            _check_size(file.metadata, max_bytes)
-            table = file.read(None if columns is None else list(columns))
-            table.validate(full=True)
-            return table
+            yield file
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, MemoryError,
@@ -57,13 +78,22 @@ def load_parquet(
         raise UserError(f"{path}: is no readable parquet file: {error!s:.200}") from None
 
 
-def _check_size(footer: "pyarrow.parquet.FileMetaData", max_bytes: int) -> None:  # pyright: ignore
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    unpacked = [group.total_byte_size for group in groups]
-    if footer.num_rows > _MAX_ROWS or sum(unpacked) > max_bytes or min(unpacked, default=0) < 0:
+def _groups(
+    footer: "pyarrow.parquet.FileMetaData",  # pyright: ignore
+    first: int,
+    end: int,
+    max_bytes: int,
+) -> tuple[list[int], int]:
+    """The groups of rows that hold the rows first … end - 1, and how many rows are before them."""
+    sizes = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    starts = [0, *accumulate(group.num_rows for group in sizes)]
+    if starts[-1] != footer.num_rows or starts != sorted(starts):
+        raise UserError(f"claims {footer.num_rows:,} rows, which its parts contradict")
+    wanted = [n for n in range(len(sizes)) if starts[n] < end and starts[n + 1] > first]
+    unpacked = [sizes[number].total_byte_size for number in wanted]
+    if end - first > _MAX_ROWS or sum(unpacked) > max_bytes or min(unpacked, default=0) < 0:
         raise UserError(
-            f"claims {footer.num_rows:,} rows of {sum(unpacked):,} bytes, "
+            f"claims {end - first:,} rows of {sum(unpacked):,} bytes, "
             f"more than the {_MAX_ROWS:,} and {max_bytes:,} expected at most"
         )
-    if sum(group.num_rows for group in groups) != footer.num_rows:
-        raise UserError(f"claims {footer.num_rows:,} rows, which its parts contradict")
+    return wanted, starts[wanted[0]] if wanted else first

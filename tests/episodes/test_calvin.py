@@ -1,6 +1,6 @@
 """CALVIN's folders.
 
-tests/data/calvin/task_D_D was written by the original: calvin_env 797142c recorded its own simulator
+tests/data/calvin/task_D_D was written by the original: calvin_env 797142c recorded its simulator
 (`DataRecorder`), and its `datarenderer` (`worker_run`, `save_step`, `save_ep_lens`) made the npz
 files and the lists of trajectories, with cameras of 16 and 12 pixels. The pickled files follow
 mees/calvin's `automatic_lang_annotator_mp.py` and were saved by numpy 1.26, under the names that
@@ -161,8 +161,8 @@ def test_repeated_and_contradictory_annotations_are_told(task):
 
 
 def test_windows_outside_and_across_trajectories_are_lost_by_name(task):
-    say(task / "training", [((4, 8), "across", "a"), ((9, 12), "past", "b"), ((40, 44), "out", "c"),
-                            ((3, 3), "empty", "d"), ((0, 4), 7, "e"), ((0, 4), "good", "f")])  # fmt: skip
+    rows = [((4, 8), "across", "a"), ((9, 12), "past", "b"), ((40, 44), "out", "c")]
+    say(task / "training", [*rows, ((3, 3), "no", "d"), ((0, 4), 7, "e"), ((0, 4), "good", "f")])
     listing = Calvin(root=task / "training").listing()
     assert len(listing.items) == 1
     assert dict(listing.lost) == {

@@ -9,7 +9,7 @@ pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import parquet  # noqa: E402
 
 from episodes.errors import UserError  # noqa: E402
-from episodes.parquet import load_parquet  # noqa: E402
+from episodes.parquet import load_parquet, parquet_columns  # noqa: E402
 
 
 def write(path: Path, **columns) -> Path:
@@ -23,6 +23,23 @@ def test_columns_are_read(tmp_path: Path) -> None:
     assert load_parquet(path, ["b"]).to_pydict() == {"b": [[1.0], [2.0], []]}
     with pytest.raises(UserError, match="lacks the column 'c'; it has a, b"):
         load_parquet(path, ["a", "c"])
+
+
+def test_some_rows_are_read_without_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    table = pyarrow.table({"a": np.arange(100)})
+    parquet.write_table(table, path, row_group_size=10)
+    assert parquet_columns(path) == ("a",)
+    for first, end in [(0, 100), (0, 10), (9, 11), (35, 62), (50, 50), (99, 100)]:
+        rows = load_parquet(path, rows=(first, end)).column("a").to_pylist()
+        assert rows == list(range(first, end))
+    parts = load_parquet(path, rows=(35, 36), max_bytes=300)
+    assert parts.num_rows == 1
+    with pytest.raises(UserError, match="more than"):
+        load_parquet(path, max_bytes=300)
+    for rows in [(0, 101), (-1, 3), (5, 4)]:
+        with pytest.raises(UserError, match="has 100 rows, not"):
+            load_parquet(path, rows=rows)
 
 
 def test_a_bomb_is_refused_by_its_footer(tmp_path: Path) -> None:

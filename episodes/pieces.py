@@ -62,8 +62,8 @@ def cut(
     if not (whole | (most >= 1)).all():
         worst = int(np.argmin(np.where(whole, 1, most)))
         raise UserError(
-            f"one window spans {(reach[worst] + 1) * frame[worst] / 1e6:.0f} MB of pictures, a "
-            f"piece of a pool may take {largest / 1e6:.0f} MB: raise pool_megabytes"
+            f"one window spans {(reach[worst] + 1) * frame[worst] / 1e6:.3g} MB of pictures, a "
+            f"piece of a pool may take {largest / 1e6:.3g} MB: raise pool.megabytes"
         )
     parts = np.where(whole, 1, -(-lengths // np.maximum(most, 1)))
     recording = np.repeat(np.arange(len(lengths)), parts)

@@ -7,22 +7,17 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
-from av.error import FFmpegError
-from av.stream import Disposition
-from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image
 
+from episodes.decode import OpenVideo, Shown
 from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames, encode_jpeg
 
 CAMERA = "rgb_static"  # an egocentric video's only camera, as in GR-1
 REGIONS = ("whole", "left half", "right half", "left view")
-_MAX_PIXELS = 64_000_000
 _ROUNDING = Fraction(1, 20)  # of a period, by which a last frame may end too late
-_MAX_GAP = 60  # seconds between two frames, beyond which time stamps are taken to be broken
 
 
 @dataclass(frozen=True)
@@ -110,100 +105,32 @@ def narrations_within(
     )
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """A frame of the video and when it is on the screen, in seconds from the first one's start."""
-
-    frame: av.VideoFrame
-    start: Fraction
-    end: Fraction
-    aspect: float  # width of a pixel over its height
-
-    def encode(self, settings: VideoSettings) -> bytes:
-        return encode_jpeg(to_picture(self.frame, settings, self.aspect), settings.quality)
-
-
 def _resampled(path: Path, settings: VideoSettings) -> Iterator[bytes]:
     """JPEG pictures on the regular grid; each frame of the video is converted at most once."""
     period = 1 / Fraction(settings.fps)
     grid = 0  # next point of the grid to fill
-    shown: _Shown | None = None
-    for following in _shown_frames(path):
-        # A point halfway between two frames takes the earlier one.
-        until = (shown.start + following.start) / 2 if shown else Fraction(-1)
-        encoded = b""
-        while shown and grid * period <= until:
-            encoded = encoded or shown.encode(settings)
-            yield encoded
-            grid += 1
-        shown = following
+    shown: Shown | None = None
+    with OpenVideo(path) as video:
+        for following in video.frames():
+            # A point halfway between two frames takes the earlier one.
+            until = (shown.start + following.start) / 2 if shown else Fraction(-1)
+            encoded = b""
+            while shown and grid * period <= until:
+                encoded = encoded or encode_shown(shown, settings)
+                yield encoded
+                grid += 1
+            shown = following
     if shown is None:
         raise UserError("holds no frame that can be decoded")
-    encoded = shown.encode(settings)
+    encoded = encode_shown(shown, settings)
     while grid == 0 or (grid + _ROUNDING) * period < shown.end:
         yield encoded
         grid += 1
 
 
-def _shown_frames(path: Path) -> Iterator[_Shown]:
-    """Frames in the order they are shown."""
-    count, origin, end = 0, None, Fraction(0)
-    try:
-        with av.open(str(path)) as container:
-            stream = _video_stream(container)
-            rate = stream.average_rate or stream.guessed_rate
-            usual = 1 / Fraction(rate) if rate else Fraction(1, 25)
-            aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-            stream.thread_type = "AUTO"
-            start = Fraction(-1)
-            for frame in container.decode(stream):
-                count += 1
-                if frame.width * frame.height > _MAX_PIXELS:
-                    raise UserError(f"has pictures too large: {frame.width}x{frame.height}")
-                now, duration = end, usual
-                if frame.pts is not None and frame.time_base is not None:
-                    now, duration = frame.pts * frame.time_base, frame.duration * frame.time_base
-                    origin = now if origin is None else origin
-                    now -= origin
-                if now <= start:  # the file contradicts itself about the order
-                    continue
-                if count > 1 and now - start > _MAX_GAP:
-                    times = f"{float(start):.2f} to {float(now):.2f} seconds"
-                    raise UserError(f"its time stamps jump from {times}")
-                start, end = now, now + (min(duration, Fraction(_MAX_GAP)) or usual)
-                yield _Shown(frame, start, end, aspect)
-            _check_complete(container, stream, count, float(end))
-    except UserError:
-        raise
-    except (FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
-        where = f"after {count} frames" if count else "at its start, cut short or no video"
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot be decoded {where}: {reason}") from None
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise UserError(f"has no video stream, only {kinds}")
-    stream = streams[0]
-    if stream.codec_context is None:
-        raise UserError("is in a format that cannot be decoded")
-    return stream
-
-
-def _check_complete(container: InputContainer, stream: VideoStream, count: int, end: float) -> None:
-    """AVI and Matroska files that were cut end without an error: compare with what they announce.
-
-    (MP4 fails by itself, and its announced length would count what an edit list hides.)
-    """
-    if "avi" in container.format.name and count < 0.98 * stream.frames - 1:
-        raise UserError(f"is cut short: {count} of {stream.frames} frames are there")
-    if count and "matroska" in container.format.name:
-        announced = (container.duration or 0) / av.time_base  # of the longest stream
-        share, slack = (0.98, 0.3) if len(container.streams) == 1 else (0.9, 1.0)
-        if end < share * announced - slack:
-            raise UserError(f"is cut short: {end:.1f} of {announced:.1f} seconds are there")
+def encode_shown(shown: Shown, settings: VideoSettings) -> bytes:
+    """The JPEG picture that recordings hold of a frame."""
+    return encode_jpeg(to_picture(shown.frame, settings, shown.aspect), settings.quality)
 
 
 def to_picture(

@@ -2,13 +2,17 @@
 
 HDF5 lets a file point at data in other files (external links, external storage, virtual datasets),
 name filters that are loaded as plugins, and declare datasets of any size that take no room on disk.
-Recordings need none of that.
+Recordings need none of that. And the library can stall or crash on a file that was damaged, so that
+each is first walked through in another process (`episodes.hdf5_probe`).
 """
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +21,8 @@ from episodes.errors import UserError
 from episodes.trust import regular_file
 
 MAX_BYTES = 4 << 30  # unpacked; an hour of two cameras of 84 x 84 pixels at 20 Hz takes 3 GB
-_MAX_LINKS = 5_000_000
+PROBE_SECONDS = 60  # of computing, for looking at all names and attributes of a file
+_PROBE = Path(__file__).with_name("hdf5_probe.py")
 _KINDS = "biufS"
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # part of h5py
 
@@ -31,8 +36,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """
     regular_file(path)
     try:
+        _check(Path(path))
         with h5py.File(path, "r") as file:
-            _check_links(file)
             yield file
     except UserError as error:
         raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
@@ -41,19 +46,25 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         raise UserError(f"{path}: is no readable HDF5 file: {error!s:.200}") from None
 
 
-def _check_links(file: h5py.File) -> None:
-    count = 0
+def _check(path: Path) -> None:
+    """Raise `UserError` if the file cannot be read without harm; look only once at each file."""
+    status = path.stat()
+    _probe(path, status.st_size, status.st_mtime_ns)
 
-    def fault(name: str, link: Any) -> str | None:
-        """What ends the walk. (An exception in here would be lost in HDF5.)"""
-        nonlocal count
-        count += 1
-        if isinstance(link, h5py.ExternalLink):
-            return f"{name} is a link to another file, {link.filename!r:.100}"
-        return f"holds more than {_MAX_LINKS:,} names" if count > _MAX_LINKS else None
 
-    if found := file.visititems_links(fault):
-        raise UserError(found)
+@lru_cache(maxsize=1024)
+def _probe(path: Path, size: int, modified: int) -> None:
+    """A few wrong bytes can make the HDF5 library run for ever or crash: let it try elsewhere."""
+    command = [sys.executable, "-P", str(_PROBE), str(path.absolute()), str(PROBE_SECONDS)]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    if done.returncode < 0:
+        how = signal.Signals(-done.returncode).name
+        raise UserError(f"is damaged: the HDF5 library stalls or crashes on it ({how})")
+    if done.returncode:
+        error = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise UserError(f"is no readable HDF5 file: {error:.200}")
+    if problem := done.stdout.decode(errors="replace"):
+        raise UserError(problem)
 
 
 def load_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> np.ndarray:

@@ -1,11 +1,13 @@
 """HDF5 files of others stay within themselves and within bounds."""
 
+import struct
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from episodes import hdf5
 from episodes.errors import UserError
 from episodes.hdf5 import load_dataset, open_hdf5
 
@@ -141,3 +143,21 @@ def test_what_is_no_hdf5_file_says_so(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match="no readable HDF5 file"), open_hdf5(path):
             pass
+
+
+def test_a_file_on_which_hdf5_stalls_is_refused(tmp_path: Path, monkeypatch) -> None:
+    """A heap of texts whose free space seems to end early is searched for ever (HDF5 2.0)."""
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["text"] = "found by its number in a heap"
+    content = bytearray(path.read_bytes())
+    place = content.index(b"GCOL") + 16
+    while content[place]:  # the number of an object; free space has 0
+        (size,) = struct.unpack_from("<Q", content, place + 8)
+        place += 16 + -(-size // 8) * 8
+    (free,) = struct.unpack_from("<Q", content, place + 8)
+    struct.pack_into("<Q", content, place + 8, free - 104)
+    path.write_bytes(content)
+    monkeypatch.setattr(hdf5, "PROBE_SECONDS", 2)
+    with pytest.raises(UserError, match="stalls or crashes"), open_hdf5(path):
+        pass

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 << 30  # unpacked
 _MAX_ROWS = 100_000_000
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 65_536, 256 << 20
 _THRIFT = 256 << 20  # bytes and items of the footer
 
 
@@ -42,10 +43,41 @@ def load_parquet(
         if not 0 <= first <= end <= file.metadata.num_rows:
             raise UserError(f"has {file.metadata.num_rows} rows, not {first} to {end - 1}")
         groups, before = _groups(file.metadata, first, end, max_bytes)
-        table = file.read_row_groups(groups, None if columns is None else list(columns))
+        table = _read(file, groups, names if columns is None else columns, max_bytes)
         table = table.slice(first - before, end - first)
         table.validate(full=True)
         return table
+
+
+def _read(
+    file: "pyarrow.parquet.ParquetFile",  # pyright: ignore
+    groups: list[int],
+    columns: Sequence[str],
+    max_bytes: int,
+) -> "pyarrow.Table":
+    """A few rows at a time: what a file packs by naming it once may unpack to any size."""
+    import pyarrow
+
+    longest = 1  # bytes that a value can have
+    for number in groups:
+        group = file.metadata.row_group(number)
+        for chunk in map(group.column, range(group.num_columns)):
+            path = chunk.path_in_schema
+            if not any(path == name or path.startswith(f"{name}.") for name in columns):
+                continue
+            if chunk.num_values * 8 > max_bytes:
+                raise UserError(f"claims {chunk.num_values:,} values in {path}")
+            if chunk.physical_type == "BYTE_ARRAY":
+                longest = max(longest, chunk.total_uncompressed_size)
+    rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // longest))
+    batches, size = [], 0
+    for batch in file.iter_batches(rows, row_groups=groups, columns=list(columns)):
+        size += batch.nbytes
+        if size > max_bytes:
+            raise UserError(f"unpacks to more than the {max_bytes:,} bytes expected at most")
+        batches.append(batch)
+    schema = pyarrow.schema([file.schema_arrow.field(name) for name in columns])
+    return pyarrow.Table.from_batches(batches, batches[0].schema if batches else schema)
 
 
 def parquet_columns(path: str | Path) -> tuple[str, ...]:

@@ -49,6 +49,15 @@ def test_a_bomb_is_refused_by_its_footer(tmp_path: Path) -> None:
         load_parquet(path, max_bytes=1000)
 
 
+def test_what_is_named_once_and_meant_often_is_refused(tmp_path: Path) -> None:
+    """10 kB of text in a dictionary, 20,000 times: the footer speaks of a few kB."""
+    path = write(tmp_path / "x.parquet", a=["x" * 10_000] * 20_000)
+    assert path.stat().st_size < 30_000
+    with pytest.raises(UserError, match="unpacks to more than the 50,000,000 bytes"):
+        load_parquet(path, max_bytes=50_000_000)
+    assert load_parquet(path, rows=(3, 5)).num_rows == 2
+
+
 def test_one_name_for_two_columns(tmp_path: Path) -> None:
     table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], ["a", "a"])
     parquet.write_table(table, tmp_path / "x.parquet")

@@ -58,26 +58,30 @@ def _read(
     """A few rows at a time: what a file packs by naming it once may unpack to any size."""
     import pyarrow
 
-    longest = 1  # bytes that a value can have
-    for number in groups:
-        group = file.metadata.row_group(number)
-        for chunk in map(group.column, range(group.num_columns)):
-            path = chunk.path_in_schema
-            if not any(path == name or path.startswith(f"{name}.") for name in columns):
-                continue
-            if chunk.num_values * 8 > max_bytes:
-                raise UserError(f"claims {chunk.num_values:,} values in {path}")
-            if chunk.physical_type == "BYTE_ARRAY":
-                longest = max(longest, chunk.total_uncompressed_size)
-    rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // longest))
+    fields = [file.schema_arrow.field(name) for name in columns]
+    # (No look at single columns of the footer: pyarrow 26 aborts the process on damaged ones.)
+    largest = max((file.metadata.row_group(number).total_byte_size for number in groups), default=0)
+    longest = (
+        largest if any(_texts(field.type) for field in fields) else 1
+    )  # bytes that a value may take
+    rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, longest)))
     batches, size = [], 0
     for batch in file.iter_batches(rows, row_groups=groups, columns=list(columns)):
         size += batch.nbytes
         if size > max_bytes:
             raise UserError(f"unpacks to more than the {max_bytes:,} bytes expected at most")
         batches.append(batch)
-    schema = pyarrow.schema([file.schema_arrow.field(name) for name in columns])
-    return pyarrow.Table.from_batches(batches, batches[0].schema if batches else schema)
+    schema = batches[0].schema if batches else pyarrow.schema(fields)
+    return pyarrow.Table.from_batches(batches, schema)
+
+
+def _texts(kind: "pyarrow.DataType") -> bool:
+    """Whether a column's values, or those in its lists and structures, may be of any size."""
+    from pyarrow import types
+
+    if kind.num_fields:
+        return any(_texts(kind.field(number).type) for number in range(kind.num_fields))
+    return not types.is_primitive(kind)
 
 
 def parquet_columns(path: str | Path) -> tuple[str, ...]:

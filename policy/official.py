@@ -4,6 +4,8 @@ Three families of files are read: bytedance/GR-1's snapshots, GR1-Training's (a 
 action of a chunk, a position for each token), and either by the names that GR-MG gives the same
 parts; with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
 use; a file with anything else is refused.
+
+`load_cvcl` and `load_dino` are the same for CVCL and the encoders it looks with.
 """
 
 from collections.abc import Mapping
@@ -26,6 +28,8 @@ from policy.config import (
     TrunkConfig,
     VideoConfig,
 )
+from policy.cvcl import load_cvcl, read_cvcl
+from policy.dino import load_dino
 from policy.fit import Shapes, shapes_of
 from policy.policy import Policy
 from policy.pretrained import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
@@ -33,6 +37,8 @@ from policy.renaming import IN_3_DIMENSIONS, IN_4_DIMENSIONS, TRANSPOSED, Row, t
 from policy.statistics import Statistics
 from policy.unpickler import read_state_dict
 from policy.video import sincos_position
+
+__all__ = ("GR1", "load_cvcl", "load_dino", "load_gr1", "read_cvcl", "read_gr1")
 
 GR1 = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 224), CameraConfig("rgb_gripper", 224)),

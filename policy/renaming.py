@@ -12,6 +12,8 @@ from policy.fit import Shapes, listed, misfits, shapes_of
 
 Shape = tuple[int, ...]
 
+COUNTS = "num_batches_tracked"  # of batch normalisation: the only whole numbers among weights
+
 
 @dataclass(frozen=True)
 class Change:
@@ -90,20 +92,27 @@ def translate(
             numbers, each by its name in the source.
     """
     plan = {name: _find(name, rows) for name in wanted}
-    expected = dict(dropped)
-    for name, (sources, change) in plan.items():
-        expected |= dict.fromkeys(sources, change.shape(wanted[name]))
-    if wrong := misfits(shapes_of(weights), expected):
+    if wrong := misfits(shapes_of(weights), {**dropped, **needed(rows, wanted)}):
         raise ValueError(wrong)
     if wild := sorted(name for name, value in weights.items() if not _finite(value)):
         raise ValueError(f"{len(wild)} not finite: {listed(wild)}")
     used = {source for sources, _ in plan.values() for source in sources}
-    if whole := sorted(name for name in used if not weights[name].is_floating_point()):
+    counts = {name for name in used if name.endswith(COUNTS)}
+    if whole := sorted(n for n in used - counts if not weights[n].is_floating_point()):
         raise ValueError(f"{len(whole)} no floating-point numbers: {listed(whole)}")
     return {
         name: change.tensor([weights[source] for source in sources])
         for name, (sources, change) in plan.items()
     }
+
+
+def needed(rows: Sequence[Row], wanted: Shapes) -> dict[str, Shape]:
+    """The names and shapes of theirs that fill `wanted`."""
+    theirs: dict[str, Shape] = {}
+    for name, shape in wanted.items():
+        sources, change = _find(name, rows)
+        theirs |= dict.fromkeys(sources, change.shape(shape))
+    return theirs
 
 
 def _finite(value: Tensor) -> bool:

@@ -82,12 +82,6 @@ KEPT = (
     "collections.OrderedDict",  # a state dict
     "argparse.Namespace",  # settings read from a command line
     "collections.defaultdict",  # settings, and what callbacks count
-    "lightning.fabric.utilities.data.AttributeDict",  # settings, in version 2
-    "lightning_fabric.utilities.data.AttributeDict",  # the same, packaged alone
-    "pytorch_lightning.utilities.parsing.AttributeDict",  # the same, in version 1
-    "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",  # names a callback's state
-    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",  # the same, in version 1
-    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",  # another callback's
     "omegaconf.dictconfig.DictConfig",  # settings that Hydra read
     "omegaconf.listconfig.ListConfig",
     "omegaconf.base.ContainerMetadata",
@@ -98,27 +92,49 @@ KEPT = (
     "builtins.list",
     "__builtin__.dict",  # the same, by the name that Python 2 had for them
     "__builtin__.list",
+    "builtins.set",  # what modules are made of
+    "__builtin__.set",
     "pathlib.PosixPath",  # where things lay
     "pathlib._local.PosixPath",  # the same, from Python 3.13
     "numpy.core.multiarray.scalar",  # a best score
     "numpy._core.multiarray.scalar",  # the same, from numpy 2
     "numpy.dtype",
     "_codecs.encode",  # the bytes of such a score
+    "functools.partial",  # a part of a network, yet to be made
+    "torch.device",
+    "torch._C._nn.gelu",  # an activation
+)
+# Lightning's own settings, the callbacks whose state it keeps, and networks that stand whole among
+# the settings, as in CVCL's file.
+KEPT_MODULES = (
+    "lightning.",
+    "lightning_fabric.",
+    "multimodal.",
+    "pytorch_lightning.",
+    "timm.",
+    "torch.nn.functional.",
+    "torch.nn.modules.",
+    "torch.optim.",
+    "torchvision.models.",
 )
 
 
-def read_state_dict(source: str | Path | Mapping[str, Any]) -> dict[str, Tensor]:
+def read_state_dict(
+    source: str | Path | Mapping[str, Any], where: str = "the state dict"
+) -> dict[str, Tensor]:
     """The weights of a file, or of what such a file holds, by name and in float32.
 
     Taken out of their wrapper (`state_dict`, `model`) and freed of the prefixes that all of them
-    carry. Numbers that are no floating-point numbers stay what they are.
+    carry. Numbers that are no floating-point numbers stay what they are. Messages say `where` the
+    weights of a source in memory come from.
 
     Raises:
         ValueError: there is no such file, it cannot be read, asks for a type that is refused, or
             holds values that are no tensors; each by name.
     """
-    where = str(source) if isinstance(source, str | Path) else "the state dict"
-    content = open_file(Path(source)) if isinstance(source, str | Path) else source
+    if isinstance(source, str | Path):
+        source, where = open_file(Path(source)), str(source)
+    content = source
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -211,7 +227,9 @@ class _Unpickler(pickle.Unpickler):
             return TENSORS[full]
         if full in SCRIPTED:
             return SCRIPTED[full]
-        if full in KEPT or module.split(".")[0] == "__torch__":  # a module of a TorchScript tree
+        if full in KEPT or full.startswith(KEPT_MODULES):
+            return Record
+        if module.split(".")[0] == "__torch__":  # a module of a TorchScript tree
             return Record
         raise RefusedType(full)
 

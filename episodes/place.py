@@ -5,6 +5,7 @@ object when all of it has arrived.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,18 @@ def upload(file: Path, place: Place) -> None:
     """Copy a file of this machine to a URL."""
     with _reaching(place, "written") as (files, path):
         files.put_file(str(file), path)
+
+
+def download(place: Place, file: Path) -> None:
+    """Copy a whole file to this machine."""
+    try:
+        with _reaching(place, "read") as (files, path):
+            if files is None:
+                shutil.copyfile(local(place), file)
+            else:
+                files.get_file(path, str(file))
+    except FileNotFoundError:
+        raise UserError(f"{place}: is not there") from None
 
 
 def sizes(folder: Place) -> dict[str, int]:

@@ -1,0 +1,244 @@
+"""Many recordings as one: a corpus with an index on disk, or plain files of episodes.
+
+corpus.json       what there is, with checksums (see `episodes.manifest`)
+index/…           a row for every recording (see `episodes.index`)
+shards/….h5       files of episodes (see `episodes.store`)
+report.json       what conversion could not use, and why
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+from rich.progress import track
+
+from episodes import place as places
+from episodes import remote
+from episodes.episode import Narration
+from episodes.errors import UserError
+from episodes.header import Header
+from episodes.index import Index, check_index, load_index
+from episodes.index_writer import IndexBuilder
+from episodes.manifest import NAME, Content, Manifest, Shard, read_manifest
+from episodes.place import Place
+from episodes.reader import EpisodeFile
+from episodes.strings import Strings
+
+SUFFIXES = (".hdf5", ".h5")
+_OPEN = 16  # shards that a process keeps open
+
+
+class Corpus:
+    """Recordings, numbered from 0 on, in shards that are opened when something asks for them.
+
+    `recordings` is a structured array with a row for each (`episodes.index.RECORDING`), in the
+    order of the shards. Make one with `Corpus.open` or `Corpus.of`. It may be handed to other
+    processes by fork or by pickle.
+
+    Attributes:
+        place: of its `corpus.json`; None when it consists of plain files.
+        manifest: what `corpus.json` says, likewise.
+    """
+
+    def __init__(
+        self,
+        shards: tuple[Shard, ...],
+        index: Index,
+        contents: tuple[Content, ...],
+        splits: tuple[str, ...],
+        manifest: Manifest | None = None,
+        place: str | None = None,
+    ) -> None:
+        self.shards, self.contents, self.splits = shards, contents, splits
+        self.manifest, self.place = manifest, place
+        self._index = index
+        self._members: dict[str, np.ndarray] = {}  # recordings of splits that may overlap
+        self._files: OrderedDict[int, EpisodeFile] = OrderedDict()
+
+    @classmethod
+    def open(cls, place: Place | Sequence[Place]) -> "Corpus":
+        """A folder or URL with a `corpus.json`, a file of episodes, a folder of such files, or a
+        list of files and folders.
+
+        Raises:
+            UserError: nothing of the kind is there, or its index is damaged.
+        """
+        if not isinstance(place, str | Path):
+            return cls.of([file for one in place for file in _files_at(one)])
+        manifest = None if _is_file(place) else read_manifest(place)
+        if manifest is None:
+            return cls.of(_files_at(place))
+        index = load_index(place, manifest.index)
+        corpus = cls(
+            manifest.shards,
+            index,
+            manifest.contents,
+            tuple(sorted(manifest.splits)),
+            manifest,
+            str(place),
+        )
+        per_shard = np.array([shard.recordings for shard in manifest.shards], np.int64)
+        try:
+            check_index(index, len(corpus.contents), len(corpus.splits), per_shard)
+        except UserError as error:
+            raise UserError(f"{place}: {error}") from None
+        return corpus
+
+    @classmethod
+    def of(cls, files: Sequence[EpisodeFile | Place]) -> "Corpus":
+        """Plain files of episodes, one after the other; each recording is a group of its own.
+
+        Raises:
+            UserError: there are none, or one cannot be read.
+        """
+        builder, shards, members = IndexBuilder(), [], {}
+        first = 0
+        for given in files:
+            file = given if isinstance(given, EpisodeFile) else EpisodeFile(places.local(given))
+            split_of: dict[str, str] = {}
+            number = {name: first + episode for episode, name in enumerate(file.names())}
+            for split in file.splits:
+                names = file.names(split)
+                split_of = dict.fromkeys(names, split) | split_of
+                members.setdefault(split, []).extend(number[name] for name in names)
+            groups = [f"{file.path}/{name}" for name in file.names()]
+            builder.add(file.headers, groups, [split_of.get(name) for name in file.names()])
+            size = os.path.getsize(file.path)
+            shards.append(Shard(str(file.path), size, file.fingerprint, len(file)))
+            first += len(file)
+        if not first:
+            raise UserError("name at least one file of episodes")
+        index, contents, _ = builder.finish()
+        corpus = cls(tuple(shards), index, contents, tuple(sorted(members)))
+        corpus._members = {split: np.array(sorted(set(n))) for split, n in members.items()}
+        return corpus
+
+    def __len__(self) -> int:
+        return len(self._index.recordings)
+
+    @property
+    def recordings(self) -> Shaped[np.ndarray, "n"]:
+        return self._index.recordings
+
+    @property
+    def texts(self) -> Strings:
+        """All different instructions and narrations; "" is one if a recording has none."""
+        return self._index.texts
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.place or ", ".join(shard.name for shard in self.shards)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any byte of any shard, and with their order."""
+        return sha256("\n".join(shard.fingerprint for shard in self.shards).encode()).hexdigest()
+
+    def split(self, name: str | None) -> Int64[np.ndarray, "n"]:
+        """The recordings in a split, or all of them."""
+        if name is None:
+            return np.arange(len(self))
+        if name not in self.splits:
+            raise UserError(
+                f"{self.name}: has no split {name!r}, only {', '.join(self.splits) or 'none'}"
+            )
+        if name in self._members:
+            return self._members[name]
+        return np.flatnonzero(self.recordings["split"] == self.splits.index(name))
+
+    def header(self, recording: int) -> Header:
+        content = self.contents[self._row(recording)["content"]]
+        return self._index.header(recording, content)
+
+    def narrations(self, recording: int) -> tuple[Narration, ...]:
+        self._row(recording)
+        return self._index.narrations_of(recording)
+
+    def narration_rows(self, recording: int) -> Shaped[np.ndarray, "m"]:
+        """The same as rows of `episodes.index.NARRATION`, for who asks often."""
+        row = self._row(recording)
+        return self._index.narrations[row["narration"] :][: row["narrations"]]
+
+    def group(self, recording: int) -> str:
+        """What a split does not cut: a video, a child, a participant."""
+        return self._index.groups[int(self._row(recording)["group"])]
+
+    def _row(self, recording: int) -> Any:
+        if not 0 <= recording < len(self):
+            raise UserError(f"{self.name}: has {len(self)} recordings, none of number {recording}")
+        return self.recordings[recording]
+
+    def file(self, recording: int) -> tuple[EpisodeFile, int]:
+        """The shard that a recording is in, and its number there.
+
+        Raises:
+            UserError: the shard is missing, or not the one that the index was made of.
+        """
+        row = self._row(recording)
+        return self.shard(int(row["shard"])), int(row["episode"])
+
+    def shard(self, number: int) -> EpisodeFile:
+        """A file of episodes, fetched first if it is elsewhere. The newest few stay open."""
+        if number in self._files:
+            self._files.move_to_end(number)
+            return self._files[number]
+        shard = self.shards[number]
+        path = Path(shard.name)
+        if self.place is not None:
+            path = remote.fetch_shard(places.join(self.place, shard.name), shard)
+        file = EpisodeFile(path)
+        if file.fingerprint != shard.fingerprint:
+            raise UserError(
+                f"{path}: is not the file that was indexed "
+                f"(fingerprint {file.fingerprint}, not {shard.fingerprint})"
+            )
+        self._files[number] = file
+        if len(self._files) > _OPEN:
+            self._files.popitem(last=False)[1].close()
+        return file
+
+    def verify(self) -> None:
+        """Check every byte of every shard (those of the index were checked on opening).
+
+        Raises:
+            UserError: naming the shard, the recordings and the bytes that are damaged.
+        """
+        numbers = range(len(self.shards))
+        for number in track(numbers, "Verifying shards", disable=len(numbers) < 4):
+            self.shard(number).verify()
+
+    def close(self) -> None:
+        while self._files:
+            self._files.popitem()[1].close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": OrderedDict()}
+
+
+def _is_file(place: Place) -> bool:
+    return str(place).endswith(SUFFIXES) or (
+        not places.is_remote(place) and places.local(place).is_file()
+    )
+
+
+def _files_at(place: Place) -> list[Path]:
+    """A file of episodes, or those in a folder."""
+    if places.is_remote(place):
+        raise UserError(f"{place}: holds no {NAME}; plain files are read from this machine only")
+    path = places.local(place)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"no episodes at {path}: there is no such file or folder")
+    if (path / NAME).is_file():
+        raise UserError(f"{path}: is a corpus with an index: name it alone")
+    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if not found:
+        raise UserError(f"{path} holds no file of episodes ({' or '.join(SUFFIXES)})")
+    return found

@@ -1,27 +1,28 @@
 """Training samples cut from recordings: a window starts at every frame of every recording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from rich.progress import track
 
 from episodes.blocked import Blocked
+from episodes.corpus import Corpus
 from episodes.episode import Window, WindowSpec
 from episodes.errors import UserError
 from episodes.order import Order, Shuffled
 from episodes.pieces import Pieces, cut
 from episodes.pool import Decoded, Pool
-from episodes.store import EpisodeFile, Header
+from episodes.store import EpisodeFile
 
 
-def to_frames(seconds: float, fps: float) -> int:
-    """The nearest whole number of frames, at least one (halves round up)."""
-    return max(1, int(np.floor(seconds * fps + 0.5)))
+def to_frames(seconds: float, fps: Float64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
+    """The nearest whole number of frames at each rate, at least one (halves round up)."""
+    return np.maximum(1, np.floor(seconds * fps + 0.5)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,22 @@ class PoolConfig:
 
 
 class Windows:
-    """All windows of the recordings in some files, as a map-style data set.
+    """All windows of the recordings in a corpus, as a map-style data set.
 
-    Only the files' headers are held in memory, and a file is opened anew in each worker process
-    (fork, spawn or pickle). Without a pool, a window reads and decodes each picture it shows once.
+    A few numbers for every recording are held in memory, and shards are opened anew in each worker
+    process (fork, spawn or pickle). Without a pool, a window reads and decodes each picture it
+    shows once.
 
     Args:
-        files: stores, or paths of stores, read one after the other.
+        corpus: recordings; or files of episodes, read one after the other.
         spec: what a window shows. Seconds become frames by rounding at each recording's own rate.
-        split: recordings of this split only; files without it contribute nothing.
+        split: recordings of this split only.
         in_memory: decode all pictures now and keep them (`decoded_bytes` of them). Workers that
             are forked share them; spawned ones copy them.
         pool: decode recordings as they are first needed and keep the last ones; `order` is then one
             in which that pays.
-        verify: check every byte of the files first. Without it a damaged byte is found when
-            something reads it.
+        verify: check every byte of plain files first. Without it a damaged byte is found when
+            something reads it, as it is in a corpus with an index.
 
     Raises:
         UserError: a file is damaged, no recording is in the split, one shows none of the cameras,
@@ -72,28 +74,31 @@ class Windows:
 
     def __init__(
         self,
-        files: Sequence[EpisodeFile | str | Path],
+        corpus: Corpus | Sequence[EpisodeFile | str | Path],
         spec: WindowSpec,
         split: str | None = None,
         in_memory: bool = False,
         pool: PoolConfig | None = None,
         verify: bool = True,
     ) -> None:
-        self.files = [f if isinstance(f, EpisodeFile) else EpisodeFile(f) for f in files]
+        self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.of(corpus)
         self.spec = spec
-        self._where: list[tuple[int, int]] = []  # recording -> file, episode in the file
-        for number, file in enumerate(self.files):
-            if verify:
-                file.verify()
-            names = set(file.names(split) if split is None or split in file.splits else ())
-            for episode, name in enumerate(file.names()):
-                if name in names:
-                    self._check(file, file.header(episode))
-                    self._where.append((number, episode))
-        if not self._where:
-            paths = ", ".join(str(file.path) for file in self.files) or "no files"
-            raise UserError(f"{paths}: no recording in split {split!r}")
-        self._ends = np.cumsum([header.length for header in self._headers()])
+        if verify and self.corpus.place is None:
+            self.corpus.verify()
+        known = split is None or split in self.corpus.splits
+        self._chosen = self.corpus.split(split) if known else np.arange(0)
+        if not len(self._chosen):
+            raise UserError(f"{self.corpus.name}: no recording in split {split!r}")
+        rows = self.corpus.recordings
+        self._content = rows["content"][self._chosen]
+        self._check_cameras()
+        self._lengths = rows["length"][self._chosen].astype(np.int64)
+        self._ends = np.cumsum(self._lengths)
+        fps = rows["fps"][self._chosen]
+        self._stride = to_frames(spec.stride, fps)
+        self._future = (
+            0 * fps.astype(np.int64) if spec.future is None else to_frames(spec.future, fps)
+        )
         self._config = None if in_memory else pool
         self._pool: Pool | None = None
         if in_memory:
@@ -103,32 +108,28 @@ class Windows:
             self._pool = Pool()
             self.keep_for(pool.lanes)
 
-    def _check(self, file: EpisodeFile, header: Header) -> None:
-        if not any(camera in header.cameras for camera in self.spec.cameras):
-            raise UserError(
-                f"{file.path}: {header.name} shows {', '.join(header.cameras) or 'no camera'}, "
-                f"none of {', '.join(self.spec.cameras)}"
-            )
+    def _check_cameras(self) -> None:
+        for number in np.unique(self._content).tolist():
+            cameras = self.corpus.contents[number].cameras
+            if not any(camera in cameras for camera in self.spec.cameras):
+                recording = int(self._chosen[np.argmax(self._content == number)])
+                shard = self.corpus.shards[self.corpus.recordings["shard"][recording]].name
+                raise UserError(
+                    f"{shard}: {self.corpus.header(recording).name} shows "
+                    f"{', '.join(cameras) or 'no camera'}, none of {', '.join(self.spec.cameras)}"
+                )
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
     @property
     def recordings(self) -> int:
-        return len(self._where)
-
-    @property
-    def instructions(self) -> tuple[str, ...]:
-        """Every text that a window may carry, sorted."""
-        texts = {""}
-        for header in self._headers():
-            texts.update([header.instruction, *(n.text for n in header.narrations)])
-        return tuple(sorted(texts))
+        return len(self._chosen)
 
     @property
     def decoded_bytes(self) -> int:
         """What `in_memory` takes."""
-        return sum(header.length * self._frame_bytes(header) for header in self._headers())
+        return int((self._lengths * self._frame_bytes).sum())
 
     @property
     def lanes(self) -> int:
@@ -140,35 +141,29 @@ class Windows:
         lanes = lanes or self.lanes
         if self._config is None:
             return Shuffled(len(self), seed, lanes)
-        shards = np.array([number for number, _ in self._where])[self._pieces.recording]
-        return Blocked(self._pieces, shards, seed, self._config.bytes, lanes)
+        shards = self.corpus.recordings["shard"][self._chosen[self._pieces.recording]]
+        return Blocked(self._pieces, shards.astype(np.int64), seed, self._config.bytes, lanes)
 
     def keep_for(self, lanes: int) -> None:
         """Keep pictures for so many lanes of the order: those that this process reads."""
         if self._config is not None and self._pool is not None:
             self._pool.limit = 2 * self._config.bytes * lanes
 
-    def _headers(self) -> Iterator[Header]:
-        return (self.files[file].header(episode) for file, episode in self._where)
-
-    def _frame_bytes(self, header: Header) -> int:
-        sizes = [size for camera, size in header.cameras.items() if camera in self.spec.cameras]
-        return sum(height * width * 3 for height, width in sizes)
-
-    def _reach(self, header: Header) -> int:
-        """How many frames past its first one a window shows."""
-        future = 0 if self.spec.future is None else to_frames(self.spec.future, header.fps)
-        return (self.spec.length - 1) * to_frames(self.spec.stride, header.fps) + future
+    @property
+    def _frame_bytes(self) -> Int64[np.ndarray, "r"]:
+        """Of the pictures at one time, for each recording."""
+        sizes = [
+            sum(h * w * 3 for c, (h, w) in content.cameras.items() if c in self.spec.cameras)
+            for content in self.corpus.contents
+        ]
+        return np.array(sizes)[self._content]
 
     @cached_property
     def _pieces(self) -> Pieces:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
-        headers = list(self._headers())
-        lengths = np.array([header.length for header in headers])
-        reach = np.array([self._reach(header) for header in headers])
-        frame = np.array([self._frame_bytes(header) for header in headers])
-        everything = int((lengths * frame).sum())
-        return cut(lengths, reach, frame, self._config.bytes // 4 if self._config else everything)
+        largest = self._config.bytes // 4 if self._config else self.decoded_bytes
+        reach = (self.spec.length - 1) * self._stride + self._future
+        return cut(self._lengths, reach, self._frame_bytes, largest)
 
     def locate(self, index: int) -> tuple[int, int]:
         """Recording (its position among those chosen) and first frame of a window."""
@@ -179,17 +174,13 @@ class Windows:
         return recording, index - before
 
     def __getitem__(self, index: int) -> Window:
-        recording, start = self.locate(int(index))
-        number, episode = self._where[recording]
-        header = self.files[number].header(episode)
-        times = start + to_frames(self.spec.stride, header.fps) * np.arange(self.spec.length)
-        later = times[:0]
-        if self.spec.future is not None:
-            later = times + to_frames(self.spec.future, header.fps)
-        last = header.length - 1
+        chosen, start = self.locate(int(index))
+        times = start + self._stride[chosen] * np.arange(self.spec.length)
+        later = times[:0] if self.spec.future is None else times + self._future[chosen]
+        last = int(self._lengths[chosen]) - 1
         shown = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:
-            decoded = self._read(recording, shown)
+            decoded = self._read(chosen, shown)
             rows = np.arange(len(shown))
         else:
             decoded = self._pool.get(self._pieces.at(int(index)), self._decode)
@@ -202,7 +193,9 @@ class Windows:
         return Window(
             frames=now,
             valid=times <= last,
-            instruction=instruction_of(header, start, int(times[-1])),
+            instruction=instruction_of(
+                self.corpus, int(self._chosen[chosen]), start, min(int(times[-1]), last)
+            ),
             state=None if state is None else state[np.minimum(times, last) - decoded.first],
             actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
             actions_valid=None if actions is None else ends <= last,
@@ -214,11 +207,10 @@ class Windows:
         start, count = int(self._pieces.start[piece]), int(self._pieces.frames[piece])
         return self._read(int(self._pieces.recording[piece]), start + np.arange(count))
 
-    def _read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
+    def _read(self, chosen: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
         """Some frames of a recording, and the states and actions of that stretch."""
-        number, episode = self._where[recording]
-        file = self.files[number]
-        have = file.header(episode).cameras
+        file, episode = self.corpus.file(int(self._chosen[chosen]))
+        have = self.corpus.contents[self._content[chosen]].cameras
         frames = {c: file.frames(episode, c, shown) for c in self.spec.cameras if c in have}
         first, end = int(shown[0]), int(shown.max()) + 1
         state, actions = file.state(episode), file.actions(episode) if self.spec.chunk else None
@@ -236,16 +228,18 @@ class Windows:
                 pool.add(piece, next(decoded))
 
 
-def instruction_of(header: Header, first: int, last: int) -> str:
+def instruction_of(corpus: Corpus, recording: int, first: int, last: int) -> str:
     """The narration that overlaps frames `first` to `last` most, else the recording's instruction.
 
     A narration without duration counts when it falls inside, after those that last.
     """
-    start, end = first / header.fps, (min(last, header.length - 1) + 1) / header.fps
-    best, most = header.instruction, -1.0
-    for narration in header.narrations:
-        overlap = min(narration.end, end) - max(narration.start, start)
-        inside = narration.start == narration.end and start <= narration.start < end
-        if (overlap > 0 or inside) and overlap > most:
-            best, most = narration.text, overlap
-    return best
+    row = corpus.recordings[recording]
+    said = corpus.narration_rows(recording)
+    if len(said):
+        start, end = first / row["fps"], (last + 1) / row["fps"]
+        overlap = np.minimum(said["end"], end) - np.maximum(said["start"], start)
+        inside = (said["start"] == said["end"]) & (start <= said["start"]) & (said["start"] < end)
+        heard = np.where(inside | (overlap > 0), overlap, -1.0)
+        if heard[best := int(np.argmax(heard))] >= 0:
+            return corpus.texts[int(said["text"][best])]
+    return corpus.texts[int(row["instruction"])]

@@ -106,7 +106,6 @@ def test_against_brute_force(files, spec, split, pick):
         assert window.actions_valid is None
     assert (window.state is None) == (episode.state is None)
     assert window.instruction == said_at(episode, start, start + (spec.length - 1) * stride)
-    assert window.instruction in windows.instructions
 
 
 SPEC = WindowSpec(3, 0.1, ("rgb_static", "rgb_gripper"), future=0.3, chunk=4)
@@ -166,7 +165,7 @@ def test_mistakes_are_named(files, tmp_path):
         Windows(stores, WindowSpec(1, 0.1, ("rgb_gripper",)))
     with pytest.raises(UserError, match=r"a\.h5, .*b\.h5: no recording in split 'test'"):
         Windows(stores, SPEC, "test")
-    with pytest.raises(UserError, match="no files: no recording"):
+    with pytest.raises(UserError, match="name at least one file"):
         Windows([], SPEC)
     with pytest.raises(IndexError):
         Windows(stores, SPEC)[10_000]

@@ -1,10 +1,11 @@
 """What a foreign dataset offers to conversion: a list of items, each read on its own."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from episodes.episode import Episode
+from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 
 
@@ -69,3 +70,25 @@ class Source(Protocol):
             UserError: the reason why the item cannot be used (without its name).
         """
         ...
+
+
+def read(source: Source) -> Iterator[Episode]:
+    """Every recording of a dataset, decoded.
+
+    Raises:
+        UserError: names the first item that cannot be used. (Conversion goes on with the others.)
+    """
+    for item in source.listing().items:
+        try:
+            for episode in recordings(source, item):
+                yield episode.decode() if isinstance(episode, EncodedEpisode) else episode
+        except UserError as error:
+            raise UserError(f"{item.name}: {error}") from None
+
+
+def recordings(source: Source, item: Item) -> Iterator[Episode | EncodedEpisode]:
+    """The recordings in an item, each with the format and the item that it came from."""
+    for episode in source.read(item):
+        yield replace(
+            episode, source={"origin": source.origin, "item": item.name, **episode.source}
+        )

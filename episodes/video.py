@@ -135,12 +135,21 @@ def encode_shown(shown: Shown, settings: VideoSettings) -> bytes:
 
 def to_picture(
     frame: av.VideoFrame, settings: VideoSettings, aspect: float = 1.0
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Upright, cropped to the middle square of the region, scaled (bicubic, antialiased)."""
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Upright, and the middle square of the region of it."""
     pixels = frame.to_ndarray(format="rgb24")
     pixels, transposed = upright(pixels, frame)
-    if transposed:
-        aspect = 1 / aspect
+    return square(pixels, settings, 1 / aspect if transposed else aspect)
+
+
+def square(
+    pixels: UInt8[np.ndarray, "h w 3"], settings: VideoSettings, aspect: float = 1.0
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The middle square of the region, scaled (bicubic, antialiased).
+
+    Args:
+        aspect: width of a pixel over its height.
+    """
     height, width = pixels.shape[:2]
     two_views = settings.region == "left view" and width * aspect >= 2 * height
     left, right = 0.0, float(width)

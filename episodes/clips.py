@@ -1,0 +1,179 @@
+"""Short stretches of long videos as recordings, each with its sentence: what GR-1 learns from.
+
+GR-1 (Wu et al. 2023, section 4.1) takes clips of 3 seconds around Ego4D's narrations and shows
+their frames 1/3 of a second apart: ten of them, the first and the last at the clip's ends.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from episodes.decode import OpenVideo
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode, EncodedFrames
+from episodes.seek import shown_at
+from episodes.source import Item
+from episodes.video import CAMERA, VideoSettings, encode_shown
+
+_VERSION = 1  # of what this file makes of the same input: a new one makes it again
+_LONGEST = 3600
+_ROUNDING = Fraction(1, 20)  # of a period, by which a last frame may come too late
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a video, in seconds from its first frame, and the sentence about it."""
+
+    start: float
+    end: float
+    text: str
+    name: str = ""  # what the dataset calls it
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start) and 0 <= self.end - self.start <= _LONGEST):
+            raise UserError(
+                f"a clip lasts 0 to {_LONGEST} seconds, not from {self.start} to {self.end}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings(VideoSettings):
+    """How clips become recordings.
+
+    Attributes:
+        fps: frames a second of the recordings.
+        seconds: length of a clip. It holds a frame at either end, one more than `length`.
+    """
+
+    fps: float = 3.0
+    seconds: float = 3.0
+
+
+Pictures = Callable[[Sequence[Fraction]], Iterator[bytes]]
+
+
+def clip_around(time: float, seconds: float, text: str, name: str = "") -> Clip:
+    """The stretch of so many seconds with a time in its middle."""
+    return Clip(time - seconds / 2, time + seconds / 2, text, name)
+
+
+def item_of_clips(
+    path: Path, root: Path, clips: Sequence[Clip], settings: VideoSettings, group: str, split: str
+) -> Item:
+    """A video and its clips as an item, called what the file is called without its ending."""
+    frames = sum((clip.end - clip.start) * settings.fps + 1 for clip in clips)
+    return Item(
+        path.stem,
+        group,
+        file_version(path),
+        megabytes=frames * settings.size**2 * 3 * 0.1 / 1e6,
+        split=split,
+        detail={
+            "path": str(path.relative_to(root)),
+            "clips": [[clip.start, clip.end, clip.text, clip.name] for clip in clips],
+        },
+    )
+
+
+def clips_of(item: Item) -> list[Clip]:
+    """The clips that `item_of_clips` was given."""
+    return [Clip(*values) for values in item.detail["clips"]]
+
+
+def file_version(path: Path) -> str:
+    """Changes with a file's content, as far as its size and time tell."""
+    stat = path.stat()
+    return f"{_VERSION}-{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def read_clips(
+    path: Path, clips: Sequence[Clip], settings: VideoSettings
+) -> Iterator[EncodedEpisode]:
+    """The clips of a video in the order in which they start; see `cut_clips`.
+
+    Raises:
+        UserError: why the file cannot be used (without its name).
+    """
+    with OpenVideo(path) as video:
+
+        def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
+            last, encoded = None, b""
+            for shown in shown_at(video, times):
+                if shown is not last:
+                    last, encoded = shown, encode_shown(shown, settings)
+                yield encoded
+
+        end = None if video.duration is None else video.duration - video.period
+        yield from cut_clips(clips, settings, pictures, end)
+
+
+def cut_clips(
+    clips: Sequence[Clip], settings: VideoSettings, pictures: Pictures, end: Fraction | None
+) -> Iterator[EncodedEpisode]:
+    """Recordings of the clips, made of the pictures at their times.
+
+    A clip that sticks out of the video is moved into it, as far as that goes. The pictures of clips
+    that overlap are found in one pass; only those of unfinished clips are in memory.
+
+    Args:
+        pictures: gives the pictures at sorted times, fewer if the video ends before.
+        end: when the last frame of the video is shown, if that is known.
+
+    Raises:
+        UserError: a clip lies behind the video's end: it belongs to another video.
+    """
+    planned = sorted((_placed(clip, end), number) for number, clip in enumerate(clips))
+    waiting = deque((clips[n], _times(start, length, settings)) for (start, length), n in planned)
+    times = sorted({time for _, clip_times in waiting for time in clip_times})
+    held: dict[Fraction, bytes] = {}
+    reached = Fraction(0)
+    for time, picture in zip(times, pictures(times), strict=False):
+        held[time], reached = picture, time
+        while waiting and waiting[0][1][-1] <= time:
+            yield _recording(*waiting.popleft(), held, settings)
+            _forget(held, waiting)
+    for clip, clip_times in waiting:  # the video ended before it said it would
+        if clip_times[0] > reached:
+            raise _behind_the_end(clip, reached)
+        yield _recording(clip, clip_times, held, settings)
+
+
+def _placed(clip: Clip, end: Fraction | None) -> tuple[Fraction, Fraction]:
+    """Where a clip starts and how long it is, inside the video."""
+    start, length = Fraction(clip.start), Fraction(clip.end) - Fraction(clip.start)
+    if end is not None:
+        if start > end:
+            raise _behind_the_end(clip, end)
+        start = min(start, end - length)
+    start = max(start, Fraction(0))
+    return start, length if end is None else min(length, end - start)
+
+
+def _times(start: Fraction, length: Fraction, settings: VideoSettings) -> list[Fraction]:
+    count = int(length * Fraction(settings.fps) + _ROUNDING) + 1
+    return [start + k / Fraction(settings.fps) for k in range(count)]
+
+
+def _recording(
+    clip: Clip, times: list[Fraction], held: dict[Fraction, bytes], settings: VideoSettings
+) -> EncodedEpisode:
+    data = tuple(held[time] for time in times if time in held)
+    frames = EncodedFrames(data, settings.size, settings.size)
+    source = {"start_seconds": float(times[0])} | ({"clip": clip.name} if clip.name else {})
+    return EncodedEpisode({CAMERA: frames}, settings.fps, clip.text, source=source)
+
+
+def _forget(held: dict[Fraction, bytes], waiting: deque[tuple[Clip, list[Fraction]]]) -> None:
+    first = waiting[0][1][0] if waiting else None
+    for time in [time for time in held if first is None or time < first]:
+        del held[time]
+
+
+def _behind_the_end(clip: Clip, end: Fraction) -> UserError:
+    where = f"{clip.start:.2f} to {clip.end:.2f} seconds"
+    return UserError(
+        f"ends at {float(end):.2f} seconds, before the clip {clip.text!r} from {where}"
+    )

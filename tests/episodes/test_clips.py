@@ -1,0 +1,121 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from episodes.clips import Clip, ClipSettings, clip_around, cut_clips, read_clips
+from episodes.decode import OpenVideo
+from episodes.errors import UserError
+from episodes.video import to_picture
+from tests.episodes.films import write_film
+
+SETTINGS = ClipSettings(size=32, quality=100)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return write_film(tmp_path_factory.mktemp("films") / "film.mp4", 600, g="250", bf="2")
+
+
+def test_a_clip_shows_ten_frames_a_third_of_a_second_apart(film):
+    (episode,) = read_clips(film, [clip_around(10.0, 3.0, "stir", "n1")], SETTINGS)
+    assert (episode.fps, episode.instruction) == (3.0, "stir")
+    assert episode.source == {"start_seconds": 8.5, "clip": "n1"}
+    frames = episode.decode().frames["rgb_static"]
+    with OpenVideo(film) as video:
+        every = [to_picture(shown.frame, SETTINGS) for shown in video.frames()]
+    expected = np.stack(every[255:346:10])  # at 30 frames a second
+    assert frames.shape == expected.shape == (10, 32, 32, 3)
+    assert np.abs(frames.astype(int) - expected).mean() < 1
+
+
+def test_clips_that_overlap_equal_those_read_alone(film):
+    rng = np.random.default_rng(0)
+    clips = [clip_around(t, 3.0, f"at {t}") for t in rng.uniform(2, 18, 12).tolist()]
+    clips.append(Clip(1.0, 15.0, "long"))
+    together = {
+        e.instruction: e.frames["rgb_static"].data for e in read_clips(film, clips, SETTINGS)
+    }
+    alone = {c.text: next(read_clips(film, [c], SETTINGS)) for c in clips}
+    assert together == {text: e.frames["rgb_static"].data for text, e in alone.items()}
+    assert len(together["long"]) == 43
+    starts = [e.source["start_seconds"] for e in read_clips(film, clips, SETTINGS)]
+    assert starts == sorted(starts)
+
+
+def test_clips_at_the_ends_are_moved_into_the_video(film):
+    clips = [clip_around(0.5, 3.0, "first"), clip_around(20.4, 3.0, "last")]
+    first, last = read_clips(film, clips, SETTINGS)
+    assert (len(first), len(last)) == (10, 10)
+    assert first.source["start_seconds"] == 0
+    assert last.source["start_seconds"] == pytest.approx(20 - 1 / 30 - 3)
+    (whole,) = read_clips(film, [Clip(-5.0, 55.0, "all")], SETTINGS)
+    assert len(whole) == 60
+
+
+def test_a_clip_behind_the_end_belongs_to_another_video(film):
+    clips = [clip_around(2.0, 3.0, "here"), clip_around(30.0, 3.0, "there")]
+    with pytest.raises(UserError, match=r"ends at 19\.97 seconds, before the clip 'there' from 28"):
+        list(read_clips(film, clips, SETTINGS))
+
+
+def test_a_video_that_says_nothing_of_its_length(tmp_path):
+    film = write_film(tmp_path / "a.mkv", 90, g="30", muxer={"live": "1"})
+    (episode,) = read_clips(film, [clip_around(2.5, 3.0, "x")], SETTINGS)
+    assert len(episode) == 7  # it ends at 3 seconds
+    with pytest.raises(UserError, match=r"ends at .* before the clip 'y'"):
+        list(read_clips(film, [clip_around(2.5, 3.0, "x"), clip_around(9.0, 3.0, "y")], SETTINGS))
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, float("nan")), (1.0, 0.0), (0.0, 1e9)])
+def test_impossible_clips(start, end):
+    with pytest.raises(UserError, match="a clip lasts 0 to 3600 seconds"):
+        Clip(start, end, "x")
+
+
+TIMES = st.floats(-3, 40, allow_nan=False)
+
+
+@given(st.lists(st.tuples(TIMES, st.floats(0, 6)), max_size=8), st.integers(10, 40))
+def test_every_clip_comes_once_with_the_pictures_at_its_times(spans, end):
+    """The picture at a time is that time, written down."""
+    clips = [Clip(s, s + length, str(n)) for n, (s, length) in enumerate(spans) if s <= end]
+
+    def pictures(times):
+        assert list(times) == sorted(set(times))
+        for time in times:
+            assert 0 <= time <= end
+            yield str(time).encode()
+
+    episodes = list(cut_clips(clips, SETTINGS, pictures, Fraction(end)))
+    assert sorted(e.instruction for e in episodes) == sorted(clip.text for clip in clips)
+    for episode in episodes:
+        clip = next(clip for clip in clips if clip.text == episode.instruction)
+        times = [Fraction(data.decode()) for data in episode.frames["rgb_static"].data]
+        assert all(b - a == Fraction(1, 3) for a, b in zip(times, times[1:], strict=False))
+        assert abs((len(times) - 1) / 3 - (clip.end - clip.start)) < 0.34
+        if clip.start >= 0 and clip.end <= end:
+            assert float(times[0]) == clip.start
+
+
+def test_memory_does_not_grow_with_the_video(monkeypatch):
+    """Only the pictures of unfinished clips are held."""
+    import episodes.clips
+
+    held = []
+    original = episodes.clips._forget
+    monkeypatch.setattr(
+        episodes.clips, "_forget", lambda h, w: (original(h, w), held.append(len(h)))
+    )
+    clips = [clip_around(2.0 * n, 3.0, str(n)) for n in range(1, 500)]
+    picture = b"x"
+    list(cut_clips(clips, SETTINGS, lambda times: (picture for _ in times), Fraction(2000)))
+    assert max(held) <= 20
+
+
+def test_pictures_are_jpeg_of_the_size(film):
+    (episode,) = read_clips(film, [clip_around(3.0, 1.0, "x")], ClipSettings(size=48, fps=10.0))
+    assert len(episode) == 11
+    assert episode.decode().frames["rgb_static"].shape == (11, 48, 48, 3)

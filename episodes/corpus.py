@@ -59,6 +59,7 @@ class Corpus:
         self._index = index
         self._members: dict[str, np.ndarray] = {}  # recordings of splits that may overlap
         self._files: OrderedDict[int, EpisodeFile] = OrderedDict()
+        self._pid = os.getpid()
 
     @classmethod
     def open(cls, place: Place | Sequence[Place]) -> "Corpus":
@@ -185,6 +186,8 @@ class Corpus:
 
     def shard(self, number: int) -> EpisodeFile:
         """A file of episodes, fetched first if it is elsewhere. The newest few stay open."""
+        if self._pid != os.getpid():  # the files of the process that forked this one
+            self._files, self._pid = OrderedDict(), os.getpid()
         if number in self._files:
             self._files.move_to_end(number)
             return self._files[number]
@@ -193,11 +196,7 @@ class Corpus:
         if self.place is not None:
             path = remote.fetch_shard(places.join(self.place, shard.name), shard)
         file = EpisodeFile(path)
-        if file.fingerprint != shard.fingerprint:
-            raise UserError(
-                f"{path}: is not the file that was indexed "
-                f"(fingerprint {file.fingerprint}, not {shard.fingerprint})"
-            )
+        remote.check_fingerprint(file, shard)
         self._files[number] = file
         if len(self._files) > _OPEN:
             self._files.popitem(last=False)[1].close()

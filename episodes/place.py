@@ -14,6 +14,7 @@ from typing import Any
 from episodes.errors import OutputError, UserError
 
 Place = str | Path
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # what pip must install for a URL
 
 
 def is_remote(place: Place) -> bool:
@@ -128,6 +129,11 @@ def _reaching(place: Place, what: str) -> Iterator[tuple[Any, str]]:
         yield url_to_fs(str(place))
     except (FileNotFoundError, UserError):
         raise
+    except ImportError as error:
+        scheme = str(place).partition("://")[0]
+        extra = _EXTRAS.get(scheme)
+        wanted = f"install firsthand[{extra}]" if extra else str(error)
+        raise UserError(f"{place}: {scheme}:// cannot be read here: {wanted}") from None
     except Exception as error:
         kind = OutputError if what == "written" else UserError
         raise kind(f"{place}: cannot be {what}: {error}") from error

@@ -1,4 +1,8 @@
-"""Files that lie elsewhere, fetched whole into a bounded folder of this machine when needed."""
+"""Files that lie elsewhere, fetched whole into a bounded folder of this machine when needed.
+
+The folder is `~/.cache/firsthand` and holds up to 50 GB; the environment's `FIRSTHAND_CACHE` and
+`FIRSTHAND_CACHE_GB` say otherwise.
+"""
 
 import fcntl
 import os
@@ -13,8 +17,8 @@ from episodes.manifest import Shard
 from episodes.place import Place
 from episodes.reader import EpisodeFile
 
-FOLDER, LIMIT = "FIRSTHAND_CACHE", "FIRSTHAND_CACHE_GB"  # environment variables
 _DEFAULT_GB = 50
+_PARTIAL = ".partial"
 
 
 def fetch_shard(place: Place, shard: Shard) -> Path:
@@ -28,67 +32,116 @@ def fetch_shard(place: Place, shard: Shard) -> Path:
 
     def check(path: Path) -> None:
         with EpisodeFile(path) as file:
-            if file.fingerprint != shard.fingerprint:
-                raise UserError(
-                    f"its fingerprint is {file.fingerprint}, not {shard.fingerprint}: "
-                    "it is not the file that was indexed"
-                )
+            check_fingerprint(file, shard)
             file.verify()
 
     return fetch(place, shard.fingerprint, check)
 
 
+def check_fingerprint(file: EpisodeFile, shard: Shard) -> None:
+    """Raise `UserError` unless a file is the one that the index was made of."""
+    if file.fingerprint != shard.fingerprint:
+        raise UserError(
+            f"{file.path}: is not the file that was indexed "
+            f"(its fingerprint is {file.fingerprint}, not {shard.fingerprint})"
+        )
+
+
 def fetch(place: Place, version: str, check: Callable[[Path], None]) -> Path:
     """A remote file under a name of its own in the cache, fetched unless that version is there.
 
-    It gets its name when it has passed `check`. Several processes that want the same file wait for
-    the one that fetches it. The file may be removed when others are fetched; who has it open keeps
-    it.
+    It gets its name when it has passed `check`, and processes that want the same file wait for the
+    one that fetches it. What was used longest ago is removed to make room; a process that has it
+    open may go on reading it.
 
     Raises:
         UserError: it cannot be reached, or does not pass.
     """
-    folder = Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "firsthand")
-    name = str(place).rpartition("/")[2]
+    folder = Path(os.environ.get("FIRSTHAND_CACHE") or Path.home() / ".cache" / "firsthand")
     stem = sha256(f"{place}\n{version}".encode()).hexdigest()[:20]
-    path = folder / f"{stem}-{name}"
-    with _locked(folder / f"{stem}.lock"):
-        if not path.is_file():
-            partial = folder / f"{stem}.partial"
-            try:
-                places.download(place, partial)
-                check(partial)
-                os.replace(partial, path)
-            except UserError as error:
-                raise UserError(f"{place}: {str(error).removeprefix(f'{partial}: ')}") from None
-            finally:
-                partial.unlink(missing_ok=True)
-            _make_room(folder, keep=path)
-        os.utime(path)
+    path = folder / f"{stem}-{str(place).rpartition('/')[2]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while not _use(path):
+            with _ours(path.with_name(path.name + _PARTIAL)) as partial:
+                if partial is not None and not path.exists():
+                    _fetch(place, partial, check)
+                    os.replace(partial, path)
+                    _make_room(folder, path)
+    except OSError as error:
+        raise UserError(f"{place}: cannot be kept in {folder}: {error.strerror}") from None
     return path
 
 
-def _make_room(folder: Path, keep: Path) -> None:
-    """Remove what was used longest ago until the rest is within the limit."""
-    limit = float(os.environ.get(LIMIT) or _DEFAULT_GB) * 1e9
-    files = []
-    for entry in os.scandir(folder):
-        try:
-            files.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
-        except FileNotFoundError:  # another process was faster
-            continue
-    size = sum(bytes for _, bytes, _ in files)
-    for _, bytes, path in sorted(files):
-        if size <= limit:
-            return
-        if path != str(keep) and not path.endswith((".lock", ".partial")):
-            Path(path).unlink(missing_ok=True)
-            size -= bytes
+def _use(path: Path) -> bool:
+    """Whether a file is there; if so it counts as used now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _fetch(place: Place, partial: Path, check: Callable[[Path], None]) -> None:
+    try:
+        places.download(place, partial)
+        check(partial)
+    except UserError as error:
+        what = str(error).removeprefix(f"{partial}: ").removeprefix(f"{place}: ")
+        raise UserError(f"{place}: {what}") from None
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _ours(partial: Path) -> Iterator[Path | None]:
+    """Wait until nobody else writes a file, then hold it; None if it got its name meanwhile.
+
+    What is left of it in the end is removed.
+    """
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _is(partial, descriptor):
+            yield None
+            return
+        try:
+            yield partial
+        finally:
+            if _is(partial, descriptor):
+                partial.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.stat(path).st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _make_room(folder: Path, newest: Path) -> None:
+    """Remove what was used longest ago until the rest is within the limit."""
+    limit = float(os.environ.get("FIRSTHAND_CACHE_GB") or _DEFAULT_GB) * 1e9
+    files = []
+    for path in folder.iterdir():
+        try:
+            files.append((path.stat().st_mtime, path.stat().st_size, path))
+        except FileNotFoundError:  # another process was faster
+            continue
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if total <= limit:
+            return
+        if path != newest and (path.suffix != _PARTIAL or _is_abandoned(path)):
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _is_abandoned(partial: Path) -> bool:
+    """Whether the process that wrote a file was killed."""
+    try:
+        with partial.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

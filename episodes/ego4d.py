@@ -1,0 +1,187 @@
+"""Ego4D (Grauman et al. 2022): clips around the narrations of its videos.
+
+Layout and fields are those of its documentation ("Annotation Schemas", "CLI"): `ego4d.json` lists
+the videos, `narration.json` what two narrators said of each, `full_scale` holds UID.mp4.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from episodes.clips import (
+    Clip,
+    ClipSettings,
+    clip_around,
+    clips_of,
+    item_of_clips,
+    read_clips,
+)
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode
+from episodes.narration_text import NarrationFilter, clean, without_repeats
+from episodes.source import Item, Listing
+from episodes.trust import inside, load_json
+
+_VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for releases
+_MANIFEST = ("ego4d.json",)
+_NARRATIONS = ("narration.json", "narrations.json", "all_narrations_redacted.json")
+_VIDEOS = ("full_scale", "video_540ss", "videos", "")
+_PASSES = ("narration_pass_1", "narration_pass_2")
+_SPLITS = {"train": "train", "val": "valid", "test": "test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ego4D(ClipSettings, NarrationFilter):
+    """A folder as Ego4D's downloader fills it. A video is an item and a group.
+
+    Attributes:
+        videos: folder of the files UID.mp4, from `root`; found by itself if "".
+        benchmark: keep the official split of this benchmark. Videos that are not in it go to train,
+            and those of which it uses parts in several splits are left out.
+        apart: seconds within which the same sentence counts once.
+    """
+
+    root: Path
+    videos: str = ""
+    benchmark: Literal["none", "em", "av", "fho"] = "none"
+    apart: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_filter()
+
+    @property
+    def origin(self) -> str:
+        return "ego4d"
+
+    def listing(self) -> Listing:
+        """The videos that are there, with the clips to cut from them.
+
+        Raises:
+            UserError: narrations or videos are missing, or a file is no such table.
+        """
+        narrations = self._find(_NARRATIONS, ("", "annotations"))
+        said = _by_video(load_json(narrations), narrations)
+        manifest = self._manifest()
+        folder = self._folder(said)
+        items, lost, notes = [], [], _Counts()
+        for uid in sorted(said):
+            about = manifest.get(uid, {})
+            split = self._split(about)
+            try:
+                path = inside(self.root, str(Path(folder, f"{uid}.mp4")))
+                if not path.is_file():
+                    notes.absent += 1
+                elif split is None:
+                    notes.divided += 1
+                elif clips := self._clips(said[uid], about.get("duration_sec"), notes):
+                    items.append(item_of_clips(path, self.root, clips, self, uid, split))
+                else:
+                    notes.silent += 1
+            except UserError as error:
+                lost.append((uid, str(error)))
+        return Listing(tuple(items), tuple(lost), notes.in_words(self, len(said)))
+
+    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+        return read_clips(inside(self.root, item.detail["path"]), clips_of(item), self)
+
+    def _find(self, names: tuple[str, ...], folders: tuple[str, ...]) -> Path:
+        tried = [Path(v, f, name) for v in _VERSIONS for f in folders for name in names]
+        for name in tried:
+            if (path := inside(self.root, str(name))).is_file():
+                return path
+        raise UserError(f"{self.root}: holds no {names[0]} of Ego4D (nor any in v2/annotations)")
+
+    def _manifest(self) -> dict[str, dict[str, Any]]:
+        try:
+            path = self._find(_MANIFEST, ("", "annotations"))
+        except UserError:
+            if self.benchmark != "none":
+                raise
+            return {}
+        content = load_json(path)
+        videos = content.get("videos") if isinstance(content, dict) else None
+        if not isinstance(videos, list) or not all(isinstance(v, dict) for v in videos):
+            raise UserError(f"{path}: has no list of videos")
+        return {str(video.get("video_uid")): video for video in videos}
+
+    def _folder(self, said: dict[str, Any]) -> str:
+        if self.videos:
+            return self.videos
+        for name in (Path(version, folder) for version in _VERSIONS for folder in _VIDEOS):
+            folder = inside(self.root, str(name)) if name.parts else self.root
+            if folder.is_dir() and any(path.stem in said for path in folder.glob("*.mp4")):
+                return str(name)
+        raise UserError(f"{self.root}: holds no video UID.mp4 that narrations speak of")
+
+    def _split(self, about: dict[str, Any]) -> str | None:
+        """The official split of a video; None if parts of it are in several."""
+        if self.benchmark == "none":
+            return ""
+        split = about.get(f"split_{self.benchmark}")
+        return "train" if split is None else _SPLITS.get(str(split))
+
+    def _clips(self, said: dict[str, Any], duration: Any, notes: "_Counts") -> list[Clip]:
+        sentences = []
+        for number, name in enumerate(_PASSES, 1):
+            for narration in _narrations_of(said, name):
+                sentence = clean(narration["narration_text"])
+                time, uid = float(narration["timestamp_sec"]), narration.get("annotation_uid", "")
+                notes.narrations += 1
+                if isinstance(duration, int | float) and not 0 <= time <= duration + self.seconds:
+                    raise UserError(
+                        f"a narration is at {time:.1f} seconds, but the video lasts {duration:.1f}"
+                    )
+                if self.accepts(sentence):
+                    sentences.append((time, sentence.text, f"{uid or number}@{time:.3f}"))
+        kept = without_repeats(sentences, lambda s: s[1], lambda s: s[0], self.apart)
+        notes.clips += len(kept)
+        notes.repeated += len(sentences) - len(kept)
+        return [clip_around(time, self.seconds, text, name) for time, text, name in kept]
+
+
+@dataclass
+class _Counts:
+    """What was left out of a listing."""
+
+    absent: int = 0
+    divided: int = 0
+    silent: int = 0
+    narrations: int = 0
+    repeated: int = 0
+    clips: int = 0
+
+    def in_words(self, source: Ego4D, videos: int) -> tuple[str, ...]:
+        refused = self.narrations - self.repeated - self.clips
+        sentences = (
+            (self.absent, f"of {videos} narrated videos are not in the folder"),
+            (self.divided, f"videos are in several splits of {source.benchmark}"),
+            (self.silent, "videos have no narration to use"),
+            (refused, f"of {self.narrations} narrations do not pass the filter"),
+            (self.repeated, f"narrations repeat another within {source.apart:g} seconds"),
+        )
+        return tuple(f"{count} {words}" for count, words in sentences if count)
+
+
+def _by_video(content: Any, path: Path) -> dict[str, Any]:
+    """Narrations by video; the first release had them below "videos"."""
+    if isinstance(content, dict) and isinstance(content.get("videos"), dict):
+        content = content["videos"]
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+        raise UserError(f"{path}: must map videos to their narrations")
+    return content
+
+
+def _narrations_of(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """A pass of narrations; a video that was narrated once lacks the second."""
+    told = said.get(name) or {"narrations": []}
+    narrations = told.get("narrations", []) if isinstance(told, dict) else None
+    if not isinstance(narrations, list):
+        raise UserError(f"{name} is no table with a list of narrations")
+    for entry in narrations:
+        table = entry if isinstance(entry, dict) else {}
+        text, time = table.get("narration_text"), table.get("timestamp_sec")
+        if not isinstance(text, str) or not isinstance(time, int | float):
+            raise UserError(f"{name} holds a narration without text or time: {entry!r:.200}")
+    return narrations

@@ -1,0 +1,154 @@
+"""EPIC-KITCHENS-100 (Damen et al. 2022): clips of its actions.
+
+The annotations are the CSV files of epic-kitchens-100-annotations. Pictures are the videos, or the
+frames that are published beside them, as the official downloader lays them out:
+`P01/videos/P01_01.MP4` and `P01/rgb_frames/P01_01/frame_0000000001.jpg` (unpacked), or all videos
+in one folder.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from episodes.clips import Clip, ClipSettings, clip_around, clips_of, item_of_clips, read_clips
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode
+from episodes.narration_text import NarrationFilter, basic_form, clean
+from episodes.pictures import read_picture_clips
+from episodes.source import Item, Listing
+from episodes.trust import inside, load_csv
+
+_FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
+_FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
+_COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp")
+_VIDEOS = ("{p}/videos/{v}.MP4", "{v}.MP4", "{v}.mp4", "videos/{v}.MP4", "videos/{v}.mp4")
+_FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb/{v}")
+_CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpicKitchens(ClipSettings, NarrationFilter):
+    """A folder as the downloader of EPIC-KITCHENS fills it, with the annotations in it.
+
+    A video is an item. Videos of EPIC_100_train.csv and EPIC_100_validation.csv keep that split.
+
+    Attributes:
+        whole: show an action from its start to its stop instead of `seconds` around its middle.
+        group: what a split must not cut, if there is no official one.
+    """
+
+    root: Path
+    whole: bool = False
+    group: Literal["participant", "video"] = "participant"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_filter()
+
+    @property
+    def origin(self) -> str:
+        return "epic-kitchens"
+
+    def listing(self) -> Listing:
+        """The videos that are there, with the clips to cut from them.
+
+        Raises:
+            UserError: there are no annotations, or they contradict each other.
+        """
+        tables = {split: rows for split in _FILES if (rows := self._rows(split))}
+        if not tables:
+            raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}")
+        items, lost, absent, refused = [], [], 0, 0
+        for split, rows in tables.items():
+            for video, actions in sorted(_by_video(rows).items()):
+                try:
+                    path = self._pictures(video, actions[0]["participant_id"])
+                    if path is None:
+                        absent += 1
+                        continue
+                    clips = [self._clip(row) for row in actions if self._wanted(row)]
+                    refused += len(actions) - len(clips)
+                    if clips:
+                        items.append(self._item(path, clips, actions, split))
+                except UserError as error:
+                    lost.append((video, str(error)))
+        names = [item.name for item in items]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise UserError(f"{self.root}: {min(twice)} is in {' and in '.join(_FILES.values())}")
+        notes = (
+            (absent, "annotated videos are not in the folder"),
+            (refused, "actions do not pass"),
+        )
+        return Listing(tuple(items), tuple(lost), tuple(f"{n} {what}" for n, what in notes if n))
+
+    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+        path = inside(self.root, item.detail["path"])
+        if path.is_dir():
+            return read_picture_clips(path, item.detail["rate"], clips_of(item), self)
+        return read_clips(path, clips_of(item), self)
+
+    def _rows(self, split: str) -> list[Row]:
+        for folder in _FOLDERS:
+            path = inside(self.root, str(Path(folder, _FILES[split])))
+            if path.is_file():
+                return load_csv(path, (*_COLUMNS, "narration", "verb", "stop_frame"))
+        return []
+
+    def _pictures(self, video: str, participant: str) -> Path | None:
+        for pattern in _VIDEOS + _FRAMES:
+            path = inside(self.root, pattern.format(p=participant, v=video))
+            if path.is_file() or path.is_dir():
+                return path
+        return None
+
+    def _wanted(self, row: Row) -> bool:
+        verb = basic_form(row["verb"].split("-")[0])
+        return self.accepts(clean(row["narration"]), verb)
+
+    def _clip(self, row: Row) -> Clip:
+        start, stop = seconds_of(row["start_timestamp"]), seconds_of(row["stop_timestamp"])
+        name, text = row["narration_id"], clean(row["narration"]).text
+        if stop < start:
+            raise UserError(f"{name} stops at {stop} seconds and starts at {start}")
+        if self.whole:
+            return Clip(start, stop, text, name)
+        return clip_around((start + stop) / 2, self.seconds, text, name)
+
+    def _item(self, path: Path, clips: list[Clip], actions: list[Row], split: str) -> Item:
+        group = actions[0]["participant_id" if self.group == "participant" else "video_id"]
+        item = item_of_clips(path, self.root, clips, self, group, split)
+        rate = frame_rate(actions) if path.is_dir() else 0
+        return replace(item, detail={**item.detail, "rate": rate})
+
+
+def seconds_of(clock: str) -> float:
+    """Seconds of a time written HH:mm:ss.SSS.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not (found := _CLOCK.fullmatch(clock.strip())):
+        raise UserError(f"{clock!r} is no time of the form HH:mm:ss.SSS")
+    hours, minutes, seconds = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def frame_rate(actions: list[Row]) -> float:
+    """Frames a second of the published frames: 60 for the videos of 2018, 50 for those of 2020.
+
+    It is what turned their seconds into frames, not the rate of the videos (59.94).
+    """
+    frames = [int(row["stop_frame"]) / max(seconds_of(row["stop_timestamp"]), 1) for row in actions]
+    return float(round(median(frames)))
+
+
+def _by_video(rows: list[Row]) -> dict[str, list[Row]]:
+    videos = defaultdict(list)
+    for row in rows:
+        videos[row["video_id"]].append(row)
+    return videos

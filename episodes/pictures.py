@@ -1,0 +1,180 @@
+"""Folders of pictures, one for every frame, as recordings."""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from episodes.clips import Clip, cut_clips, file_version
+from episodes.episode import Narration
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
+from episodes.narrations import Said, read_narrations
+from episodes.source import Item, Listing
+from episodes.trust import inside, load_bytes
+from episodes.video import CAMERA, VideoSettings, narrations_within, square
+
+ENDINGS = (".jpg", ".jpeg", ".png")
+_MAX_BYTES = 200_000_000
+_MAX_PIXELS = 64_000_000
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a channel
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFolders(VideoSettings):
+    """Every folder below `root` that holds pictures (jpg, png) is a video, in the order of their
+    numbers. What is said in it: see `episodes.narrations`, with the folder in a video's place.
+
+    Attributes:
+        rate: pictures a second in the folders.
+    """
+
+    root: Path
+    rate: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.rate <= 1000:
+            raise UserError(f"the rate of pictures must be in (0, 1000] a second, not {self.rate}")
+
+    @property
+    def origin(self) -> str:
+        return "pictures"
+
+    def listing(self) -> Listing:
+        """The folders with pictures.
+
+        Raises:
+            UserError: there are none, or a narration file is malformed.
+        """
+        root = Path(os.path.abspath(self.root))
+        found = {Path(f): [n for n in files if _is_picture(n)] for f, _, files in os.walk(root)}
+        folders = sorted(folder for folder, pictures in found.items() if pictures)
+        if not folders:
+            raise UserError(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
+        said, strangers = read_narrations(root, [f for f in folders if f != root])
+        items = [self._item(f, root, found[f], said.get(f, Said())) for f in folders]
+        notes = [f"narrations name {name}, which is no folder here" for name in strangers]
+        gaps = [(folder.relative_to(root), _gap(found[folder])) for folder in folders]
+        notes += [f"{name}: {gap}" for name, gap in gaps if gap]
+        return Listing(tuple(items), (), tuple(notes))
+
+    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+        folder = self.root if item.name == "." else inside(self.root, item.name)
+        said = tuple(Narration(*values) for values in item.detail["narrations"])
+        count = len(find_pictures(folder)) * self.fps / self.rate
+        times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
+        pictures = pictures_at(folder, self.rate, times, self)
+        for first in range(0, len(times), self.length):
+            data = tuple(islice(pictures, self.length))
+            start = first / self.fps
+            yield EncodedEpisode(
+                {CAMERA: EncodedFrames(data, self.size, self.size)},
+                self.fps,
+                item.detail["instruction"],
+                narrations_within(said, start, start + len(data) / self.fps),
+                source={"start_seconds": start},
+            )
+
+    def _item(self, folder: Path, root: Path, pictures: list[str], said: Said) -> Item:
+        name = str(folder.relative_to(root))
+        frames = len(pictures) * self.fps / self.rate
+        versions = sorted(f"{picture} {file_version(folder / picture)}" for picture in pictures)
+        return Item(
+            name,
+            group=name,
+            version=hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16],
+            megabytes=frames * self.size**2 * 3 * 0.1 / 1e6,
+            detail={
+                "instruction": said.instruction,
+                "narrations": [[n.start, n.end, n.text] for n in said.narrations],
+            },
+        )
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder in the order of the numbers in their names.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = sorted((name for name in os.listdir(folder) if _is_picture(name)), key=_number)
+    if not names:
+        raise UserError(f"holds no picture ({', '.join(ENDINGS)})")
+    return [folder / name for name in names]
+
+
+def read_picture_clips(
+    folder: Path, rate: float, clips: Sequence[Clip], settings: VideoSettings
+) -> Iterator[EncodedEpisode]:
+    """Clips of a video that is there as pictures, `rate` of them a second; see `cut_clips`."""
+    end = (len(find_pictures(folder)) - 1) / Fraction(rate)
+    return cut_clips(clips, settings, lambda t: pictures_at(folder, rate, t, settings), end)
+
+
+def pictures_at(
+    folder: Path, rate: float, times: Sequence[Fraction], settings: VideoSettings
+) -> Iterator[bytes]:
+    """The pictures nearest to sorted times, in seconds from the first; none behind the last."""
+    paths = find_pictures(folder)
+    last, picture = -1, b""
+    for time in times:
+        number = round(time * Fraction(rate))
+        if number > len(paths):
+            return
+        if number != last:
+            last, picture = number, read_jpeg(paths[min(number, len(paths) - 1)], settings)
+        yield picture
+
+
+def read_jpeg(path: Path, settings: VideoSettings) -> bytes:
+    """A picture as recordings hold it: the file's own bytes if they are just that already.
+
+    Raises:
+        UserError: the file is no readable picture.
+    """
+    data = load_bytes(path, _MAX_BYTES)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > _MAX_PIXELS or image.mode not in _MODES:
+                raise UserError(f"{path}: has {image.width}x{image.height} {image.mode} pixels")
+            turned = image.getexif().get(0x0112, 1) != 1  # how the camera was held
+            size = (settings.size, settings.size)
+            if (image.format, image.mode, image.size, turned) == ("JPEG", "RGB", size, False):
+                decode_jpeg(data)
+                return data
+            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except UserError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: is no readable picture: {error}") from None
+    return encode_jpeg(square(pixels, settings), settings.quality)
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+
+
+def _number(name: str) -> tuple[list[str], list[int], str]:
+    """Sorts img_10 after img_9."""
+    parts = re.split(r"(\d+)", name)
+    return parts[::2], [int(number) for number in parts[1::2]], name
+
+
+def _gap(pictures: list[str]) -> str:
+    """Says where pictures seem to be missing; times would be wrong behind it."""
+    names = sorted(pictures, key=_number)
+    numbers = [_number(name)[1][-1:] for name in names]
+    for k in range(2, len(names)):
+        before, here, after = numbers[k - 2 : k + 1]
+        if before and here and after and after[0] - here[0] > here[0] - before[0] > 0:
+            return f"pictures seem to be missing before {names[k]}"
+    return ""

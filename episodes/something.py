@@ -1,0 +1,101 @@
+"""Something-Something V2 (Goyal et al. 2017): short videos of hands that do what a label says.
+
+The labels are lists of {"id", "label", "template", "placeholders"}, the videos ID.webm: files as
+they are published, wherever they were unpacked below the folder.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from episodes.clips import file_version
+from episodes.errors import UserError
+from episodes.jpeg import EncodedEpisode
+from episodes.source import Item, Listing
+from episodes.trust import inside, load_json
+from episodes.video import VideoSettings, read_video
+
+_LABELS = {
+    "train": ("train.json", "something-something-v2-train.json"),
+    "valid": ("validation.json", "something-something-v2-validation.json"),
+}
+_FOLDERS = ("", "labels", "annotations")
+_VIDEOS = ("20bn-something-something-v2", "videos", "")
+_USUAL = 4.0  # seconds of a video
+
+
+@dataclass(frozen=True, kw_only=True)
+class SomethingSomething(VideoSettings):
+    """A folder with the labels and the videos. A video is an item and a group.
+
+    Official splits are kept; the videos of the test, whose labels are secret, are not used.
+    """
+
+    root: Path
+    fps: float = 12.0  # the videos' own
+
+    @property
+    def origin(self) -> str:
+        return "something-something-v2"
+
+    def listing(self) -> Listing:
+        """The labelled videos that are there.
+
+        Raises:
+            UserError: there are no labels or no videos, or the labels are no such list.
+        """
+        tables = {split: self._rows(split) for split in _LABELS}
+        if not any(tables.values()):
+            raise UserError(f"{self.root}: holds no {_LABELS['train'][1]}, nor in labels/")
+        folder = self._folder()
+        items, lost, absent, seen = [], [], 0, set()
+        for split, rows in tables.items():
+            for row in rows:
+                name = str(row["id"])
+                try:
+                    if name in seen:
+                        raise UserError("is labelled twice")
+                    path = inside(self.root, str(Path(folder, f"{name}.webm")))
+                    if path.is_file():
+                        items.append(self._item(path, name, row["label"], split))
+                    else:
+                        absent += 1
+                except UserError as error:
+                    lost.append((name, str(error)))
+                seen.add(name)
+        notes = (f"{absent} labelled videos are not in the folder",) if absent else ()
+        return Listing(tuple(items), tuple(lost), notes)
+
+    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+        return read_video(inside(self.root, item.detail["path"]), self, item.detail["label"])
+
+    def _rows(self, split: str) -> list[dict[str, Any]]:
+        for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
+            if (path := inside(self.root, name)).is_file():
+                rows = load_json(path)
+                if not isinstance(rows, list) or not all(map(_is_label, rows)):
+                    raise UserError(f"{path}: must be a list of labels, each with id and label")
+                return rows
+        return []
+
+    def _folder(self) -> str:
+        for name in _VIDEOS:
+            folder = inside(self.root, name) if name else self.root
+            if folder.is_dir() and next(folder.glob("*.webm"), None):
+                return name
+        raise UserError(f"{self.root}: holds no video ID.webm, nor in {_VIDEOS[0]}/")
+
+    def _item(self, path: Path, name: str, label: str, split: str) -> Item:
+        return Item(
+            name,
+            group=name,
+            version=file_version(path),
+            megabytes=_USUAL * self.fps * self.size**2 * 3 * 0.1 / 1e6,
+            split=split,
+            detail={"path": str(path.relative_to(self.root)), "label": label},
+        )
+
+
+def _is_label(row: Any) -> bool:
+    return isinstance(row, dict) and "id" in row and isinstance(row.get("label"), str)

@@ -1,0 +1,117 @@
+"""EPIC-KITCHENS-100 in small, every row made up.
+
+The columns and quirks are those of the released tables: empty narration_timestamp, verbs such as
+put-down, lists as Python writes them, times with two or three decimals, rows sorted as text.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from episodes.epic import EpicKitchens, seconds_of
+from episodes.errors import UserError
+from episodes.source import read
+from tests.episodes.films import write_film
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return write_film(tmp_path_factory.mktemp("films") / "film.mp4", 300, g="60")
+
+
+HEADER = (
+    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,"
+    "start_frame,stop_frame,narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes\n"
+)
+TRAIN = (
+    "P01_01_0,P01,P01_01,00:00:01.089,00:00:00.14,00:00:03.37,8,202,open door,open,3,door,3,"
+    "['door'],[3]\n"
+    "P01_01_1,P01,P01_01,,00:00:04.00,00:00:04.50,240,270,put down plate,put-down,1,plate,2,"
+    "['plate'],[2]\n"
+    'P02_101_0,P02,P02_101,00:00:02.000,00:00:02.00,00:00:06.00,100,300,"mix flour, water",mix,5,'
+    "flour,83,\"['flour', 'water']\",\"[83, 27]\"\n"
+)
+VALID = (
+    "P01_11_0,P01,P01_11,00:00:00.560,00:00:00.00,00:00:01.89,1,113,take plate,take,0,plate,2,"
+    "['plate'],[2]\n"
+)
+
+
+@pytest.fixture
+def epic(tmp_path, film):
+    (tmp_path / "EPIC_100_train.csv").write_text(HEADER + TRAIN)
+    (tmp_path / "EPIC_100_validation.csv").write_text(HEADER + VALID)
+    for name in ("P01_01", "P01_11"):
+        (tmp_path / "P01" / "videos").mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, tmp_path / "P01" / "videos" / f"{name}.MP4")
+    return tmp_path
+
+
+def test_epic_kitchens(epic):
+    source = EpicKitchens(root=epic, size=32)
+    listing = source.listing()
+    assert [(i.name, i.group, i.split) for i in listing.items] == [
+        ("P01_01", "P01", "train"),
+        ("P01_11", "P01", "valid"),
+    ]
+    assert listing.notes == ("1 annotated videos are not in the folder",)
+    assert [i.group for i in EpicKitchens(root=epic, group="video").listing().items] == [
+        "P01_01",
+        "P01_11",
+    ]
+    episodes = list(read(source))
+    assert [e.instruction for e in episodes] == ["open door", "put down plate", "take plate"]
+    assert [len(e) for e in episodes] == [10, 10, 10]
+    starts = [e.source["start_seconds"] for e in episodes]
+    assert starts == pytest.approx([0.255, 2.75, 0.0])
+    assert [e.instruction for e in read(EpicKitchens(root=epic, size=32, verbs=("put",)))] == [
+        "put down plate"
+    ]
+
+
+def test_whole_actions_of_epic_kitchens(epic):
+    episodes = list(read(EpicKitchens(root=epic, size=32, whole=True, fps=10.0)))
+    assert [len(e) for e in episodes] == [33, 6, 19]
+    assert episodes[1].source["start_seconds"] == 4.0
+
+
+def test_published_frames_of_epic_kitchens(epic):
+    """frame_%010d.jpg at 60 or, in the extension, 50 a second, counted from 1."""
+    folder = epic / "P02" / "rgb_frames" / "P02_101"
+    folder.mkdir(parents=True)
+    for number in range(1, 401):
+        picture = np.full((32, 32, 3), number // 2, np.uint8)
+        Image.fromarray(picture).save(folder / f"frame_{number:010d}.jpg", quality=95)
+    episodes = list(read(EpicKitchens(root=epic, size=32)))
+    (episode,) = [e for e in episodes if e.instruction == "mix flour, water"]
+    levels = episode.frames["rgb_static"].mean((1, 2, 3))
+    seconds = 2.5 + np.arange(10) / 3
+    assert np.abs(levels - seconds * 50 / 2).max() < 2
+
+
+def test_times_of_epic_kitchens():
+    assert seconds_of("00:00:00.560") == 0.56
+    assert seconds_of("01:02:03.45") == 3723.45
+    for bad in ("", "12.5", "00:61:00.0", "nan"):
+        with pytest.raises(UserError, match="is no time of the form HH:mm:ss.SSS"):
+            seconds_of(bad)
+
+
+def test_epic_kitchens_that_contradicts_itself(epic):
+    train = TRAIN.replace("00:00:03.37", "00:00:00.07").replace("P02", "../P02")
+    (epic / "EPIC_100_train.csv").write_text(HEADER + train)
+    lost = dict(EpicKitchens(root=epic).listing().lost)
+    assert lost["P01_01"] == "P01_01_0 stops at 0.07 seconds and starts at 0.14"
+    assert "does not name a file inside" in lost["../P02_101"]
+    (epic / "EPIC_100_train.csv").write_text(HEADER + VALID)
+    with pytest.raises(UserError, match=r"P01_11 is in EPIC_100_train\.csv and in EPIC"):
+        EpicKitchens(root=epic).listing()
+    (epic / "EPIC_100_train.csv").write_text("narration_id,narration\n")
+    with pytest.raises(UserError, match="lacks the column 'participant_id'"):
+        EpicKitchens(root=epic).listing()
+    (epic / "EPIC_100_train.csv").unlink()
+    (epic / "EPIC_100_validation.csv").unlink()
+    with pytest.raises(UserError, match=r"holds neither EPIC_100_train\.csv nor EPIC_100_val"):
+        EpicKitchens(root=epic).listing()

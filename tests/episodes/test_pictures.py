@@ -1,0 +1,106 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from episodes.errors import UserError
+from episodes.jpeg import decode_jpeg
+from episodes.pictures import PictureFolders, find_pictures, read_jpeg
+from episodes.source import read
+from episodes.video import VideoSettings
+from tests.episodes.films import moving
+
+
+def write_pictures(folder, count, pattern="frame_{}.jpg", first=1, size=(48, 64)):
+    folder.mkdir(parents=True)
+    for index in range(count):
+        picture = Image.fromarray(moving(index, *size))
+        picture.save(folder / pattern.format(first + index), quality=95, subsampling=0)
+
+
+def test_folders_are_videos(tmp_path):
+    write_pictures(tmp_path / "a", 25)
+    write_pictures(tmp_path / "deep" / "b", 8, "{:05d}.png", first=0)
+    (tmp_path / "deep" / "empty").mkdir()
+    (tmp_path / "narrations.json").write_text(
+        json.dumps({"a": [{"start": 0.5, "end": 1.5, "text": "stir"}], "c": "gone"})
+    )
+    source = PictureFolders(root=tmp_path, size=48, seconds=1.0)
+    listing = source.listing()
+    assert [(item.name, item.group) for item in listing.items] == [("a", "a"), ("deep/b", "deep/b")]
+    assert listing.notes == ("narrations name c, which is no folder here",)
+    episodes = list(read(source))
+    assert [len(e) for e in episodes] == [10, 10, 5, 8]
+    assert [[n.text for n in e.narrations] for e in episodes] == [["stir"], ["stir"], [], []]
+    assert [e.source["start_seconds"] for e in episodes] == [0, 1, 2, 0]
+    frames = np.concatenate([e.frames["rgb_static"] for e in episodes[:3]])
+    expected = np.stack([moving(k)[:, 8:56] for k in range(25)])  # frame_10 comes after frame_9
+    assert np.abs(frames.astype(int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize(("rate", "fps"), [(30.0, 10.0), (5.0, 10.0), (29.97, 12.5)])
+def test_other_rates(tmp_path, rate, fps):
+    write_pictures(tmp_path / "a", 40)
+    (episode,) = read(PictureFolders(root=tmp_path, size=48, rate=rate, fps=fps))
+    nearest = [min(39, round(k * rate / fps)) for k in range(len(episode))]
+    assert len(episode) == round(40 / rate * fps)
+    expected = np.stack([moving(k)[:, 8:56] for k in nearest])
+    assert np.abs(episode.frames["rgb_static"].astype(int) - expected).mean() < 2
+
+
+def test_pictures_that_fit_keep_their_bytes(tmp_path):
+    write_pictures(tmp_path / "a", 1, size=(48, 48))
+    (path,) = find_pictures(tmp_path / "a")
+    assert read_jpeg(path, VideoSettings(size=48)) == path.read_bytes()
+    assert read_jpeg(path, VideoSettings(size=47)) != path.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
+def test_pictures_of_any_kind_become_rgb(tmp_path, mode):
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.fromarray(moving(0, 32, 32)).convert(mode).save(path)
+    assert decode_jpeg(read_jpeg(path, VideoSettings(size=32))).shape == (32, 32, 3)
+
+
+def test_a_camera_held_on_its_side(tmp_path):
+    picture = Image.fromarray(moving(3, 48, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to look at it
+    picture.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    turned = decode_jpeg(read_jpeg(tmp_path / "a.jpg", VideoSettings(size=48)))
+    assert np.abs(turned.astype(int) - np.rot90(moving(3, 48, 48), -1)).mean() < 3
+
+
+def test_missing_pictures_are_noticed(tmp_path):
+    write_pictures(tmp_path / "a", 12)
+    (tmp_path / "a" / "frame_7.jpg").unlink()
+    notes = PictureFolders(root=tmp_path).listing().notes
+    assert notes == ("a: pictures seem to be missing before frame_8.jpg",)
+
+
+def test_a_changed_picture_changes_the_version(tmp_path):
+    write_pictures(tmp_path / "a", 9)
+    before = PictureFolders(root=tmp_path).listing().items[0].version
+    assert PictureFolders(root=tmp_path).listing().items[0].version == before
+    Image.fromarray(moving(77)).save(tmp_path / "a" / "frame_5.jpg")
+    assert PictureFolders(root=tmp_path).listing().items[0].version != before
+
+
+def test_bad_pictures_are_named(tmp_path):
+    write_pictures(tmp_path / "a", 3)
+    (tmp_path / "a" / "frame_2.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"a: .*frame_2\.jpg: is no readable picture"):
+        list(read(PictureFolders(root=tmp_path)))
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "a" / "frame_2.jpg", "PNG")
+    with pytest.raises(UserError, match=r"frame_2\.jpg: (has 20000x20000|is no readable)"):
+        list(read(PictureFolders(root=tmp_path)))
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "a" / "frame_2.jpg", "PNG")
+    with pytest.raises(UserError, match=r"frame_2\.jpg: has 8x8 I;16 pixels"):
+        list(read(PictureFolders(root=tmp_path)))
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(UserError, match="holds no folder of pictures"):
+        PictureFolders(root=tmp_path).listing()
+    with pytest.raises(UserError, match="rate of pictures must be in"):
+        PictureFolders(root=tmp_path, rate=0.0)

@@ -1,0 +1,82 @@
+"""Something-Something V2 in small: its documented fields, every row made up."""
+
+import json
+
+import numpy as np
+import pytest
+
+from episodes.errors import UserError
+from episodes.something import SomethingSomething
+from episodes.source import read
+from tests.episodes.films import moving, write_film
+
+
+def label(number, text, template, *things):
+    return {"id": str(number), "label": text, "template": template, "placeholders": list(things)}
+
+
+@pytest.fixture
+def something(tmp_path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "20bn-something-something-v2").mkdir()
+    for number in (45, 30, 2):
+        write_film(
+            tmp_path / "20bn-something-something-v2" / f"{number}.webm",
+            24,
+            codec="libvpx-vp9",
+            rate=12,
+            deadline="realtime",
+        )
+    train = [
+        label(
+            45, "putting wood onto cable", "Putting [something] onto [something]", "wood", "cable"
+        ),
+        label(
+            30, "pulling tin from right to left", "Pulling [something] from right to left", "tin"
+        ),
+        label(7, "holding a pen", "Holding [something]", "a pen"),
+    ]
+    valid = [
+        label(2, "pretending to pick a pillow up", "Pretending to pick [something] up", "a pillow")
+    ]
+    (tmp_path / "labels" / "train.json").write_text(json.dumps(train))
+    (tmp_path / "labels" / "validation.json").write_text(json.dumps(valid))
+    (tmp_path / "labels" / "test.json").write_text('[{"id": "9"}]')
+    return tmp_path
+
+
+def test_something_something(something):
+    source = SomethingSomething(root=something, size=48)
+    listing = source.listing()
+    assert [(i.name, i.split) for i in listing.items] == [
+        ("45", "train"),
+        ("30", "train"),
+        ("2", "valid"),
+    ]
+    assert listing.notes == ("1 labelled videos are not in the folder",)
+    episodes = list(read(source))
+    assert [e.instruction for e in episodes] == [
+        "putting wood onto cable",
+        "pulling tin from right to left",
+        "pretending to pick a pillow up",
+    ]
+    assert [len(e) for e in episodes] == [24, 24, 24]
+    frame = episodes[0].frames["rgb_static"][11].astype(int)
+    assert np.abs(frame - moving(11)[:, 8:56]).mean() < 12
+
+
+def test_something_something_under_its_long_names(something):
+    (something / "labels" / "train.json").rename(something / "something-something-v2-train.json")
+    (something / "20bn-something-something-v2").rename(something / "videos")
+    assert len(SomethingSomething(root=something).listing().items) == 3
+    (something / "something-something-v2-train.json").write_text('[{"id": "45"}]')
+    with pytest.raises(UserError, match="must be a list of labels, each with id and label"):
+        SomethingSomething(root=something).listing()
+
+
+def test_something_something_labelled_twice(something):
+    rows = [label(45, "a", "a"), label(45, "b", "b"), label("../x", "c", "c")]
+    (something / "labels" / "train.json").write_text(json.dumps(rows))
+    lost = dict(SomethingSomething(root=something).listing().lost)
+    assert lost["45"] == "is labelled twice"
+    assert "does not name a file inside" in lost["../x"]

@@ -130,10 +130,9 @@ def _reaching(place: Place, what: str) -> Iterator[tuple[Any, str]]:
     except (FileNotFoundError, UserError):
         raise
     except ImportError as error:
-        scheme = str(place).partition("://")[0]
-        extra = _EXTRAS.get(scheme)
-        wanted = f"install firsthand[{extra}]" if extra else str(error)
-        raise UserError(f"{place}: {scheme}:// cannot be read here: {wanted}") from None
+        extra = _EXTRAS.get(str(place).partition("://")[0])
+        wanted = f"first install firsthand[{extra}]" if extra else error
+        raise UserError(f"{place}: cannot be {what}: {wanted}") from None
     except Exception as error:
         kind = OutputError if what == "written" else UserError
         raise kind(f"{place}: cannot be {what}: {error}") from error

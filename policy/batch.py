@@ -17,8 +17,10 @@ class Batch:
     """Windows of recordings. What a recording lacks is None (or a missing camera), never zeros.
 
     images, future: pictures as stored, 0 to 255; `future[camera][:, i]` is what
-    `images[camera][:, i]` turns into a fixed time later. `instruction` is the frozen language
-    encoder's output. `actions[:, i]` is the chunk of k actions that starts at frame i.
+    `images[camera][:, i]` turns into a fixed time later. `features` stand in the place of a
+    camera's pictures: the tokens that a frozen encoder made of them once (`policy.features`).
+    `instruction` is the frozen language encoder's output. `actions[:, i]` is the chunk of k actions
+    that starts at frame i.
     """
 
     images: Mapping[str, UInt8[Tensor, "b t 3 _ _"]]
@@ -29,6 +31,12 @@ class Batch:
     actions_valid: Bool[Tensor, "b t k"] | None = None
     future: Mapping[str, UInt8[Tensor, "b t 3 _ _"]] | None = None
     future_valid: Bool[Tensor, "b t"] | None = None
+    features: Mapping[str, Float[Tensor, "b t _ _"]] | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Those of which there are pictures or features."""
+        return tuple(dict.fromkeys([*self.images, *(self.features or {})]))
 
     def to(self, device: torch.device | str) -> "Batch":
         def move(value: object) -> object:

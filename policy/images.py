@@ -1,5 +1,6 @@
 """One picture to a grid of features: a convolutional encoder of our own, or a timm ViT."""
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +23,13 @@ class Features(NamedTuple):
 
     grid: Float[Tensor, "n c rows columns"]
     summary: Float[Tensor, "n c"] | None
+
+    @classmethod
+    def of_tokens(cls, tokens: Float[Tensor, "n k c"]) -> "Features":
+        """From a vision transformer's tokens: the class token, then patches row by row."""
+        rows = math.isqrt(tokens.shape[1] - 1)
+        grid = tokens[:, 1:].transpose(1, 2).unflatten(2, (rows, rows))
+        return cls(grid=grid, summary=tokens[:, 0])
 
 
 # Pixels from 0 to 255: as stored, or resized without rounding.
@@ -161,11 +169,12 @@ class ViTEncoder(nn.Module):
 
     def encode(self, normalised: Float[Tensor, "n 3 h w"]) -> Features:
         """The features of pictures that are normalised already."""
+        return Features.of_tokens(self.tokens(normalised))
+
+    def tokens(self, normalised: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k c"]:
+        """The same as the transformer gives it: the class token first."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            tokens = self.vit.forward_features(normalised)
-        rows = normalised.shape[-1] // self.stride
-        grid = tokens[:, 1:].transpose(1, 2).unflatten(2, (rows, rows))
-        return Features(grid=grid, summary=tokens[:, 0])
+            return self.vit.forward_features(normalised)
 
 
 def image_encoder(config: ImageConfig, instruction_width: int) -> ConvEncoder | ViTEncoder:

@@ -54,6 +54,6 @@ def video_loss(
     size = len(batch.valid)
     watched = size if batch.actions is None else math.ceil(policy.config.video.share * size)
     predicted = policy.imagine(queries[:watched], view.map(lambda x: x[:watched]))
-    fitted = policy.images.fit(future[:watched].flatten(0, 1), view.pictures.shape[-1])
+    fitted = policy.images.fit(future[:watched].flatten(0, 1), view.size)
     truth = policy.target.truth(fitted).view_as(predicted)
     return policy.target.loss(predicted, truth, (batch.valid & batch.future_valid)[:watched])

@@ -31,7 +31,7 @@ from policy.storage import fill, load_policy, save_policy
 from policy.target import future_target
 from policy.trunk import Trunk
 from policy.video import VideoDecoder
-from policy.view import View, look
+from policy.view import View, look, shown
 from policy.windows import Windows
 
 
@@ -101,7 +101,7 @@ class Policy(nn.Module):
     @torch.no_grad()
     def predict(self, batch: Batch, *, watch: bool = True) -> Prediction:
         """What the policy would do at every frame (if the batch tells the robot's state), and what
-        it expects to see (if `watch`)."""
+        it expects to see (if `watch`) where there are pictures and not only their features."""
         act = batch.state is not None
         cameras = tuple(batch.images) if watch else ()
         tokens, views = self.observe(batch)
@@ -110,7 +110,7 @@ class Policy(nn.Module):
         clip = self.config.action.clip
         return Prediction(
             actions=decode_actions(*self.action_head(read["action"]), clip=clip) if act else None,
-            frames={c: self.target.picture(f, views[c].pictures) for c, f in frames.items()},
+            frames={c: self.target.picture(f, shown(views[c])) for c, f in frames.items()},
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
         )
 
@@ -183,13 +183,13 @@ class Policy(nn.Module):
 
     def layout_of(self, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> Layout:
         """The tokens of one time step of this batch."""
-        return self.layout(tuple(batch.images), batch.state is not None, act, watch)
+        return self.layout(batch.cameras, batch.state is not None, act, watch)
 
     def observe(self, batch: Batch) -> tuple[Float[Tensor, "b t k d"], dict[str, View]]:
         """The observed tokens of every frame, each of which depends on that frame alone, and what
         each camera showed."""
         state = None if batch.state is None else self.embed_state(batch.state)
-        views = look(self, batch.images, batch.instruction)
+        views = look(self, batch.images, batch.instruction, batch.features)
         return self.tokens(batch.instruction, state, views), views
 
     def tokens(
@@ -255,11 +255,11 @@ class Policy(nn.Module):
 
     def imagine(self, queries: Float[Tensor, "b t q d"], view: View) -> Float[Tensor, "b t p c"]:
         """The patches, as `target` has them, of the pictures this camera is expected to show."""
-        rows = view.pictures.shape[-1] // self.config.video.patch
+        rows = view.size // self.config.video.patch
         start = ()
         if self.config.video.from_current:
             assert view.grid is not None
-            start = (view.grid.flatten(0, 1), self.target.truth(view.pictures).flatten(0, 1))
+            start = (view.grid.flatten(0, 1), self.target.truth(shown(view)).flatten(0, 1))
         patches = self.video_decoder(queries.flatten(0, 1), rows, *start)
         return patches.unflatten(0, queries.shape[:2])
 

@@ -66,7 +66,7 @@ def predict_window(
     pictures = torch.cat([rgb.flatten(0, 1), hand_rgb.flatten(0, 1)])
     features = images.encode(pictures)
     asked = said.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
-    views = interpret(policy, cameras, steps, pictures, features, asked)
+    views = interpret(policy, cameras, steps, rgb.shape[-1], pictures, features, asked)
 
     seen = policy.tokens(said, state.read(arm, gripper), views)
     layout = policy.layout(tuple(cameras), state=True, act=True, watch=tuple(cameras))
@@ -78,5 +78,5 @@ def predict_window(
         arm=arm_said[:, :, 0],
         gripper=gripper_said[:, :, :1],
         frames={n: policy.imagine(read[f"future {c}"], views[c]) for n, c in names.items()},
-        targets={n: target.normalised(views[c].pictures) for n, c in names.items()},
+        targets={"static": target.normalised(rgb), "gripper": target.normalised(hand_rgb)},
     )

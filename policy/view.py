@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from policy.features import check_storable
 from policy.images import Features
 
 if TYPE_CHECKING:
@@ -19,38 +20,68 @@ if TYPE_CHECKING:
 class View:
     """One camera's pictures (0 to 255, at the policy's size) and what was made of each of them.
 
+    size: the side of the pictures.
+    pictures: None if their features were there instead.
     grid: features, kept for decoders that start from the current picture.
     attention: where each token looked, for encoders that have such maps.
     """
 
-    pictures: Shaped[Tensor, "b t 3 h h"]
+    size: int
+    pictures: Shaped[Tensor, "b t 3 h h"] | None
     tokens: Float[Tensor, "b t k d"]
     grid: Float[Tensor, "b t c _ _"] | None
     attention: Float[Tensor, "b t _ _ _"] | None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "View":
         """The same with every tensor changed alike."""
+        pictures = None if self.pictures is None else change(self.pictures)
         grid = None if self.grid is None else change(self.grid)
         attention = None if self.attention is None else change(self.attention)
-        return View(change(self.pictures), change(self.tokens), grid, attention)
+        return View(self.size, pictures, change(self.tokens), grid, attention)
+
+
+def shown(view: View) -> Shaped[Tensor, "b t 3 h h"]:
+    """Its pictures, where they are known to be there."""
+    assert view.pictures is not None
+    return view.pictures
 
 
 def look(
     policy: "Policy",
     images: Mapping[str, Shaped[Tensor, "b t 3 _ _"]],
     instruction: Float[Tensor, "b d"],
+    stored: Mapping[str, Float[Tensor, "b t _ _"]] | None = None,
 ) -> dict[str, View]:
-    """What every camera showed. Neighbours whose pictures are of one size are encoded together."""
+    """What every camera showed. Neighbours whose pictures are of one size are encoded together.
+
+    Args:
+        policy: whose encoder looks.
+        images: pictures by camera.
+        instruction: what to look for.
+        stored: features by camera, of pictures that were encoded before.
+
+    Raises:
+        ValueError: there are stored features for a policy whose encoder learns, or which needs the
+            pictures themselves.
+    """
     views: dict[str, View] = {}
-    cameras = [camera for camera in policy.config.cameras if camera.name in images]
-    for size, group in groupby(cameras, lambda camera: camera.size):
+    stored = stored or {}
+    if stored:
+        check_storable(policy.config)
+    cameras = [c for c in policy.config.cameras if c.name in images or c.name in stored]
+    for (size, ready), group in groupby(cameras, lambda c: (c.size, c.name in stored)):
         names = [camera.name for camera in group]
-        shown = [policy.images.fit(images[name].flatten(0, 1), size) for name in names]
-        pictures = torch.cat(shown) if len(shown) > 1 else shown[0]
-        steps = images[names[0]].shape[1]
+        steps = (stored if ready else images)[names[0]].shape[1]
         said = instruction.repeat_interleave(steps, dim=0).repeat(len(names), 1)
-        features = policy.images(pictures, said)
-        views |= interpret(policy, names, steps, pictures, features, said)
+        if ready:
+            pictures = None
+            tokens = torch.cat([stored[name].flatten(0, 1) for name in names])
+            features = Features.of_tokens(tokens.float())
+        else:
+            fitted = [policy.images.fit(images[name].flatten(0, 1), size) for name in names]
+            pictures = torch.cat(fitted) if len(fitted) > 1 else fitted[0]
+            features = policy.images(pictures, said)
+        views |= interpret(policy, names, steps, size, pictures, features, said)
     return views
 
 
@@ -58,7 +89,8 @@ def interpret(
     policy: "Policy",
     cameras: Sequence[str],
     steps: int,
-    pictures: Shaped[Tensor, "n 3 h h"],
+    size: int,
+    pictures: Shaped[Tensor, "n 3 h h"] | None,
     features: Features,
     instruction: Float[Tensor, "n d"],
 ) -> dict[str, View]:
@@ -76,10 +108,10 @@ def interpret(
     kept = features.grid if policy.config.video.from_current else None
     parts = (pictures, pooled.tokens, features.summary, kept, pooled.attention)
     views = {}
-    for camera, shown, read, summary, grid, attention in zip(
+    for camera, seen, read, summary, grid, attention in zip(
         cameras, *map(apart, parts), strict=True
     ):
-        assert shown is not None
         assert read is not None
-        views[camera] = View(shown, policy.embed_view(camera, read, summary), grid, attention)
+        tokens = policy.embed_view(camera, read, summary)
+        views[camera] = View(size, seen, tokens, grid, attention)
     return views

@@ -26,7 +26,8 @@ class Windows:
 
     def cut_batch(self, batch: Batch) -> Batch:
         """The windows as a batch of their own, without the pictures that they showed."""
-        cut: dict[str, object] = {"images": {}, "instruction": batch.instruction[self.sequence]}
+        said = batch.instruction[self.sequence]
+        cut: dict[str, object] = {"images": {}, "features": None, "instruction": said}
         for name in (f.name for f in fields(batch) if f.name not in cut):
             value = getattr(batch, name)
             if isinstance(value, Tensor):

@@ -2,13 +2,47 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from pathlib import Path
 
+from episodes.corpus import Corpus
 from episodes.episode import Window
 from episodes.errors import UserError
 from episodes.order import Order, Place, nth_batch
 from episodes.windows import Windows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A corpus, and its share of every batch if it is one of several.
+
+    weight: only the ratios count. None, if it is so for all: by their numbers of windows.
+    """
+
+    corpus: Corpus
+    weight: float | None = None
+
+
+Corpora = Sequence[Part] | Sequence[Path] | Corpus
+
+
+def parts_of(corpora: Corpora) -> list[Part]:
+    """One corpus, several with weights, or files of episodes, one after the other.
+
+    Raises:
+        UserError: some parts have a weight and others have none.
+    """
+    if isinstance(corpora, Corpus):
+        return [Part(corpora)]
+    parts = [part for part in corpora if isinstance(part, Part)]
+    files = [path for path in corpora if isinstance(path, Path)]
+    if files or not parts:
+        return [Part(Corpus.of(files))]
+    if len({part.weight is None for part in parts}) > 1:
+        raise UserError("give all corpora of a mixture a weight, or none of them")
+    return parts
 
 
 class Mixed:
@@ -79,6 +113,10 @@ class Mixture:
 
     def __len__(self) -> int:
         return self._ends[-1]
+
+    @property
+    def decoded_bytes(self) -> int:
+        return sum(part.decoded_bytes for part in self.parts)
 
     def order(self, seed: int) -> Mixed:
         """Each part in its own order, in as many lanes as the part that needs most."""

@@ -4,17 +4,17 @@ Smooth L1 on the arm, binary cross-entropy on the gripper, a chunk of actions at
 the future pictures of every camera.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from episodes.corpus import Corpus
 from episodes.episode import WindowSpec
 from episodes.errors import UserError
-from episodes.store import EpisodeFile
-from episodes.windows import Windows
+from episodes.mixture import Corpora, parts_of
+from episodes.windows import PoolConfig
 from policy.config import PolicyConfig
 from policy.policy import Policy
 from policy.pretrained import load_encoders
@@ -23,6 +23,7 @@ from policy.storage import load_policy
 from policy.transfer import start_from
 from training.config import TrainConfig
 from training.loop import Rollout, TrainResult, train
+from training.reading import Reading
 from training.sequences import sequence_spec
 
 
@@ -32,38 +33,42 @@ class FinetuneConfig:
 
     `sequence` is the number of frames of a training sample, at least the policy's window; null: the
     window. From a longer one every window in it is learned, each frame encoded once.
+
+    `in_memory` decodes all pictures once and keeps them; null: if they fit. Otherwise recordings
+    are decoded as their turn comes, and kept in a `pool` while their windows are learned from.
     """
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     pretrained: str = ""
     sequence: int | None = None
-    in_memory: bool = True
+    in_memory: bool | None = None
+    pool: PoolConfig = field(default_factory=PoolConfig)
 
 
 def finetune(
     config: FinetuneConfig,
-    files: Sequence[Path],
+    corpora: Corpora,
     run_dir: Path,
     *,
     resume: bool = False,
     rollout: Rollout | None = None,
 ) -> TrainResult:
-    """Train a policy to act as the demonstrations in `files` do.
+    """Train a policy to act as demonstrations (files, a corpus or a mixture) do.
 
     Raises:
         UserError: a file cannot be read, a split is empty, a recording lacks states or actions, its
             rate is not the policy's, or the pretrained policy or the encoders' weights do not fit.
     """
-    check_demonstrations(files, config.policy.control_hz)
+    parts = parts_of(corpora)
+    for part in parts:
+        check_demonstrations(part.corpus, config.policy.control_hz)
     spec = window_spec(config.policy)
     long = sequence_spec(spec, config.sequence)
-    learned, held_out = (
-        Windows(files, shown, split=split, in_memory=config.in_memory)
-        for split, shown in (("train", long), ("valid", spec))
-    )
+    reading = Reading(config.in_memory, config.pool, config.training.workers)
+    learned, held_out = reading.windows(parts, long, spec)
     torch.manual_seed(config.training.seed)
-    policy = Policy(config.policy, demonstration_statistics(files))
+    policy = Policy(config.policy, demonstration_statistics(parts))
     try:
         if config.pretrained:
             start_from(policy, load_policy(config.pretrained)[2])
@@ -88,33 +93,30 @@ def window_spec(policy: PolicyConfig) -> WindowSpec:
     )
 
 
-def check_demonstrations(files: Sequence[Path], control_hz: float) -> None:
+def check_demonstrations(corpus: Corpus, control_hz: float) -> None:
     """Every recording must hold states and actions at the rate at which the policy will act."""
-    for path in files:
-        file = EpisodeFile(path)
-        for index in range(len(file)):
-            header = file.header(index)
-            if not (header.has_state and header.has_actions):
-                raise UserError(
-                    f"{path}: {header.name} is no demonstration: it lacks states or actions"
-                )
-            if abs(header.fps - control_hz) > 0.01 * control_hz:
-                raise UserError(
-                    f"{path}: {header.name} has {header.fps} actions a second, "
-                    f"policy.control_hz is {control_hz}: set it to {header.fps:g}"
-                )
+    acting = np.array([c.has_state and c.has_actions for c in corpus.contents])
+    fps = corpus.recordings["fps"]
+    video = ~acting[corpus.recordings["content"]]
+    for wrong in np.flatnonzero(video | (np.abs(fps - control_hz) > 0.01 * control_hz))[:1]:
+        shard = corpus.shards[corpus.recordings["shard"][wrong]].name
+        what = f"{shard}: {corpus.header(int(wrong)).name}"
+        if video[wrong]:
+            raise UserError(f"{what} is no demonstration: it lacks states or actions")
+        raise UserError(
+            f"{what} has {fps[wrong]} actions a second, "
+            f"policy.control_hz is {control_hz}: set it to {fps[wrong]:g}"
+        )
 
 
-def demonstration_statistics(files: Sequence[Path], split: str = "train") -> Statistics:
+def demonstration_statistics(corpora: Corpora, split: str = "train") -> Statistics:
     """Mean and deviation of states and actions over the recordings that are learned from."""
     states, actions = [], []
-    for path in files:
-        file = EpisodeFile(path)
-        names = set(file.names(split))
-        for index, name in enumerate(file.names()):
-            if name in names:
-                states.append(file.state(index))
-                actions.append(file.actions(index))
+    for part in parts_of(corpora):
+        for recording in part.corpus.split(split).tolist():
+            file, episode = part.corpus.file(recording)
+            states.append(file.state(episode))
+            actions.append(file.actions(episode))
     return Statistics.of(
         torch.from_numpy(np.concatenate(states)), torch.from_numpy(np.concatenate(actions))
     )

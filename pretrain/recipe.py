@@ -3,7 +3,6 @@
 GR-1's first stage (Wu et al. 2024): instruction and pictures in, no state and no actions, one loss.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,19 +10,22 @@ import torch
 
 from episodes.episode import WindowSpec
 from episodes.errors import UserError
-from episodes.windows import Windows
+from episodes.mixture import Corpora, parts_of
+from episodes.windows import PoolConfig
 from policy.config import PolicyConfig
 from policy.policy import Policy
 from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from training.config import TrainConfig
 from training.loop import TrainResult, train
+from training.reading import Reading
 from training.sequences import sequence_spec
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """`in_memory` decodes all pictures once and keeps them: for corpora that fit.
+    """`in_memory` decodes all pictures once and keeps them; null: if they fit. Otherwise recordings
+    are decoded as their turn comes, and kept in a `pool` while their windows are learned from.
 
     `sequence` is the number of frames of a training sample, at least the policy's window; null: the
     window. From a longer one every window in it is learned, each frame encoded once.
@@ -32,13 +34,14 @@ class PretrainConfig:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     sequence: int | None = None
-    in_memory: bool = True
+    in_memory: bool | None = None
+    pool: PoolConfig = field(default_factory=PoolConfig)
 
 
 def pretrain(
-    config: PretrainConfig, files: Sequence[Path], run_dir: Path, *, resume: bool = False
+    config: PretrainConfig, corpora: Corpora, run_dir: Path, *, resume: bool = False
 ) -> TrainResult:
-    """Train a policy on the recordings in `files` to predict their futures.
+    """Train a policy on recordings (files, a corpus or a mixture) to predict their futures.
 
     Recordings in the split `train` are learned from, those in `valid` measured on. The policy in
     the best checkpoint is what `finetune` starts from.
@@ -49,10 +52,8 @@ def pretrain(
     """
     spec = window_spec(config.policy)
     long = sequence_spec(spec, config.sequence)
-    learned, held_out = (
-        Windows(files, shown, split=split, in_memory=config.in_memory)
-        for split, shown in (("train", long), ("valid", spec))
-    )
+    reading = Reading(config.in_memory, config.pool, config.training.workers)
+    learned, held_out = reading.windows(parts_of(corpora), long, spec)
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, Statistics())
     try:

@@ -1,6 +1,6 @@
 """Future-frame pretraining on video."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from envs.nursery_corpus import NurseryConfig
 from firsthand import corpora, training_report
@@ -13,7 +13,7 @@ from pretrain.recipe import PretrainConfig, pretrain
 class PretrainCommand(PretrainConfig):
     """The recipe's settings and the corpus it learns from."""
 
-    corpus: corpora.Corpus = field(default_factory=NurseryConfig)
+    corpus: corpora.Choice = field(default_factory=NurseryConfig)
 
 
 SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
@@ -21,7 +21,7 @@ SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
 
 def execute(config: PretrainCommand, run: Run) -> None:
     """Make or find the corpus, train, say what came of it."""
-    files = corpora.files_of(config.corpus)
-    recipe = PretrainConfig(config.policy, config.training, config.sequence, config.in_memory)
-    result = pretrain(recipe, files, run.path, resume=run.resume)
+    parts = corpora.corpora_of(config.corpus)
+    recipe = PretrainConfig(**{f.name: getattr(config, f.name) for f in fields(PretrainConfig)})
+    result = pretrain(recipe, parts, run.path, resume=run.resume)
     training_report.report(result, run.path)

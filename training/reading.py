@@ -1,0 +1,90 @@
+"""What a recipe learns from: corpora, and how to read their windows on this machine."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from episodes.episode import WindowSpec
+from episodes.mixture import Mixture, Part
+from episodes.windows import PoolConfig, Windows
+from training.loader import WindowSource
+
+SHARE = 0.5  # of the machine's memory that decoded pictures may take
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How windows are read.
+
+    in_memory: decode all pictures now and keep them; None: if they fit, else read through pools.
+    pool: what is kept otherwise.
+    workers: processes that read ahead, each of which keeps a copy of what is in memory.
+    """
+
+    in_memory: bool | None
+    pool: PoolConfig
+    workers: int
+
+    def windows(
+        self, parts: Sequence[Part], learned: WindowSpec, held_out: WindowSpec
+    ) -> tuple[WindowSource, WindowSource]:
+        """The windows of the splits `train` and `valid`.
+
+        Held-out windows are the same few all the time, chosen at random: if there is no memory for
+        all, each is read on its own.
+
+        Raises:
+            UserError: a file cannot be read, or a split is empty.
+        """
+        for part in parts:
+            if part.corpus.place is None:
+                part.corpus.verify()
+        train, valid = _open(parts, learned, "train"), _open(parts, held_out, "valid")
+        needed = train.decoded_bytes * (1 + self.workers) + valid.decoded_bytes
+        room = int(SHARE * memory_bytes())
+        in_memory = needed <= room if self.in_memory is None else self.in_memory
+        if in_memory:
+            train = _open(parts, learned, "train", in_memory=True)
+            return train, _open(parts, held_out, "valid", in_memory=True)
+        if self.in_memory is None and os.environ.get("RANK", "0") == "0":
+            print(
+                f"decoded pictures would take {needed / 1e9:.1f} GB, and may take "
+                f"{room / 1e9:.1f} GB ({SHARE:.0%} of memory): reading them through pools of "
+                f"{self.pool.megabytes} MB in {self.pool.lanes} lanes",
+                flush=True,
+            )
+        return _open(parts, learned, "train", pool=self.pool), valid
+
+
+def _open(
+    parts: Sequence[Part],
+    spec: WindowSpec,
+    split: str,
+    in_memory: bool = False,
+    pool: PoolConfig | None = None,
+) -> Windows | Mixture:
+    """The windows of those parts that have the split, or of the first if none has it."""
+    parts = [part for part in parts if split in part.corpus.splits] or parts[:1]
+    opened = [
+        Windows(part.corpus, spec, split, in_memory=in_memory, pool=pool, verify=False)
+        for part in parts
+    ]
+    if len(opened) == 1:
+        return opened[0]
+    weights = [
+        part.weight or float(len(windows)) for part, windows in zip(parts, opened, strict=True)
+    ]
+    return Mixture(opened, weights)
+
+
+def memory_bytes() -> int:
+    """The machine's memory, or what the container may use of it."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _LIMITS:
+        try:
+            limits.append(int(Path(path).read_text()))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return min(limits)

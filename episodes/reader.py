@@ -1,10 +1,7 @@
 """Reading recordings from a store (its layout: `episodes.store`)."""
 
 import json
-import os
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +14,25 @@ from episodes.episode import Episode
 from episodes.errors import UserError
 from episodes.header import Header, headers_from_json
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
-from episodes.seal import DamagedError, SealedReader
+from episodes.seal import DamagedError
+from episodes.sealed import SealedFile
 from episodes.writer import FORMAT_VERSION, STATE
 
 READABLE = range(1, FORMAT_VERSION + 1)
 _VERIFIED_AT_ONCE = 1024  # blocks
 
 
-class _Handle:
-    """An open file and the process that opened it."""
-
-    def __init__(self, path: Path) -> None:
-        self.pid = os.getpid()
-        self.reader = SealedReader(path)
-        try:
-            self.file = h5py.File(self.reader, "r")
-        except BaseException:
-            self.reader.close()
-            raise
-
-    def close(self) -> None:
-        self.file.close()
-        self.reader.close()
-
-
-class EpisodeFile:
+class EpisodeFile(SealedFile):
     """Reads the recordings in a file; every byte is checked before it is believed.
 
-    The file is opened anew in every process that uses the object, so it may be handed to workers
-    by fork or by pickle. Recordings are named by their position or by their name in the file.
+    Recordings are named by their position or by their name in the file.
 
     Raises:
         UserError: naming the file, the recording and the bytes, for whatever is wrong with it.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._handle: _Handle | None = None
-        self._fingerprint = ""
+        super().__init__(path)
         with self._reading("the list of its episodes") as file:
             version = file["data"].attrs.get("format_version")
             if version not in READABLE:
@@ -72,11 +50,6 @@ class EpisodeFile:
 
     def __len__(self) -> int:
         return len(self._names)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any byte of the content."""
-        return self._fingerprint
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -185,62 +158,6 @@ class EpisodeFile:
             except UserError:
                 damaged.append(name)
         return f", in {', '.join(damaged)}" if damaged else ""
-
-    def close(self) -> None:
-        if self._handle is not None and self._handle.pid == os.getpid():
-            self._finalizer()
-        self._handle = None
-
-    def __enter__(self) -> "EpisodeFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_handle", "_finalizer")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _handle=None)
-
-    def _open(self) -> _Handle:
-        """The file as opened by this process (an inherited HDF5 handle must not be used)."""
-        if self._handle is None or self._handle.pid != os.getpid():
-            handle = _Handle(self.path)
-            # HDF5 must let go of a Python stream before the interpreter ends, or it crashes.
-            self._finalizer = weakref.finalize(self, handle.close)
-            self._handle = handle
-            self._fingerprint = self._fingerprint or handle.reader.fingerprint
-            if self._fingerprint != handle.reader.fingerprint:
-                raise UserError("was replaced by a different file while in use; start again")
-        return self._handle
-
-    @contextmanager
-    def _reading(self, what: str) -> Iterator[Any]:
-        """The open `h5py.File` (its annotations cannot tell a group from a dataset).
-
-        Whatever goes wrong inside becomes a `UserError` that names the file and the part.
-        """
-        handle = None
-        try:
-            handle = self._open()
-            handle.reader.damage = ""
-            yield handle.file
-            if handle.reader.damage:
-                raise DamagedError(handle.reader.damage)
-        except Exception as error:
-            damage = str(error) if isinstance(error, DamagedError) else ""
-            damage = damage or (handle.reader.damage if handle is not None else "")
-            self.close()
-            if damage:
-                raise UserError(
-                    f"{self.path}: {what} cannot be read: {damage}; restore or remake the file"
-                ) from None
-            if isinstance(error, UserError) and str(error).startswith(f"{self.path}: "):
-                raise
-            if isinstance(error, UserError):
-                raise UserError(f"{self.path}: {error}") from None
-            raise UserError(f"{self.path}: {what} is not as it should be: {error}") from error
 
 
 def _pick(dataset: h5py.Dataset, wanted: np.ndarray) -> Iterable[np.ndarray]:

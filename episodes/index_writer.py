@@ -17,6 +17,7 @@ from episodes.index import NARRATION, RECORDING, Index
 from episodes.manifest import Content, IndexFile, Manifest, Shard, content_of
 from episodes.place import Place
 from episodes.reader import EpisodeFile
+from episodes.statistics import merge_statistics, statistics_of
 from episodes.strings import Interned, Strings
 
 FOLDER = "index"
@@ -99,12 +100,16 @@ class IndexBuilder:
 
 
 def describe(file: EpisodeFile) -> dict[str, Any]:
-    """All that an index needs of a shard, as plain JSON values."""
+    """All that an index needs of a shard, as plain JSON values.
+
+    Raises:
+        UserError: something in the file cannot be read.
+    """
     return {
         "bytes": os.path.getsize(file.path),
         "fingerprint": file.fingerprint,
         "headers": json.loads(headers_to_json(list(file.headers))),
-        "statistics": {},
+        "statistics": statistics_of(file),
     }
 
 
@@ -119,12 +124,13 @@ def write_index(
     Raises:
         UserError: there is no recording, or `out` cannot be written.
     """
-    builder, listed = IndexBuilder(), []
+    builder, listed, statistics = IndexBuilder(), [], []
     for shard in shards:
         headers = headers_from_json(json.dumps(shard.summary["headers"]).encode())
         builder.add(headers, shard.groups, shard.splits)
         size, fingerprint = shard.summary["bytes"], shard.summary["fingerprint"]
         listed.append(Shard(shard.name, size, fingerprint, len(headers)))
+        statistics.append(shard.summary["statistics"])
     index, contents, splits = builder.finish()
     rows = index.recordings
     if not len(rows):
@@ -141,7 +147,7 @@ def write_index(
             "seconds": float((rows["length"] / rows["fps"]).sum()),
             "bytes": sum(shard.bytes for shard in listed),
         },
-        statistics={},
+        statistics=merge_statistics(statistics),
         index=write_arrays(out, index),
     )
     manifest.write(out)

@@ -60,6 +60,7 @@ def test_a_corpus_says_what_its_shards_say(folder, episodes):
     assert manifest.origin, manifest.settings == ("test", {"key": "k"})
     assert manifest.splits == {"train": 2, "valid": 1}
     assert manifest.totals["frames"] == 30
+    assert manifest.statistics["state"]["count"] == 15
     assert manifest.totals["bytes"] == sum(p.stat().st_size for p in folder.glob("shards/*"))
     corpus.verify()
 
@@ -184,7 +185,9 @@ def test_a_flipped_byte_in_the_index_is_found(folder, array):
         Corpus.open(folder)
 
 
-def test_every_byte_of_the_manifest_counts(folder):
+def test_a_damaged_manifest_is_an_error_or_says_the_same(folder):
+    """The last digit of a number may say nothing."""
+    before = read_manifest(folder)
     path = folder / "corpus.json"
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):
@@ -194,8 +197,10 @@ def test_every_byte_of_the_manifest_counts(folder):
         flipped = bytearray(whole)
         flipped[position] ^= 1
         path.write_bytes(flipped)
-        with pytest.raises(UserError, match=r"corpus\.json: "):
-            Corpus.open(folder)
+        try:
+            assert read_manifest(folder) == before
+        except UserError as error:
+            assert str(error).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["../a.h5", "/etc/passwd", "shards/../../a.h5", "shards/..", ""])

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, UInt8
 from rich.progress import track
 
 from episodes.blocked import Blocked
@@ -173,6 +173,12 @@ class Windows:
         before = int(self._ends[recording - 1]) if recording else 0
         return recording, index - before
 
+    def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
+        """The recording's number in the corpus, and which of its frames a window shows."""
+        chosen, start = self.locate(index)
+        times = start + self._stride[chosen] * np.arange(self.spec.length)
+        return int(self._chosen[chosen]), np.minimum(times, self._lengths[chosen] - 1)
+
     def __getitem__(self, index: int) -> Window:
         chosen, start = self.locate(int(index))
         times = start + self._stride[chosen] * np.arange(self.spec.length)
@@ -180,14 +186,15 @@ class Windows:
         last = int(self._lengths[chosen]) - 1
         shown = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:
-            decoded = self._read(chosen, shown)
+            decoded = self.read(chosen, shown)
             rows = np.arange(len(shown))
         else:
             decoded = self._pool.get(self._pieces.at(int(index)), self._decode)
             rows = shown - decoded.first
         now, then = {}, {}
         for camera, frames in decoded.frames.items():
-            now[camera], then[camera] = frames[rows[: len(times)]], frames[rows[len(times) :]]
+            now[camera] = picked(frames, rows[: len(times)])
+            then[camera] = picked(frames, rows[len(times) :])
         state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
         return Window(
@@ -205,12 +212,12 @@ class Windows:
 
     def _decode(self, piece: int) -> Decoded:
         start, count = int(self._pieces.start[piece]), int(self._pieces.frames[piece])
-        return self._read(int(self._pieces.recording[piece]), start + np.arange(count))
+        return self.read(int(self._pieces.recording[piece]), start + np.arange(count))
 
-    def _read(self, chosen: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
-        """Some frames of a recording, and the states and actions of that stretch."""
-        file, episode = self.corpus.file(int(self._chosen[chosen]))
-        have = self.corpus.contents[self._content[chosen]].cameras
+    def read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
+        """Some frames of one of the chosen recordings, and what was sensed and done meanwhile."""
+        file, episode = self.corpus.file(int(self._chosen[recording]))
+        have = self.corpus.contents[self._content[recording]].cameras
         frames = {c: file.frames(episode, c, shown) for c in self.spec.cameras if c in have}
         first, end = int(shown[0]), int(shown.max()) + 1
         state, actions = file.state(episode), file.actions(episode) if self.spec.chunk else None
@@ -226,6 +233,16 @@ class Windows:
             decoded = threads.map(self._decode, pieces)
             for piece in track(pieces, "Decoding pictures", transient=True):
                 pool.add(piece, next(decoded))
+
+
+def picked(
+    frames: UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, "t"]
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """frames[rows] for increasing rows; evenly spaced ones are not copied."""
+    step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
+    if len(rows) and step and rows[-1] - rows[0] == step * (len(rows) - 1):
+        return frames[int(rows[0]) : int(rows[-1]) + 1 : step]
+    return frames[rows]
 
 
 def instruction_of(corpus: Corpus, recording: int, first: int, last: int) -> str:

@@ -45,6 +45,14 @@ def test_windows_are_those_decoded_one_by_one(files):
             assert parts(pooled[index]) == parts(plain[index])
 
 
+def test_windows_are_views_that_cannot_spoil_the_pool(files):
+    windows = Windows(files, SPEC, pool=SMALL)
+    first = windows[0]
+    with pytest.raises(ValueError, match="read-only"):
+        first.frames["rgb_static"][0] = 0
+    assert np.shares_memory(first.frames["rgb_static"], windows[1].frames["rgb_static"])
+
+
 def read_an_epoch(windows, lanes):
     """Bytes in the pool after each window."""
     order, sizes = windows.order(0), []
@@ -95,7 +103,9 @@ def test_least_used_makes_room():
 
 def test_a_pool_too_small_for_a_window_is_refused(files):
     wide = WindowSpec(12, 1.0, ("rgb_static",))
-    with pytest.raises(UserError, match="spans 0.426 MB .* may take 0.262 MB: raise pool.megabytes"):
+    with pytest.raises(
+        UserError, match="spans 0.426 MB .* may take 0.262 MB: raise pool.megabytes"
+    ):
         Windows(files, wide, pool=SMALL).order(0)
     with pytest.raises(UserError, match="at least 1 megabyte and 1 lane, not megabytes=0"):
         PoolConfig(megabytes=0)

@@ -2,8 +2,8 @@
 
 Everything a user needs is named here; nothing is loaded before it is used:
 
-    recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Windows, WindowSpec
-    videos       VideoSettings, videos_to_store, NurseryConfig, make_nursery
+    recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Corpus, Windows, WindowSpec
+    datasets     VideoFolder, read, convert, ConvertSettings, NurseryConfig, make_nursery
     policy       Policy, PolicyConfig, Batch, load_gr1
     learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from envs.record import RecordConfig, record
     from envs.replay import replay
     from envs.tasks import TASKS
+    from episodes.conversion import ConvertSettings, convert
+    from episodes.corpus import Corpus
     from episodes.episode import Episode, Narration, WindowSpec
     from episodes.errors import UserError
+    from episodes.source import read
     from episodes.store import EpisodeFile, EpisodeWriter
-    from episodes.videos import VideoSettings, videos_to_store
+    from episodes.videos import VideoFolder
     from episodes.windows import Windows
     from finetune.recipe import FinetuneConfig, finetune
     from policy.batch import Batch
@@ -40,6 +43,8 @@ __version__ = "0.1.0"
 __all__ = [
     "TASKS",
     "Batch",
+    "ConvertSettings",
+    "Corpus",
     "Episode",
     "EpisodeFile",
     "EpisodeWriter",
@@ -55,18 +60,19 @@ __all__ = [
     "RecordConfig",
     "TrainConfig",
     "UserError",
-    "VideoSettings",
+    "VideoFolder",
     "WindowSpec",
     "Windows",
+    "convert",
     "evaluate_chains",
     "evaluate_tasks",
     "finetune",
     "load_gr1",
     "make_nursery",
     "pretrain",
+    "read",
     "record",
     "replay",
-    "videos_to_store",
 ]
 
 _HOMES = {
@@ -77,10 +83,13 @@ _HOMES = {
     "envs.record": ("RecordConfig", "record"),
     "envs.replay": ("replay",),
     "envs.tasks": ("TASKS",),
+    "episodes.conversion": ("ConvertSettings", "convert"),
+    "episodes.corpus": ("Corpus",),
     "episodes.episode": ("Episode", "Narration", "WindowSpec"),
     "episodes.errors": ("UserError",),
     "episodes.store": ("EpisodeFile", "EpisodeWriter"),
-    "episodes.videos": ("VideoSettings", "videos_to_store"),
+    "episodes.source": ("read",),
+    "episodes.videos": ("VideoFolder",),
     "episodes.windows": ("Windows",),
     "finetune.recipe": ("FinetuneConfig", "finetune"),
     "policy.batch": ("Batch",),

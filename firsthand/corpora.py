@@ -1,94 +1,151 @@
-"""What to pretrain on, by name: every choice of `corpus=` ends as a list of files of episodes."""
+"""What to learn from, by name: every choice of `corpus=` ends as corpora that are there."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from envs.nursery_corpus import NurseryConfig, make_nursery
+from episodes import place
+from episodes.conversion import ConvertSettings, convert
+from episodes.corpus import Corpus
 from episodes.errors import UserError
-from episodes.videos import VideoReport, VideoSettings, videos_to_store
+from episodes.executor import LocalExecutor
+from episodes.mixture import Part
+from episodes.report import Report
+from episodes.videos import VideoFolder
 from firsthand.console import say
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MADE = Path("data/corpora")  # what is made or converted once and used by many runs
 SUFFIXES = (".hdf5", ".h5")
+_NAMED = 50  # lost items that are printed
 
 
 @dataclass(frozen=True)
 class EpisodesCorpus:
-    """Files of episodes; a folder stands for all those in it."""
+    """Corpora by folder or URL, files of episodes, folders of such files: shuffled together."""
 
-    files: tuple[Path, ...] | Path
+    files: tuple[str, ...] | str
+
+
+@dataclass(frozen=True)
+class MixtureCorpus:
+    """Corpora that each have a share of every batch.
+
+    parts: by name, what `EpisodesCorpus` takes; weights: by name, in any unit.
+    """
+
+    parts: Mapping[str, str]
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise UserError("a mixture needs parts={name: corpus, …} and weights={name: share, …}")
+        if self.parts.keys() != self.weights.keys():
+            raise UserError(
+                f"a mixture needs a weight for each part: parts are {', '.join(self.parts)}, "
+                f"weights are of {', '.join(self.weights)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideosCorpus(VideoSettings):
+class VideosCorpus(VideoFolder):
     """A folder of videos, with what was said in them in files beside.
 
-    held_out: share of the videos to measure on, chosen by `seed`; workers: processes that decode.
+    held_out: share of the videos to measure on, chosen by `seed`; max_lost: share of them that may
+    be unusable; workers: processes that decode.
     """
 
-    root: Path
     held_out: float = 0.1
     seed: int = 0
+    max_lost: float = 0.5
     workers: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.held_out < 1:
-            raise UserError(f"held_out must be at least 0 and below 1, not {self.held_out}")
-        if self.workers < 1:
-            raise UserError(f"workers must be 1 or more, not {self.workers}")
+        self.means()
 
-    def convert(self, out: Path) -> VideoReport:
-        """Write the videos as episodes, unless `out` already holds just that.
+    def means(self) -> tuple[ConvertSettings, LocalExecutor]:
+        """How it is converted, and by whom."""
+        settings = ConvertSettings(
+            shard_megabytes=8.0,  # so that small folders keep several workers busy
+            held_out=self.held_out,
+            seed=self.seed,
+            max_lost=self.max_lost,
+        )
+        return settings, LocalExecutor(self.workers)
 
-        Raises:
-            UserError: no video can be used.
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(VideoSettings)}
-        settings = VideoSettings(**values)
-        return videos_to_store(self.root, out, settings, self.held_out, self.seed, self.workers)
-
-
-Corpus = NurseryConfig | VideosCorpus | EpisodesCorpus
-CHOICES = {"nursery": NurseryConfig, "videos": VideosCorpus, "episodes": EpisodesCorpus}
+    def convert(self, out: Path) -> Report:
+        """Make the corpus, unless it is there and unchanged."""
+        folder = VideoFolder(**{f.name: getattr(self, f.name) for f in fields(VideoFolder)})
+        return convert(folder, out, *self.means())
 
 
-def files_of(corpus: Corpus) -> list[Path]:
-    """The files that hold the corpus, made first where they are not there yet.
+Choice = NurseryConfig | VideosCorpus | EpisodesCorpus | MixtureCorpus
+CHOICES = {
+    "nursery": NurseryConfig,
+    "videos": VideosCorpus,
+    "episodes": EpisodesCorpus,
+    "mixture": MixtureCorpus,
+}
+
+
+def corpora_of(corpus: Choice) -> tuple[Part, ...]:
+    """The corpora to learn from, made first where they are not there yet.
 
     Raises:
         UserError: there are none, or one of them cannot be made.
     """
     if isinstance(corpus, EpisodesCorpus):
-        return find_stores(corpus.files)
+        return named(corpus.files)
+    if isinstance(corpus, MixtureCorpus):
+        return tuple(
+            Part(Corpus.open(path), corpus.weights[name]) for name, path in corpus.parts.items()
+        )
     MADE.mkdir(parents=True, exist_ok=True)
     if isinstance(corpus, NurseryConfig):
         path = MADE / f"nursery_{_digest(corpus.source)}.hdf5"
         make_nursery(corpus, path, resume=True)
     else:
-        source = asdict(corpus) | {"root": str(corpus.root.resolve()), "workers": 0}
-        path = MADE / f"{corpus.root.resolve().name}_{_digest(source)}.hdf5"
+        root = corpus.root.resolve()
+        path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
         say_report(corpus.convert(path))
     say(f"corpus: {path}")
-    return [path]
+    return (Part(Corpus.open(path)),)
 
 
-def say_report(report: VideoReport) -> None:
-    """Name every video that could not be used, and why."""
-    for name, reason in report.skipped:
+def named(places: Sequence[str] | str) -> tuple[Part, ...]:
+    """Corpora, and files and folders of episodes, shuffled together.
+
+    Raises:
+        UserError: something is not there.
+    """
+    places = [places] if isinstance(places, str) else places
+    indexed = [path for path in places if is_corpus(path)]
+    plain = [path for path in places if path not in indexed]
+    opened = [Corpus.open(path) for path in indexed]
+    return tuple(map(Part, [Corpus.open(plain), *opened] if plain or not indexed else opened))
+
+
+def is_corpus(path: str) -> bool:
+    """Whether a folder or URL is a corpus with an index, as far as one can tell at once."""
+    return place.is_remote(path) or (place.local(path) / "corpus.json").is_file()
+
+
+def say_report(report: Report) -> None:
+    """Name what could not be used, and why."""
+    for name, reason in report.lost[:_NAMED]:
         say(f"skipped {name}: {reason}")
-    for name in report.strangers:
-        say(f"narrations name {name}, which is no video here")
-    say(f"{len(report.used)} videos used, {len(report.skipped)} skipped")
+    if len(report.lost) > _NAMED:
+        say(f"skipped {len(report.lost) - _NAMED} more, see report.json")
+    for note in report.notes:
+        say(note)
+    splits = ", ".join(f"{count} {split}" for split, count in report.recordings.items())
+    say(f"{report.used} of {report.items} items used, as recordings: {splits}")
 
 
-def find_stores(paths: "Sequence[Path] | Path") -> list[Path]:
+def find_stores(paths: Sequence[Path] | Path) -> list[Path]:
     """The files of episodes that are named, with folders replaced by the files in them.
 
     Raises:

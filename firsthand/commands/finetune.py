@@ -1,7 +1,6 @@
 """Behaviour cloning plus video loss."""
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 from finetune.recipe import FinetuneConfig, finetune
 from firsthand import checkpoints, corpora, rollouts, training_report
@@ -14,7 +13,7 @@ class FinetuneCommand(FinetuneConfig):
     """The recipe's settings, the demonstrations it learns from, and the tasks that are tried once
     every `training.rollout_every` steps."""
 
-    demonstrations: tuple[Path, ...] | Path
+    demonstrations: tuple[str, ...] | str
     rollout_tasks: tuple[str, ...] = rollouts.TASKS
 
 
@@ -23,10 +22,10 @@ SCHEMA = Schema(FinetuneCommand)
 
 def execute(config: FinetuneCommand, run: Run) -> None:
     """Find the demonstrations, train, say what came of it."""
-    files = corpora.find_stores(config.demonstrations)
+    parts = corpora.named(config.demonstrations)
     recipe = FinetuneConfig(**{f.name: getattr(config, f.name) for f in fields(FinetuneConfig)})
     if recipe.pretrained:
         recipe = replace(recipe, pretrained=checkpoints.locate(recipe.pretrained))
     act = rollouts.rollouts(recipe.policy, run.path / "videos", config.rollout_tasks)
-    result = finetune(recipe, files, run.path, resume=run.resume, rollout=act)
+    result = finetune(recipe, parts, run.path, resume=run.resume, rollout=act)
     training_report.report(result, run.path)

@@ -56,7 +56,7 @@ def test_real_videos_teach_and_bad_ones_are_named(firsthand, recordings, tmp_pat
     for name, reason in BAD.items():
         (line,) = re.findall(rf"^skipped {name}: .*$", said, re.MULTILINE)
         assert reason in line
-    assert "29 videos used, 4 skipped" in said
+    assert "29 of 33 items used" in said
     last = {}
     for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
         last |= json.loads(line)

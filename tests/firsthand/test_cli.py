@@ -89,7 +89,10 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         (["evaluate"], "name who acts"),
         (["evaluate", "resume=true"], "nothing to resume in runs/evaluate"),
         (["inspect", "nothing"], "there is nothing at nothing"),
-        (["pretrain", "corpus=moon"], "corpus=moon: must be one of: episodes, nursery, videos"),
+        (
+            ["pretrain", "corpus=moon"],
+            "corpus=moon: must be one of: episodes, mixture, nursery, vid",
+        ),
         (["pretrain", "corpus=videos"], "corpus.root has no value: write corpus.root=<value>"),
         (["pretrain", "corpus.root=x"], "it belongs to corpus=videos"),
         (["pretrain", "corpus=videos", "corpus.root=x"], "is no folder of videos"),

@@ -1,0 +1,40 @@
+"""What can be converted, by name: every choice of `source=`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from episodes.calvin import Calvin
+from episodes.videos import VideoFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gr1:
+    """A published checkpoint of GR-1, which becomes a policy.
+
+    clip, mae: where its frozen encoders are, if it does not hold them itself.
+    """
+
+    root: Path
+    clip: str | None = None
+    mae: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Episodes of ours, a corpus or files, which become a dataset of others.
+
+    format: LeRobot's v3.0.
+    """
+
+    root: str
+    format: Literal["lerobot"] = "lerobot"
+
+
+Dataset = Calvin | VideoFolder
+CHOICES = {
+    "calvin": Calvin,
+    "episodes": Corpus,
+    "gr1": Gr1,
+    "videos": VideoFolder,
+}

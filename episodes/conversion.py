@@ -74,15 +74,15 @@ def convert(
     """Make a corpus at `out`, a folder or a URL, or bring one up to date.
 
     Args:
-        executor: who makes the shards; one process of this machine by default. Others must reach
-            both the dataset and `out`.
+        executor: who makes the shards; this process by default, which a crash while reading then
+            ends. Others must reach both the dataset and `out`.
 
     Raises:
         UserError: the dataset is empty or contradicts itself, `out` cannot be written or is being
             written by another process, or more than `max_lost` of the items are lost. Finished
             shards stay in any case.
     """
-    settings, executor = settings or ConvertSettings(), executor or LocalExecutor(1)
+    settings, executor = settings or ConvertSettings(), executor or LocalExecutor(0)
     listing = source.listing()
     _check_names(listing, source.origin)
     folder = place.join(out, "shards")

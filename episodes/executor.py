@@ -23,6 +23,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 TRIES = 3  # of a unit whose process dies
+_STARTED = object()
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,11 @@ class LocalExecutor:
                     worker.give(job)
                     busy[worker.connection] = worker, job, tried
                 for connection in wait(list(busy)):
-                    worker, job, tried = busy.pop(connection)
-                    if not isinstance(answer := worker.take(), Died):
+                    worker, job, tried = busy[connection]
+                    if (answer := worker.take()) is _STARTED:
+                        continue
+                    del busy[connection]
+                    if not isinstance(answer, Died):
                         idle.append(worker)
                         yield job, answer
                         continue
@@ -103,6 +107,7 @@ class _Worker:
         context = get_context("spawn")
         self.connection, self._other_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(function, self._other_end))
+        self._started = False
 
     def give(self, job: Any) -> None:
         if self._process.pid is None:
@@ -112,7 +117,7 @@ class _Worker:
             self.connection.send(job)
 
     def take(self) -> Any:
-        """The result, or `Died`."""
+        """The result, `Died`, or once in the beginning `_STARTED`."""
         try:
             kind, value = self.connection.recv()
         except (EOFError, OSError):
@@ -120,7 +125,15 @@ class _Worker:
             code = self._process.exitcode or 0
             how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
             self.stop()
+            if code > 0 and not self._started:
+                raise UserError(
+                    f"a worker process cannot start ({how}): a script that is to have workers "
+                    "must do its work below `if __name__ == '__main__':`"
+                ) from None
             return Died(how)
+        if kind == "started":
+            self._started = True
+            return _STARTED
         if kind == "user error":
             raise UserError(value)
         if kind == "error":
@@ -140,6 +153,7 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
     """The life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted parent stops us itself
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    connection.send(("started", None))
     while True:
         try:
             job = connection.recv()

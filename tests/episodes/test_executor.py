@@ -79,6 +79,18 @@ def test_fewer_than_no_workers_are_refused() -> None:
         LocalExecutor(-1)
 
 
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path, project: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.partition("if __name__")[0] + "list(LocalExecutor(1).run(print, [1]))")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+    )
+    assert "UserError: a worker process cannot start (exited with 1)" in done.stderr
+
+
 def alive(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -104,7 +104,7 @@ def _original(env: CalvinWorld, options: Mapping[str, Any], stack: ExitStack) ->
 def _measure(worlds: Mapping[str, Step], steps: int, seed: int) -> dict[str, list[dict]]:
     """What every step of every world cost, seconds by kind; the worlds take turns."""
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in worlds}
-    actions = _actions(steps + WARM_UP, seed)
+    actions = random_walk(steps + WARM_UP, seed)
     with timed(_kinds()) as stopwatch:
         for turn in range(0, len(actions), TURN):
             for name, step in worlds.items():
@@ -138,7 +138,7 @@ def segmentation_agreement(states: int, size: int, seed: int) -> dict[str, list[
     shares: dict[str, list[float]] = {"rgb_static": [], "rgb_gripper": []}
     for state in range(states):
         world.reset(seed=seed + state)
-        for action in _actions(10, seed + state):
+        for action in random_walk(10, seed + state):
             world.step(action)
         client = world.scene.client
         cameras = {
@@ -165,7 +165,7 @@ def side_by_side(size: int, seed: int) -> UInt8[np.ndarray, "h w 3"]:
     return np.concatenate(rows)
 
 
-def _actions(steps: int, seed: int) -> Float[np.ndarray, "steps 7"]:
+def random_walk(steps: int, seed: int) -> Float[np.ndarray, "steps 7"]:
     """A smooth random walk of relative actions."""
     noise = np.random.default_rng(seed).normal(size=(steps, 7))
     walk = np.zeros((steps, 7))

@@ -32,11 +32,17 @@ COMMANDS = {
         Command("record", "scripted experts act in a world; writes episodes", "record"),
         Command("replay", "does what was recorded still succeed", "replay", "path", False),
         Command("convert", "videos to episodes, published weights to a policy", "convert"),
+        Command("features", "what a frozen encoder makes of a corpus, stored once", "features"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
         Command("benchmark world", "the world's speed, and where it goes", "benchmark_world"),
+        Command(
+            "benchmark loader",
+            "windows a second out of our shards and other formats; memory; waiting",
+            "benchmark_loader",
+        ),
         Command(
             "benchmark control-step",
             "how long choosing an action takes, the whole window anew and each faster way",

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,13 +45,6 @@ class Vocabulary:
         if len(self.numbers) < len(self.words):
             twice = next(word for word, n in Counter(self.words).items() if n > 1)
             raise ValueError(f"the vocabulary holds {twice!r} twice")
-
-    @classmethod
-    def of(cls, utterances: Iterable[str], at_least: int = 3) -> "Vocabulary":
-        """The words of tokenised utterances that come often enough, frequent ones first."""
-        counts = Counter(word for utterance in utterances for word in utterance.split())
-        frequent = [word for word, n in counts.items() if n >= at_least and word not in SPECIAL]
-        return cls((*SPECIAL, *sorted(frequent, key=lambda word: (-counts[word], word))))
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":

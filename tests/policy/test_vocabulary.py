@@ -34,13 +34,6 @@ def test_what_is_cut_up_stays_so_and_nothing_is_lost(text):
     assert tokenised(once) == once
 
 
-def test_frequent_words_come_first_and_rare_ones_not_at_all():
-    said = ["b a a", "c a b", "b c . .", "c d d"]
-    assert Vocabulary.of(said).words == (*SPECIAL, "a", "b", "c")
-    assert Vocabulary.of(said, at_least=2).words == (*SPECIAL, "a", "b", "c", ".", "d")
-    assert Vocabulary.of(["<unk> <unk> <unk>"]).words == SPECIAL
-
-
 def test_rows_are_padded_to_the_longest():
     tokens, lengths = WORDS.encode(["look", "look the cat", "ball"])
     assert tokens.tolist() == [[2, 4, 3, 0, 0], [2, 4, 6, UNKNOWN, 3], [2, 5, 3, 0, 0]]

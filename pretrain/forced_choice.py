@@ -1,0 +1,96 @@
+"""How often a model finds the picture that a word means, among several."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pretrain.trials import Trial
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a model chose in each trial: the `credit` it gets, by the `words` that were asked for.
+
+    A choice between n pictures that it finds equally near counts 1 / n, and not as right because
+    the target happens to stand first.
+    """
+
+    words: tuple[str, ...]
+    credit: tuple[float, ...]
+    chance: float
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(self.credit))
+
+    @cached_property
+    def by_word(self) -> dict[str, float]:
+        """In alphabetical order."""
+        return {
+            word: float(
+                np.mean([c for w, c in zip(self.words, self.credit, strict=True) if w == word])
+            )
+            for word in sorted(set(self.words))
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The mean over models that differ in their seed, and its standard error: n - 1 under the root.
+
+    One model alone has no such error, which is then None.
+    """
+
+    mean: float
+    error: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Summary":
+        if len(values) < 2:
+            return cls(float(np.mean(values)), None)
+        spread = float(np.std(values, ddof=1))
+        return cls(float(np.mean(values)), spread / math.sqrt(len(values)))
+
+
+def forced_choice(
+    trials: Sequence[Trial],
+    images: Mapping[str, Float[Tensor, " d"]],
+    words: Mapping[str, Float[Tensor, " d"]],
+) -> Choices:
+    """What a model chooses whose vectors, of length 1, these are, by file name and by word.
+
+    Raises:
+        ValueError: there are no trials, or a picture or word has no vector; by name.
+    """
+    if not trials:
+        raise ValueError("there are no trials")
+    credit = []
+    for trial in trials:
+        if missing := [name for name in trial.images if name not in images]:
+            raise ValueError(f"the picture {missing[0]} has no vector")
+        if trial.word not in words:
+            raise ValueError(f"the word {trial.word!r} has no vector")
+        nearness = torch.stack([images[name] for name in trial.images]) @ words[trial.word]
+        best = nearness == nearness.max()
+        credit.append(float(best[0]) / int(best.sum().clamp(min=1)))
+    chance = float(np.mean([1 / len(trial.images) for trial in trials]))
+    return Choices(tuple(trial.word for trial in trials), tuple(credit), chance)
+
+
+def over_seeds(models: Sequence[Choices]) -> tuple[Summary, dict[str, Summary]]:
+    """The accuracy of models trained alike with other seeds, in all and by word.
+
+    Raises:
+        ValueError: they were not asked for the same words.
+    """
+    words = [set(model.words) for model in models]
+    if any(asked != words[0] for asked in words):
+        raise ValueError("the models were asked for different words")
+    by_word = {w: Summary.of([m.by_word[w] for m in models]) for w in models[0].by_word}
+    return Summary.of([model.accuracy for model in models]), by_word

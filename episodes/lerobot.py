@@ -180,7 +180,8 @@ class LeRobot:
         for part, (usual, names, size) in _PARTS.items():
             asked = {"state": self.state, "actions": self.actions}.get(part, "auto")
             if asked == "auto":
-                if usual in features and features[usual].names == names:
+                feature = features.get(usual)
+                if feature and (feature.shape, feature.names) == ((size,), names):
                     found[part] = usual
             elif asked:
                 feature = features.get(asked)

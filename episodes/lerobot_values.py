@@ -56,7 +56,7 @@ def load_tasks(path: Path, stamp: tuple[int, int]) -> dict[int, str]:
 
 
 def to_numbers(column: Any, feature: Feature) -> np.ndarray:
-    """A column of a parquet file as an array (rows, *shape), (rows,) for the shape (1,).
+    """A column of a parquet file as an array (rows, *shape), (rows,) for (1,) without a name.
 
     Raises:
         UserError: (without the column's name) it holds something else.
@@ -76,7 +76,7 @@ def to_numbers(column: Any, feature: Feature) -> np.ndarray:
         values = values.flatten()
     if values.null_count:
         raise UserError(f"lacks {values.null_count} numbers")
-    shape = () if feature.shape == (1,) else feature.shape
+    shape = () if feature.shape == (1,) and feature.names is None else feature.shape
     try:
         return values.to_numpy(zero_copy_only=False).reshape(rows, *shape)
     except (ValueError, pyarrow.ArrowException):

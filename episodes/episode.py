@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 
 from episodes.errors import UserError
 
@@ -117,7 +117,8 @@ class Window:
     """A training sample.
 
     Past the end of its recording, frames repeat the last one and are not valid. A camera that a
-    recording lacks is absent from `frames` and `future`.
+    recording lacks is absent from `frames` and `future`. A camera whose pictures an encoder has
+    made into `features` (k tokens each, see `episodes.features`) is absent from `frames`.
     """
 
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
@@ -128,3 +129,4 @@ class Window:
     actions_valid: Bool[np.ndarray, "t k"] | None = None
     future: Mapping[str, UInt8[np.ndarray, "t h w 3"]] | None = None
     future_valid: Bool[np.ndarray, "t"] | None = None
+    features: Mapping[str, Float[np.ndarray, "t _ _"]] | None = None

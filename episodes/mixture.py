@@ -10,6 +10,7 @@ from pathlib import Path
 from episodes.corpus import Corpus
 from episodes.episode import Window
 from episodes.errors import UserError
+from episodes.featured import FeaturedWindows
 from episodes.order import Order, Place, nth_batch
 from episodes.windows import Windows
 
@@ -107,7 +108,9 @@ class Mixture:
     weights: one a part.
     """
 
-    def __init__(self, parts: Sequence[Windows], weights: Sequence[float]) -> None:
+    def __init__(
+        self, parts: Sequence[Windows | FeaturedWindows], weights: Sequence[float]
+    ) -> None:
         self.parts, self.weights = list(parts), list(weights)
         self._ends = list(accumulate(len(part) for part in parts))
 

@@ -22,6 +22,7 @@ from policy.statistics import Statistics
 from policy.storage import load_policy
 from policy.transfer import start_from
 from training.config import TrainConfig
+from training.features import with_features
 from training.loop import Rollout, TrainResult, train
 from training.reading import Reading
 from training.sequences import sequence_spec
@@ -36,6 +37,8 @@ class FinetuneConfig:
 
     `in_memory` decodes all pictures once and keeps them; null: if they fit. Otherwise recordings
     are decoded as their turn comes, and kept in a `pool` while their windows are learned from.
+
+    `features` learns from what a frozen encoder made of the pictures (`firsthand features`).
     """
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -44,6 +47,7 @@ class FinetuneConfig:
     sequence: int | None = None
     in_memory: bool | None = None
     pool: PoolConfig = field(default_factory=PoolConfig)
+    features: bool = False
 
 
 def finetune(
@@ -77,6 +81,8 @@ def finetune(
     except ValueError as error:
         where = f"pretrained={config.pretrained}: " if config.pretrained else ""
         raise UserError(f"{where}{error}") from error
+    if config.features:
+        learned = with_features(learned, policy, config.training)
     return train(
         policy, learned, held_out, config.training, run_dir, resume=resume, rollout=rollout
     )

@@ -17,6 +17,7 @@ from policy.policy import Policy
 from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from training.config import TrainConfig
+from training.features import with_features
 from training.loop import TrainResult, train
 from training.reading import Reading
 from training.sequences import sequence_spec
@@ -36,6 +37,7 @@ class PretrainConfig:
     sequence: int | None = None
     in_memory: bool | None = None
     pool: PoolConfig = field(default_factory=PoolConfig)
+    features: bool = False
 
 
 def pretrain(
@@ -60,6 +62,8 @@ def pretrain(
         load_encoders(policy)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if config.features:
+        learned = with_features(learned, policy, config.training)
     return train(policy, learned, held_out, config.training, run_dir, resume=resume)
 
 

@@ -58,6 +58,8 @@ def collate(windows: Sequence[Window], changes: Sequence[Change]) -> Collated:
     for name in ("state", "actions", "actions_valid", "future_valid"):
         if (values := _all_or_none(windows, name)) is not None:
             fields[name] = torch.from_numpy(np.stack(values))
+    if (stored := _all_or_none(windows, "features")) is not None:
+        fields["features"] = _features(stored)
     if (futures := _all_or_none(windows, "future")) is not None:
         fields["future"] = _pictures(futures, changes)
     return [w.instruction for w in windows], fields
@@ -90,6 +92,19 @@ def _pictures(
             change.into(target[row], window[camera], camera)
         stacked[camera] = torch.from_numpy(target).permute(0, 1, 4, 2, 3)
     return stacked
+
+
+def _features(stored: Sequence[Mapping[str, Float[np.ndarray, "t k c"]]]) -> dict[str, Tensor]:
+    for window in stored:
+        if _sizes(window) != _sizes(stored[0]):
+            raise UserError(
+                "the recordings of a batch differ in cameras or features: "
+                f"{_sizes(stored[0])} and {_sizes(window)}"
+            )
+    return {
+        camera: torch.from_numpy(np.stack([window[camera] for window in stored]))
+        for camera in stored[0]
+    }
 
 
 def _sizes(frames: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -1,0 +1,35 @@
+"""Windows that carry stored features in the place of pictures."""
+
+from dataclasses import replace
+
+from episodes.episode import Window
+from episodes.features import Features
+from episodes.order import Order
+from episodes.windows import Windows
+
+
+class FeaturedWindows:
+    """The windows of one corpus; what its futures show stays pictures: they are to be predicted."""
+
+    def __init__(self, windows: Windows, features: Features) -> None:
+        self._windows, self._features = windows, features
+        self.lanes = windows.lanes
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    @property
+    def decoded_bytes(self) -> int:
+        return self._windows.decoded_bytes
+
+    def order(self, seed: int, lanes: int | None = None) -> Order:
+        return self._windows.order(seed, lanes)
+
+    def keep_for(self, lanes: int) -> None:
+        self._windows.keep_for(lanes)
+
+    def __getitem__(self, index: int) -> Window:
+        window = self._windows[index]
+        recording, shown = self._windows.shown(index)
+        features = {c: self._features.read(recording, c, shown) for c in window.frames}
+        return replace(window, frames={}, features=features)

@@ -1,0 +1,68 @@
+"""What a frozen encoder makes of the pictures of a corpus, stored beside it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from episodes.errors import UserError
+from episodes.executor import Executor, LocalExecutor
+from episodes.ray_executor import RayExecutor
+from firsthand import checkpoints, corpora
+from firsthand.console import say
+from firsthand.run import Run
+from firsthand.settings import Schema
+from policy.config import PolicyConfig
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """corpus: whose pictures are encoded.
+
+    policy, pretrained: whose encoder does it: a new policy's, or that of a checkpoint.
+    kind: of the numbers stored.
+    executor, workers, address: who does it, as for `convert`.
+    """
+
+    corpus: tuple[str, ...] | str
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    pretrained: str = ""
+    kind: Literal["float16", "float32"] = "float16"
+    executor: Literal["local", "ray"] = "local"
+    workers: int = 1
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor == "local" and self.address is not None:
+            raise UserError(f"address={self.address} means nothing to executor=local")
+        self.make_executor()
+
+    def make_executor(self) -> Executor:
+        if self.executor == "ray":
+            return RayExecutor(self.workers, self.address)
+        return LocalExecutor(self.workers)
+
+
+SCHEMA = Schema(FeaturesConfig)
+
+
+def execute(config: FeaturesConfig, run: Run) -> None:
+    """Load the encoder, encode what is not encoded yet, say where it is."""
+    from policy.policy import Policy
+    from policy.pretrained import load_encoders
+    from policy.statistics import Statistics
+    from training.features import make_features
+
+    parts = corpora.named(config.corpus)
+    if config.pretrained:
+        policy = checkpoints.load_policy(config.pretrained)
+    else:
+        policy = Policy(config.policy, Statistics())
+        try:
+            load_encoders(policy)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    policy.save_pretrained(run.path / "policy")  # for the processes that encode
+    for part in parts:
+        where = make_features(
+            policy, run.path / "policy", part.corpus, config.kind, config.make_executor()
+        )
+        say(f"features: {where}")

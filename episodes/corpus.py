@@ -9,6 +9,8 @@ report.json       what conversion could not use, and why
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from episodes.strings import Strings
 
 SUFFIXES = (".hdf5", ".h5")
 _OPEN = 16  # shards that a process keeps open
+_VERIFIED_AT_ONCE = 4  # shards
 
 
 class Corpus:
@@ -114,8 +117,11 @@ class Corpus:
             first += len(file)
         if not first:
             raise UserError("name at least one file of episodes")
-        index, contents, _ = builder.finish()
-        corpus = cls(tuple(shards), index, contents, tuple(sorted(members)))
+        index, contents, splits = builder.finish()
+        names = tuple(sorted(members))
+        rows = index.recordings
+        rows["split"] = np.array([*map(names.index, splits), -1])[rows["split"]]
+        corpus = cls(tuple(shards), index, contents, names)
         corpus._members = {split: np.array(sorted(set(n))) for split, n in members.items()}
         return corpus
 
@@ -125,6 +131,11 @@ class Corpus:
     @property
     def recordings(self) -> Shaped[np.ndarray, "n"]:
         return self._index.recordings
+
+    @property
+    def narration_table(self) -> Shaped[np.ndarray, "m"]:
+        """All narrations (`episodes.index.NARRATION`), in the order of the recordings."""
+        return self._index.narrations
 
     @property
     def texts(self) -> Strings:
@@ -191,26 +202,49 @@ class Corpus:
         if number in self._files:
             self._files.move_to_end(number)
             return self._files[number]
+        self._files[number] = file = self._open(number)
+        if len(self._files) > _OPEN:
+            self._files.popitem(last=False)[1].close()
+        return file
+
+    def _open(self, number: int) -> EpisodeFile:
         shard = self.shards[number]
         path = Path(shard.name)
         if self.place is not None:
             path = remote.fetch_shard(places.join(self.place, shard.name), shard)
         file = EpisodeFile(path)
         remote.check_fingerprint(file, shard)
-        self._files[number] = file
-        if len(self._files) > _OPEN:
-            self._files.popitem(last=False)[1].close()
         return file
 
-    def verify(self) -> None:
-        """Check every byte of every shard (those of the index were checked on opening).
+    def problems(self) -> list[str]:
+        """What is wrong with the shards, every byte of which is read; nothing if all is well.
 
-        Raises:
-            UserError: naming the shard, the recordings and the bytes that are damaged.
+        The bytes of the index were checked on opening; here, whether it says what the shards say.
         """
         numbers = range(len(self.shards))
-        for number in track(numbers, "Verifying shards", disable=len(numbers) < 4):
-            self.shard(number).verify()
+        alone = len(numbers) == 1
+        with ThreadPoolExecutor(_VERIFIED_AT_ONCE) as pool:  # checksums leave the interpreter lock
+            found = pool.map(partial(self._problem, progress=alone), numbers)
+            return [p for p in track(found, "Verifying", len(numbers), disable=alone) if p]
+
+    def _problem(self, number: int, progress: bool) -> str:
+        first = int(np.searchsorted(self.recordings["shard"], number))
+        try:
+            with self._open(number) as file:
+                file.verify(progress)
+                for episode, header in enumerate(file.headers):
+                    if self.header(first + episode) != header:
+                        return f"{file.path}: the index says something else of {header.name}"
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def verify(self) -> None:
+        """Raise `UserError` if there are problems: it names the shards, the recordings in them
+        and the bytes that are damaged."""
+        if problems := self.problems():
+            more = f"; and {len(problems) - 1} more files are damaged" if problems[1:] else ""
+            raise UserError(problems[0] + more)
 
     def close(self) -> None:
         while self._files:

@@ -1,7 +1,7 @@
 """What is known of every recording of a corpus without opening a shard, as memory-mapped arrays.
 
     recordings                 one row a recording, in the order of the shards and of their episodes
-    narrations                 one row a narration, those of a recording together
+    narrations                 one row a narration, in the order of the recordings
     texts, text_ends           all different instructions and narrations (see `episodes.strings`)
     groups, group_ends         what a split does not cut: videos, children, participants
     sources, source_ends       where recordings came from, as JSON
@@ -208,8 +208,10 @@ def _problems(
             yield f"names {column}s that are not there"
     if rows["length"].min() < 1 or not 0 < rows["fps"].min() <= rows["fps"].max() < np.inf:
         yield "has a recording without length or rate"
-    last = (rows["narration"] + rows["narrations"]).max()
-    if min(rows["narration"].min(), rows["narrations"].min()) < 0 or last > len(said):
-        yield "names narrations that are not there"
+    ends = np.cumsum(rows["narrations"], dtype=np.int64)
+    if rows["narrations"].min() < 0 or ends[-1] != len(said):
+        yield f"has {len(said)} narrations, its recordings {ends[-1]}"
+    if (rows["narration"] != ends - rows["narrations"]).any():
+        yield "does not list the narrations in the order of the recordings"
     if len(said) and not 0 <= said.min() <= said.max() < len(index.texts):
         yield "names a text that is not there"

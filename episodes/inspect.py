@@ -1,4 +1,4 @@
-"""What is in a store: numbers for a table, and a sheet of pictures to look at."""
+"""What is in a corpus: numbers for a table, and a sheet of pictures to look at."""
 
 import math
 import os
@@ -7,37 +7,51 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image
 
+from episodes.corpus import Corpus
 from episodes.errors import UserError
-from episodes.store import EpisodeFile, Header
+from episodes.languages import languages
+
+_TEXTS = 100  # the most frequent ones, which are looked up
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over all recordings of a store; texts and rates with how many recordings have them."""
+    """Counts over all recordings; texts and rates with how many recordings have them."""
 
-    path: Path
+    name: str
+    shards: int
     bytes: int
     episodes: int
     splits: dict[str, int]
+    groups: int | None  # None where nobody has said what they are
+    cut_groups: int  # those that are in more than one split
     frames: int
     seconds: float
     shortest: float  # seconds
     longest: float
     fps: dict[float, int]
     cameras: dict[str, dict[tuple[int, int], int]]  # camera -> height, width -> recordings
+    signals: dict[str, dict[str, int]]  # signal -> type and shape -> recordings
     with_state: int
     with_actions: int
     texts: dict[str, int]  # instructions and narrations, the most frequent first
+    different_texts: int
+    languages: dict[str, int]  # a guess, see `episodes.languages`
     origins: dict[str, int]
 
     def rows(self, texts: int = 10) -> list[tuple[str, str]]:
         """Label and value of every line of a table, with the most frequent texts."""
+        files = f"{self.shards} files, " if self.shards > 1 else ""
         rows = [
-            ("file", f"{self.path} ({self.bytes / 1e6:.1f} MB)"),
+            ("episodes in", f"{self.name} ({files}{self.bytes / 1e6:.1f} MB)"),
             ("episodes", f"{self.episodes} ({_counts(self.splits)})"),
+        ]
+        if self.groups is not None:
+            rows.append(("groups", f"{self.groups} ({self.cut_groups} of them in several splits)"))
+        rows += [
             ("frames", f"{self.frames} ({self.seconds / 3600:.2f} hours)"),
             ("length", f"{self.shortest:.1f} to {self.longest:.1f} seconds"),
             ("rate", ", ".join(f"{fps:g} fps" for fps in self.fps)),
@@ -45,56 +59,102 @@ class Summary:
         for camera, sizes in self.cameras.items():
             rows.append((camera, _counts({f"{w}x{h}": n for (h, w), n in sizes.items()})))
         rows.append(("with state, actions", f"{self.with_state}, {self.with_actions}"))
+        rows += [(f"signal {signal}", _counts(kinds)) for signal, kinds in self.signals.items()]
         rows.append(("made from", _counts(self.origins)))
-        rows.append(("different texts", str(len(self.texts))))
+        if self.languages:
+            total = sum(self.languages.values())
+            shares = [f"{name} {n / total:.0%}" for name, n in self.languages.items()]
+            rows.append(("languages, guessed", ", ".join(shares)))
+        rows.append(("different texts", str(self.different_texts)))
         rows += [(f"  {count}", text) for text, count in list(self.texts.items())[:texts]]
         return rows
 
 
-def summarise(file: EpisodeFile) -> Summary:
-    """Needs the headers only; see `EpisodeFile.verify` for whether the content is sound."""
-    headers = file.headers
+def summarise(corpus: Corpus) -> Summary:
+    """Needs the index only; see `Corpus.problems` for whether the content is sound."""
+    rows = corpus.recordings
+    seconds = rows["length"] / rows["fps"]
     cameras: dict[str, Counter] = {}
-    texts = Counter()
-    for header in headers:
-        for camera, size in header.cameras.items():
-            cameras.setdefault(camera, Counter())[size] += 1
-        texts.update({text for text in _texts(header) if text})
+    signals: dict[str, Counter] = {}
+    with_state = with_actions = 0
+    counts = np.bincount(rows["content"], minlength=len(corpus.contents)).tolist()
+    for content, count in zip(corpus.contents, counts, strict=True):
+        for camera, size in content.cameras.items():
+            cameras.setdefault(camera, Counter())[size] += count
+        for signal, spec in content.signals.items():
+            kind = f"{np.dtype(spec.dtype).name} {list(spec.shape)}"
+            signals.setdefault(signal, Counter())[kind] += count
+        with_state += count * content.has_state
+        with_actions += count * content.has_actions
+    text_counts = _text_counts(corpus)
+    most_frequent = np.argsort(-text_counts, kind="stable")[:_TEXTS]
     return Summary(
-        path=file.path,
-        bytes=os.path.getsize(file.path),
-        episodes=len(file),
-        splits={split: len(file.names(split)) for split in file.splits},
-        frames=sum(header.length for header in headers),
-        seconds=sum(header.seconds for header in headers),
-        shortest=min(header.seconds for header in headers),
-        longest=max(header.seconds for header in headers),
-        fps=dict(Counter(header.fps for header in headers).most_common()),
+        name=corpus.name,
+        shards=len(corpus.shards),
+        bytes=sum(shard.bytes for shard in corpus.shards),
+        episodes=len(corpus),
+        splits={split: len(corpus.split(split)) for split in corpus.splits},
+        groups=None if corpus.manifest is None else len(np.unique(rows["group"])),
+        cut_groups=_cut_groups(corpus),
+        frames=int(rows["length"].sum()),
+        seconds=float(seconds.sum()),
+        shortest=float(seconds.min()),
+        longest=float(seconds.max()),
+        fps={fps: n for fps, n in Counter(rows["fps"].tolist()).most_common()},
         cameras={camera: dict(sizes.most_common()) for camera, sizes in sorted(cameras.items())},
-        with_state=sum(header.has_state for header in headers),
-        with_actions=sum(header.has_actions for header in headers),
-        texts=dict(texts.most_common()),
-        origins=dict(Counter(str(h.source.get("origin", "unknown")) for h in headers)),
+        signals={signal: dict(kinds.most_common()) for signal, kinds in sorted(signals.items())},
+        with_state=with_state,
+        with_actions=with_actions,
+        texts={corpus.texts[int(n)]: int(text_counts[n]) for n in most_frequent if text_counts[n]},
+        different_texts=int((text_counts > 0).sum()),
+        languages=languages(corpus.texts),
+        origins=_origins(corpus),
     )
 
 
+def _text_counts(corpus: Corpus) -> Int64[np.ndarray, "texts"]:
+    """In how many recordings each text is said; the empty one does not count."""
+    rows, number = corpus.recordings, np.arange(len(corpus))
+    said_in = np.concatenate([number, np.repeat(number, rows["narrations"])])
+    texts = np.concatenate([rows["instruction"], corpus.narration_table["text"]])
+    said = np.unique(said_in * len(corpus.texts) + texts) % len(corpus.texts)
+    counts = np.bincount(said, minlength=len(corpus.texts))
+    return counts * (np.diff(corpus.texts.ends, prepend=0) > 0)
+
+
+def _cut_groups(corpus: Corpus) -> int:
+    rows = corpus.recordings
+    pairs = np.unique(np.stack([rows["group"], rows["split"]], 1)[rows["split"] >= 0], axis=0)
+    return int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
+
+
+def _origins(corpus: Corpus) -> dict[str, int]:
+    if corpus.manifest is not None:
+        return {corpus.manifest.origin: len(corpus)}
+    origins = Counter(
+        str(corpus.header(recording).source.get("origin", "unknown"))
+        for recording in range(len(corpus))
+    )
+    return dict(origins.most_common())
+
+
 def contact_sheet(
-    file: EpisodeFile, path: str | Path, episodes: int = 12, frames: int = 8, size: int = 96
+    corpus: Corpus, path: str | Path, episodes: int = 12, frames: int = 8, size: int = 96
 ) -> Path:
-    """A PNG with a row for each of some recordings spread over the store, and a column in time.
+    """A PNG with a row for each of some recordings spread over the corpus, and a column in time.
 
     Cameras stand below each other. Every picture is fitted into a square of `size` pixels.
     """
     if min(episodes, frames, size) < 1:
         raise UserError(f"a contact sheet of {episodes} x {frames} x {size} pixels holds nothing")
-    chosen = np.unique(np.linspace(0, len(file) - 1, episodes).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(corpus) - 1, episodes).round().astype(int))
     strips = [
-        _strip(file, file.header(int(index)), camera, frames, size)
-        for index in chosen
-        for camera in file.header(int(index)).cameras
+        _strip(corpus, int(recording), camera, frames, size)
+        for recording in chosen
+        for camera in corpus.header(int(recording)).cameras
     ]
     if not strips:
-        raise UserError(f"{file.path}: holds no pictures")
+        raise UserError(f"{corpus.name}: holds no pictures")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -104,21 +164,18 @@ def contact_sheet(
 
 
 def _strip(
-    file: EpisodeFile, header: Header, camera: str, frames: int, size: int
+    corpus: Corpus, recording: int, camera: str, frames: int, size: int
 ) -> UInt8[np.ndarray, "h w 3"]:
     strip = Image.new("RGB", (frames * size, size))
-    indices = np.linspace(0, header.length - 1, frames).round().astype(int)
-    for column, pixels in enumerate(file.frames(header.name, camera, indices)):
+    file, episode = corpus.file(recording)
+    indices = np.linspace(0, file.header(episode).length - 1, frames).round().astype(int)
+    for column, pixels in enumerate(file.frames(episode, camera, indices)):
         picture = Image.fromarray(pixels)
         scale = size / max(picture.size)
         width, height = (max(1, math.floor(side * scale)) for side in picture.size)
         scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
         strip.paste(scaled, (column * size + (size - width) // 2, (size - height) // 2))
     return np.asarray(strip)
-
-
-def _texts(header: Header) -> set[str]:
-    return {header.instruction, *(narration.text for narration in header.narrations)}
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -139,13 +139,16 @@ class EpisodeFile(SealedFile):
         with self._reading(f"{key} of {header.name}") as file:
             return file[f"data/{header.name}/{key}"][:]
 
-    def verify(self) -> None:
-        """Check every byte; `UserError` names the damaged ones and the recordings they are in."""
+    def verify(self, progress: bool = True) -> None:
+        """Check every byte; `UserError` names the damaged ones and the recordings they are in.
+
+        With `progress`, a bar shows how far the check of a large file is.
+        """
         with self._reading("the file"):
             blocks = self._open().reader.blocks
             starts = range(0, blocks, _VERIFIED_AT_ONCE)
-            quick = blocks < 64 * _VERIFIED_AT_ONCE
-            for first in track(starts, f"Verifying {self.path.name}", disable=quick):
+            hidden = not progress or blocks < 64 * _VERIFIED_AT_ONCE
+            for first in track(starts, f"Verifying {self.path.name}", disable=hidden):
                 damaged = self._open().reader.damaged_blocks(first, _VERIFIED_AT_ONCE)
                 if damaged:
                     raise DamagedError(self._open().reader.damage + self._damaged_episodes())

@@ -1,13 +1,19 @@
 """What is in a dataset, a checkpoint or a run: whatever lies at the path says which it is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from episodes import place as places
+from episodes.corpus import SUFFIXES, Corpus
 from episodes.errors import UserError
 from episodes.inspect import contact_sheet, summarise
-from episodes.store import EpisodeFile
-from firsthand import checkpoints, corpora
+from episodes.report import Report
+from firsthand import checkpoints
 from firsthand.console import say, table
 from firsthand.run import CONFIG, VERSIONS, flatten
 from firsthand.schema import closest
@@ -16,16 +22,18 @@ from firsthand.settings import Schema
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """path: a file of episodes, a folder of such files, a policy, or a run.
+    """path: a corpus (a folder or URL), a file of episodes, a folder of such files, a policy, or a
+    run.
 
     sheet: where to put a contact sheet of the episodes (PNG), if one is wanted.
     """
 
-    path: Path
+    path: str
     sheet: Path | None = None
 
 
 SCHEMA = Schema(InspectConfig)
+_NAMED = 20  # lost items that are printed
 
 
 def execute(config: InspectConfig) -> None:
@@ -34,7 +42,10 @@ def execute(config: InspectConfig) -> None:
     Raises:
         UserError: nothing is there, or nothing that can be read.
     """
-    path = config.path
+    if places.is_remote(config.path):
+        inspect_dataset(config.path, config.sheet)
+        return
+    path = places.local(config.path)
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         near = closest(path.name, siblings)
@@ -44,6 +55,8 @@ def execute(config: InspectConfig) -> None:
         inspect_run(path)
     elif path.is_dir() and _is_checkpoint(path):
         inspect_checkpoint(path)
+    elif path.is_file() and path.suffix not in SUFFIXES:
+        raise UserError(f"{path} is no file of episodes ({' or '.join(SUFFIXES)})")
     else:
         inspect_dataset(path, config.sheet)
 
@@ -78,7 +91,7 @@ def inspect_run(path: Path) -> None:
         say(f"checkpoints: {', '.join(steps)} ({named})")
     say(f"files: {', '.join(sorted(p.name for p in path.iterdir() if p.name[0] != '.'))}")
     say(f"settings: {path / CONFIG}")
-    if any(item.suffix in corpora.SUFFIXES for item in path.iterdir()):
+    if any(item.suffix in SUFFIXES for item in path.iterdir()):
         inspect_dataset(path)
 
 
@@ -117,13 +130,60 @@ def inspect_checkpoint(path: Path) -> None:
             say(f"  {name:12}" + " ".join(f"{v:8.3f}" for v in getattr(statistics, name)))
 
 
-def inspect_dataset(path: Path, sheet: Path | None = None) -> None:
-    """What recordings a file or a folder holds; every byte of every file is checked."""
-    if path.is_file() and path.suffix not in corpora.SUFFIXES:
-        raise UserError(f"{path} is no file of episodes ({' or '.join(corpora.SUFFIXES)})")
-    for store in corpora.find_stores(path):
-        with EpisodeFile(store) as file:
-            file.verify()
-            table("episodes, every byte checked", ("", ""), summarise(file).rows())
-            if sheet is not None:
-                say(f"pictures: {contact_sheet(file, sheet)}")
+def inspect_dataset(path: str | Path, sheet: Path | None = None) -> None:
+    """What recordings a corpus, a file or a folder of files holds; every byte is checked.
+
+    Raises:
+        UserError: there is none, or something is damaged: which files, recordings and bytes.
+    """
+    corpus = Corpus.open(path)
+    problems = corpus.problems()
+    checked = f"{len(problems)} of {len(corpus.shards)} files damaged"
+    checked = checked if problems else "every byte checked"
+    table(f"episodes, {checked}", ("", ""), summarise(corpus).rows())
+    if corpus.manifest is not None:
+        _say_statistics(corpus.manifest.statistics)
+        _say_report(places.join(path, "report.json"))
+    if problems[1:]:
+        for problem in problems:
+            say(problem)
+        raise UserError(f"{corpus.name}: {checked}, the first: {problems[0]}")
+    if problems:
+        raise UserError(problems[0])
+    if sheet is not None:
+        say(f"pictures: {contact_sheet(corpus, sheet)}")
+
+
+def _say_statistics(statistics: Mapping[str, Any]) -> None:
+    parts = ("mean", "std", "min", "max")
+    rows = [
+        (name, f"{values['count']:,}", *(_range(values[part]) for part in parts))
+        for name, values in statistics.items()
+    ]
+    if rows:
+        table("numbers", ("", "count", "mean", "deviation", "least", "most"), rows)
+
+
+def _range(values: Any) -> str:
+    """A few numbers as they are, of many the least and the greatest."""
+    flat = np.ravel(values).tolist()
+    if len(flat) <= 3:
+        return " ".join(f"{value:.3g}" for value in flat)
+    return f"{min(flat):.3g} to {max(flat):.3g}"
+
+
+def _say_report(path: str) -> None:
+    """What conversion lost, and what it found odd."""
+    data = places.read(path)
+    if data is None:
+        return
+    try:
+        report = Report.from_json(data)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error})") from None
+    say(f"lost in conversion: {len(report.lost)} of {report.items} items")
+    lines = [*(f"{name}: {reason}" for name, reason in report.lost), *report.notes]
+    for line in lines[:_NAMED]:
+        say(f"  {line}")
+    if lines[_NAMED:]:
+        say(f"  and {len(lines) - _NAMED} more in {path}")

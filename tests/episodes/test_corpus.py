@@ -95,6 +95,9 @@ def test_splits_of_plain_files_may_overlap(tmp_path, episodes):
     corpus = Corpus.open(path)
     assert corpus.split("few").tolist() == [1]
     assert corpus.split("train").tolist() == [0, 1, 2]
+    assert [corpus.splits[n] for n in corpus.recordings["split"]] == [
+        "few" if n == 1 else "train" for n in range(3)
+    ]
 
 
 def test_same_shards_same_bytes(tmp_path, episodes):
@@ -198,9 +201,11 @@ def test_a_damaged_manifest_is_an_error_or_says_the_same(folder):
         flipped[position] ^= 1
         path.write_bytes(flipped)
         try:
-            assert read_manifest(folder) == before
+            after, problem = read_manifest(folder), ""
         except UserError as error:
-            assert str(error).startswith(f"{path}: ")
+            after, problem = before, str(error)
+        assert after == before
+        assert not problem or problem.startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["../a.h5", "/etc/passwd", "shards/../../a.h5", "shards/..", ""])
@@ -227,6 +232,12 @@ def test_missing_replaced_and_damaged_shards_are_named(folder, episodes):
     flip(shard)
     with pytest.raises(UserError, match=r"a\.h5: .*bytes \d+ to \d+ are damaged"):
         Corpus.open(folder).verify()
+    flip(folder / "shards" / "b.h5")
+    damaged = r"b\.h5: .*damaged.*; and 1 more files are damaged"
+    with pytest.raises(UserError, match=damaged):
+        Corpus.open(folder).verify()
+    assert len(Corpus.open(folder).problems()) == 2
+    flip(folder / "shards" / "b.h5")
     write(shard, episodes[:1])
     with pytest.raises(UserError, match=r"a\.h5: is not the file that was indexed"):
         Corpus.open(folder).file(2)
@@ -235,6 +246,14 @@ def test_missing_replaced_and_damaged_shards_are_named(folder, episodes):
         Corpus.open(folder).file(2)
     shard.write_bytes(whole)
     Corpus.open(folder).verify()
+
+
+def test_an_index_of_something_else_is_a_problem(folder):
+    summary = describe(EpisodeFile(folder / "shards/b.h5"))
+    summary["headers"][1]["fps"] = 11.0
+    write_index(folder, [IndexedShard("shards/b.h5", summary, "xy", ["t", "t"])], "test", {})
+    (problem,) = Corpus.open(folder).problems()
+    assert problem.endswith("b.h5: the index says something else of demo_1")
 
 
 def test_mistakes_are_named(folder, tmp_path):

@@ -18,7 +18,6 @@ from episodes.videos import VideoFolder
 from firsthand.console import say
 
 MADE = Path("data/corpora")  # what is made or converted once and used by many runs
-SUFFIXES = (".hdf5", ".h5")
 _NAMED = 50  # lost items that are printed
 
 
@@ -143,28 +142,6 @@ def say_report(report: Report) -> None:
         say(note)
     splits = ", ".join(f"{count} {split}" for split, count in report.recordings.items())
     say(f"{report.used} of {report.items} items used, as recordings: {splits}")
-
-
-def find_stores(paths: Sequence[Path] | Path) -> list[Path]:
-    """The files of episodes that are named, with folders replaced by the files in them.
-
-    Raises:
-        UserError: a path does not exist, or a folder holds no such file.
-    """
-    found = []
-    for path in [paths] if isinstance(paths, Path) else paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
-            if not inside:
-                raise UserError(f"{path} holds no file of episodes ({' or '.join(SUFFIXES)})")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UserError(f"no episodes at {path}: there is no such file or folder")
-    if not found:
-        raise UserError("name at least one file of episodes")
-    return found
 
 
 def _digest(source: object) -> str:

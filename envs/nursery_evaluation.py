@@ -29,7 +29,9 @@ CATEGORIES = (
     "carrot", "chair", "clock", "cup", "drum", "duck", "fish", "flower", "giraffe", "guitar",
     "hat", "lamp", "train", "tree",
 )  # fmt: skip
+OBJECTS = tuple(NOUNS)  # shown on white
 QUOTAS = {"dev": 60, "test": 100, "rooms": 40}  # pictures a category
+FOILS = {"dev": (3, 9, 21), "test": (3, 9, 21), "rooms": (3,)}  # of the trial files
 TRIALS = 100  # a category
 REPEATS = 5  # of every object on white
 CLEAR = 0.025  # share of a picture that its category fills at least
@@ -45,12 +47,12 @@ def make_evaluation(seed: int, size: int, workers: int, out: Path) -> None:
         taken = dict(finished(f"{split} frames", work, range(len(CATEGORIES)), workers))
         names = {category: taken[number] for number, category in enumerate(CATEGORIES)}
         prefix = "eval_new_rooms" if split == "rooms" else f"eval_{split}"
-        for foils in (3,) if split == "rooms" else (3, 9, 21):
+        for foils in FOILS[split]:
             name = f"{prefix}.json" if foils == 3 else f"{prefix}_{foils}_foils.json"
             _write(out / name, category_trials(names, TRIALS, foils, rng))
     work = partial(_paint_objects, seed, size, out)
-    objects = dict(finished("objects on white", work, range(len(NOUNS)), workers))
-    named = {noun: objects[number] for number, noun in enumerate(NOUNS)}
+    objects = dict(finished("objects on white", work, range(len(OBJECTS)), workers))
+    named = {noun: objects[number] for number, noun in enumerate(OBJECTS)}
     _write(out / "eval_object_categories.json", object_trials(named, REPEATS, rng))
     work = partial(film_clips, seed, size, out)
     clips = dict(finished("verb clips", work, range(len(CLIP_NOUNS)), workers))
@@ -100,7 +102,7 @@ def _glimpses(scene: Scene, focus: int, size: int, rng: np.random.Generator) -> 
 
 
 def _paint_objects(seed: int, size: int, out: Path, number: int) -> list[str]:
-    noun = list(NOUNS)[number]
+    noun = OBJECTS[number]
     folder = out / "object_categories" / noun
     folder.mkdir(parents=True, exist_ok=True)
     names = []

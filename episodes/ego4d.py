@@ -19,7 +19,7 @@ from episodes.clips import (
 )
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
-from episodes.narration_text import NarrationFilter, clean, without_repeats
+from episodes.narration_text import NarrationFilter, Sentence, clean, without_repeats
 from episodes.source import Item, Listing
 from episodes.trust import inside, load_json
 
@@ -40,12 +40,16 @@ class Ego4D(ClipSettings, NarrationFilter):
         benchmark: keep the official split of this benchmark. Videos that are not in it go to train,
             and those of which it uses parts in several splits are left out.
         apart: seconds within which the same sentence counts once.
+        unsure: also use sentences in which something could not be made out.
+        others: also use sentences about other people than the one who wears the camera.
     """
 
     root: Path
     videos: str = ""
     benchmark: Literal["none", "em", "av", "fho"] = "none"
     apart: float = 1.0
+    unsure: bool = False
+    others: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,12 +137,17 @@ class Ego4D(ClipSettings, NarrationFilter):
                     raise UserError(
                         f"a narration is at {time:.1f} seconds, but the video lasts {duration:.1f}"
                     )
-                if self.accepts(sentence):
+                if self._wanted(sentence):
                     sentences.append((time, sentence.text, f"{uid or number}@{time:.3f}"))
         kept = without_repeats(sentences, lambda s: s[1], lambda s: s[0], self.apart)
         notes.clips += len(kept)
         notes.repeated += len(sentences) - len(kept)
         return [clip_around(time, self.seconds, text, name) for time, text, name in kept]
+
+    def _wanted(self, sentence: Sentence) -> bool:
+        about = ("wearer", "", "other") if self.others else ("wearer", "")
+        clear = self.unsure or not sentence.unsure
+        return clear and sentence.subject in about and self.accepts(sentence)
 
 
 @dataclass

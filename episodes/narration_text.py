@@ -93,16 +93,12 @@ class NarrationFilter:
         fewest_words, most_words: of the cleaned sentence; 0 for no upper limit.
         verbs: only these (in their basic form: pick, put, wash); none for all.
         hands: "mentioned" for sentences that speak of a hand, "both" of two.
-        unsure: also sentences in which something could not be made out.
-        others: also sentences about other people than the one who wears the camera.
     """
 
     fewest_words: int = 1
     most_words: int = 0
     verbs: tuple[str, ...] = ()
     hands: Literal["any", "mentioned", "both"] = "any"
-    unsure: bool = False
-    others: bool = False
 
     def check_filter(self) -> None:
         """Raise `UserError` if nothing could pass."""
@@ -117,9 +113,6 @@ class NarrationFilter:
         words = len(sentence.text.split())
         return (
             max(1, self.fewest_words) <= words <= (self.most_words or words)
-            and (self.unsure or not sentence.unsure)
-            and sentence.subject != "summary"
-            and (self.others or sentence.subject != "other")
             and (not self.verbs or (verb or verb_of(*_said(sentence))) in self.verbs)
             and hands_in(sentence.text) >= ("any", "mentioned", "both").index(self.hands)
         )

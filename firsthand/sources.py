@@ -5,6 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from episodes.calvin import Calvin
+from episodes.ego4d import Ego4D
+from episodes.epic import EpicKitchens
+from episodes.pictures import PictureFolders
+from episodes.saycam import Saycam
+from episodes.saycam_videos import SaycamVideos
+from episodes.something import SomethingSomething
 from episodes.videos import VideoFolder
 
 
@@ -31,10 +37,25 @@ class Corpus:
     format: Literal["lerobot"] = "lerobot"
 
 
-Dataset = Calvin | VideoFolder
+Dataset = (
+    Calvin
+    | Ego4D
+    | EpicKitchens
+    | PictureFolders
+    | Saycam
+    | SaycamVideos
+    | SomethingSomething
+    | VideoFolder
+)
 CHOICES = {
     "calvin": Calvin,
+    "ego4d": Ego4D,
+    "epic": EpicKitchens,
     "episodes": Corpus,
     "gr1": Gr1,
+    "pictures": PictureFolders,
+    "saycam": Saycam,
+    "saycam_videos": SaycamVideos,
+    "something": SomethingSomething,
     "videos": VideoFolder,
 }

@@ -6,8 +6,9 @@ object when all of it has arrived.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def write(place: Place, data: bytes) -> None:
     """Put a whole file at `place`, or leave what was there."""
     with _reaching(place, "written") as (files, path):
         if files is not None:
-            files.pipe_file(path, data)
+            _in_folder(files, path, partial(files.pipe_file, path, data))
             return
         target = local(place)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,16 @@ def write(place: Place, data: bytes) -> None:
 def upload(file: Path, place: Place) -> None:
     """Copy a file of this machine to a URL."""
     with _reaching(place, "written") as (files, path):
-        files.put_file(str(file), path)
+        _in_folder(files, path, partial(files.put_file, str(file), path))
+
+
+def _in_folder(files: Any, path: str, write: Callable[[], None]) -> None:
+    """Write a file, and make its folder first where there are such things."""
+    try:
+        write()
+    except FileNotFoundError:
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        write()
 
 
 def download(place: Place, file: Path) -> None:

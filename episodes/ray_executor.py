@@ -75,8 +75,9 @@ class RayExecutor:
             ray.init(
                 address=self.address or "local", log_to_driver=False, logging_level=40, **alone
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"no Ray cluster at {self.address}: {error}") from error
+        except Exception as error:  # Ray raises what it likes, Exception itself among them
+            where = f"no cluster at {self.address}" if self.address else "cannot start here"
+            raise UserError(f"Ray: {where}: {error}") from error
 
 
 def _ray() -> Any:

@@ -63,6 +63,8 @@ def test_executors_and_places_change_no_byte(toys, tmp_path: Path) -> None:
     assert convert(source, f"memory://{tmp_path}/three", some, HERE) == report
     expected = content(tmp_path / "one")
     assert content(tmp_path / "two") == expected
+    assert convert(source, f"local://{tmp_path}/four", some, LocalExecutor(2)) == report
+    assert content(tmp_path / "four") == expected
     url = f"memory://{tmp_path}/three"
     assert {name: place.read(place.join(url, name)) for name in expected} == expected
     assert set(place.sizes(url)) == {"corpus.json", "report.json"}

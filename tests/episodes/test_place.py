@@ -9,11 +9,12 @@ from episodes import place
 from episodes.errors import OutputError, UserError
 
 
-@pytest.fixture(params=["path", "file", "memory"])
+@pytest.fixture(params=["path", "file", "memory", "local"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return {
         "path": str(tmp_path / "there"),
         "file": f"file://{tmp_path}/there",
+        "local": f"local://{tmp_path}/there",  # through fsspec, as URLs are
         "memory": f"memory://{tmp_path}/there",
     }[request.param]
 
@@ -35,9 +36,10 @@ def test_files_come_and_go(folder: str) -> None:
     assert place.read(one) is None
 
 
-def test_files_are_uploaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["memory", "local"])
+def test_files_are_uploaded(protocol: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
-    url = f"memory://{tmp_path}/up/loaded"
+    url = f"{protocol}://{tmp_path}/up/loaded"
     place.upload(tmp_path / "file", url)
     assert place.read(url) == b"content"
 

@@ -255,9 +255,9 @@ class Corpus:
 
 
 def _is_file(place: Place) -> bool:
-    return str(place).endswith(SUFFIXES) or (
-        not places.is_remote(place) and places.local(place).is_file()
-    )
+    if places.is_remote(place):
+        return str(place).endswith(SUFFIXES)
+    return places.local(place).is_file()
 
 
 def _files_at(place: Place) -> list[Path]:

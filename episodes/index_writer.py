@@ -119,7 +119,7 @@ def write_index(
     """Make a corpus of shards that lie at `out`: its index, then its manifest, which is returned.
 
     The same shards in the same order give the same bytes. Arrays of an earlier index stay until
-    the new manifest is in place.
+    the new manifest is in place, and at a URL for good.
 
     Raises:
         UserError: there is no recording, or `out` cannot be written.
@@ -151,11 +151,15 @@ def write_index(
         index=write_arrays(out, index),
     )
     manifest.write(out)
-    used = {file.name for file in manifest.index.values()}
+    if not places.is_remote(out):  # where another process may be about to name them
+        _remove_stale(out, {file.name for file in manifest.index.values()})
+    return manifest
+
+
+def _remove_stale(out: Place, used: set[str]) -> None:
     for name in places.sizes(places.join(out, FOLDER)):
         if f"{FOLDER}/{name}" not in used:
             places.remove(places.join(out, FOLDER, name))
-    return manifest
 
 
 def write_arrays(out: Place, index: Index) -> dict[str, IndexFile]:

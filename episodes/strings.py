@@ -6,6 +6,8 @@ from typing import overload
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+_ERRORS = "surrogatepass"  # names of files need not be text
+
 
 class Strings(Sequence[str]):
     """Texts that are decoded when they are asked for, so that the arrays may be memory-mapped."""
@@ -15,7 +17,7 @@ class Strings(Sequence[str]):
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Strings":
-        encoded = [text.encode() for text in texts]
+        encoded = [text.encode(errors=_ERRORS) for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
 
@@ -35,7 +37,7 @@ class Strings(Sequence[str]):
             raise IndexError(f"text {index} of {len(self)}")
         index %= len(self)
         start = int(self.ends[index - 1]) if index else 0
-        return self.data[start : int(self.ends[index])].tobytes().decode()
+        return self.data[start : int(self.ends[index])].tobytes().decode(errors=_ERRORS)
 
     def __iter__(self) -> Iterator[str]:
         return (self[index] for index in range(len(self)))

@@ -117,6 +117,23 @@ def test_remaking_the_index_leaves_nothing_behind(folder, episodes):
     assert len(Corpus.open(folder)) == 2
 
 
+def test_a_corpus_stays_until_its_successor_is_complete(folder, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("episodes.manifest.Manifest.write", killed)
+    summary = describe(EpisodeFile(folder / "shards/b.h5"))
+    with pytest.raises(KeyboardInterrupt):
+        write_index(folder, [IndexedShard("shards/b.h5", summary, "xy", ["t", "t"])], "test", {})
+    corpus = Corpus.open(folder)
+    assert len(corpus) == 3
+    assert not corpus.problems()
+
+
+def test_a_folder_may_be_called_like_a_file(tmp_path, episodes):
+    assert len(Corpus.open(make_corpus(tmp_path / "corpus.h5", episodes))) == 3
+
+
 def test_an_open_corpus_outlives_its_successor(folder, episodes):
     """The old index goes, but who has mapped it keeps it."""
     corpus = Corpus.open(folder)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 
 
 def _overflowing():
@@ -28,6 +28,19 @@ class Running:
         self.count = 0
         self.mean, self.squares = np.zeros(shape), np.zeros(shape)
         self.min, self.max = np.full(shape, np.inf), np.full(shape, -np.inf)
+
+    @classmethod
+    def counted(
+        cls, values: Float64[np.ndarray, "k"], counts: Int64[np.ndarray, "k n"]
+    ) -> "Running":
+        """Of `n` numbers that each took some of a few values, so many times."""
+        running = cls(counts.shape[1:])
+        running.count = int(counts[:, 0].sum())
+        running.mean = values @ counts / running.count
+        running.squares = ((values[:, None] - running.mean) ** 2 * counts).sum(axis=0)
+        taken = np.where(counts > 0, values[:, None], np.nan)
+        running.min, running.max = np.nanmin(taken, axis=0), np.nanmax(taken, axis=0)
+        return running
 
     @property
     def std(self) -> Float64[np.ndarray, "*shape"]:

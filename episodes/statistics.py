@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 
 from episodes.reader import EpisodeFile
 from episodes.running import Running
@@ -20,6 +21,7 @@ Key = tuple[str, tuple[int, ...]]  # a name; recordings may differ in what they 
 def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
     """Those of all recordings in a file, as plain JSON values that can be merged."""
     found: dict[Key, Running] = {}
+    levels: dict[str, Int64[np.ndarray, "256 3"]] = {}  # how often a camera showed each
 
     def add(name: str, values: np.ndarray | None) -> None:
         if values is not None:
@@ -34,8 +36,15 @@ def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
         shown = np.linspace(0, header.length - 1, PICTURES).round().astype(int)
         for camera in header.cameras:
             pictures = file.frames(episode, camera, np.unique(shown))
-            add(f"pixels/{camera}", pictures.reshape(-1, 3) / 255)
+            levels[camera] = levels.get(camera, 0) + _levels(pictures)
+    for camera, counts in levels.items():
+        found[f"pixels/{camera}", (3,)] = Running.counted(np.arange(256) / 255, counts)
     return [{"of": name, **running.to_json()} for (name, _), running in sorted(found.items())]
+
+
+def _levels(pictures: UInt8[np.ndarray, "t h w 3"]) -> Int64[np.ndarray, "256 3"]:
+    channels = (pictures[..., channel].ravel() for channel in range(3))
+    return np.stack([np.bincount(channel, minlength=256) for channel in channels], axis=1)
 
 
 def merge_statistics(shards: Iterable[Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

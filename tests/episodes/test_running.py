@@ -62,6 +62,12 @@ def test_every_type_of_number(dtype):
     assert_equals_numpy(running, values)
 
 
+def test_counted_values():
+    values = np.random.default_rng(0).integers(3, 9, (500, 2))
+    counts = np.stack([np.bincount(column, minlength=12) for column in values.T], axis=1)
+    assert_equals_numpy(Running.counted(np.arange(12.0), counts), values)
+
+
 def test_nothing_changes_nothing():
     running = Running(())
     running.add(np.zeros(0))

@@ -15,6 +15,7 @@ from envs.nursery_scene import Scene, resting
 from envs.raster import Instance, Rasteriser
 
 SHUTTER = 0.04  # seconds that the shutter is open
+FINE = 2  # pixels a side that a pixel is averaged from
 EXPOSURES = 4  # pictures that one frame is blended from, at most
 ROOM_ID, THING_ID, BOARD_ID, HAND_ID = 0, 1, 100, 200  # in the segmentation
 
@@ -61,30 +62,31 @@ class HeadCamera:
 
     def draw(self, frame: int) -> Sight:
         """Raises IndexError: there is no such frame."""
+        from envs.nursery_exposure import develop, expose
+
         eye, target = self._eye[frame], self._target[frame]
         count = self._exposures(eye, target)
-        total = np.zeros((self.size, self.size, 3), np.float32)
-        counts = np.zeros(len(self.scene.things))
+        fine = FINE if count == 1 else 1  # what is smeared needs no finer pixels
+        rgb = np.empty((self.size, self.size, 3), np.uint8)
+        total = np.zeros(rgb.shape, np.float32)
+        seen = np.zeros(len(self.scene.things))
         for share in (np.arange(count) + 0.5) / count if count > 1 else (0.0,):
             camera = self._camera(
                 eye[0] + share * (eye[1] - eye[0]),
                 target[0] + share * (target[1] - target[0]),
                 self._tilt[frame],
+                self.size * fine,
             )
             poses, shown = self._poses(frame + share * SHUTTER * FPS)
             picture = self._rasteriser.draw(camera, poses[self._group], visible=shown[self._group])
-            total += picture.rgb
-            seen = np.bincount((picture.segmentation + 1).reshape(-1), minlength=HAND_ID + 2)
-            counts += seen[THING_ID + 1 : THING_ID + 1 + len(counts)]
-        gain = (self.scene.house.gain / count).astype(np.float32)
-        rgb = np.minimum(total * gain, 255.0).astype(np.uint8)
-        return Sight(rgb, counts / (count * self.size**2))
+            expose(picture.rgb, picture.segmentation, THING_ID, total, seen)
+        develop(total, self.scene.house.gain / (count * fine**2), rgb)
+        return Sight(rgb, seen / (count * (fine * self.size) ** 2))
 
     def _camera(
-        self, eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], tilt: float
+        self, eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], tilt: float, size: int
     ) -> Camera:
         up = (np.sin(tilt), 0.0, np.cos(tilt))
-        size = self.size
         return Camera.look_at(
             eye, target, up, fov=self.fov, near=0.05, far=12.0, width=size, height=size
         )

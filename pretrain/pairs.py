@@ -1,0 +1,146 @@
+"""Utterances with a frame of what was seen meanwhile: what word grounding learns from.
+
+The folder is laid out as SAYCam-S is for CVCL: `train.json`, `val.json`, `vocab.json` and the
+pictures that they name in `train_5fps/`. Batches are numbered, and the number decides what is in
+them: which utterances, which of their frames, how these are cut and blurred. Who reads them and
+when changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from PIL import Image, ImageFilter, UnidentifiedImageError
+from torch import Tensor
+
+from episodes.errors import UserError
+from episodes.order import Shuffled
+from episodes.trust import inside, load_bytes
+from episodes.utterances import Utterance, read_utterances
+from policy.vocabulary import Vocabulary
+
+FRAMES = "train_5fps"
+VOCABULARY = "vocab.json"
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """frame: which of an utterance's frames is seen: one drawn `anew` each epoch, or the `first`.
+
+    Pictures are cut to a random rectangle of `least` of their area or more, and made `size` pixels
+    squared; `flipped` and `blurred` are the shares of them that are. CVCL's values.
+    """
+
+    size: int = 224
+    frame_anew: bool = True
+    least: float = 0.2
+    flipped: float = 0.5
+    blurred: float = 0.5
+    length: int = 25
+
+    def __post_init__(self) -> None:
+        for name in ("least", "flipped", "blurred"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} lies in 0..1, not at {getattr(self, name)}")
+
+
+UNCHANGED = PairConfig(frame_anew=False, least=1.0, flipped=0.0, blurred=0.0)
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Pictures as stored, 0 to 255, and the tokens of what was said, see `Vocabulary.encode`."""
+
+    images: UInt8[Tensor, "b 3 h w"]
+    tokens: Int[Tensor, "b l"]
+    lengths: Int[Tensor, " b"]
+
+
+class Pairs:
+    """The utterances of one file, and batches of them in the order of a seed.
+
+    Raises:
+        UserError: a file is missing or malformed, or no utterance has a frame.
+    """
+
+    def __init__(
+        self, root: Path, config: PairConfig, *, file: str = "train.json", frames: str = FRAMES
+    ) -> None:
+        self.config = config
+        self.folder = inside(root, frames)
+        self.utterances: Sequence[Utterance] = [
+            row for row in read_utterances(inside(root, file)) if row.frame_filenames
+        ]
+        if not self.utterances:
+            raise UserError(f"{root / file}: no utterance has a frame")
+        try:
+            self.vocabulary = Vocabulary.read(inside(root, VOCABULARY))
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def batch(self, number: int, size: int, seed: int) -> PairBatch:
+        """Batch `number` of an endless sequence: epoch after epoch, each utterance once in each.
+
+        An epoch's last utterances share a batch with the next one's first.
+        """
+        places = Shuffled(len(self), seed).batch(number, size)
+        drawn = [(index, np.random.default_rng((seed, epoch, index))) for epoch, index in places]
+        return self._batch(drawn)
+
+    def rows(self, start: int, stop: int) -> PairBatch:
+        """Utterances as they stand in the file, for measuring; random choices are always alike."""
+        some = range(start, min(stop, len(self)))
+        return self._batch([(index, np.random.default_rng((0, 0, index))) for index in some])
+
+    def _batch(self, drawn: Sequence[tuple[int, np.random.Generator]]) -> PairBatch:
+        pictures = np.stack([self._picture(index, random) for index, random in drawn])
+        said = [self.utterances[index].utterance for index, _ in drawn]
+        tokens, lengths = self.vocabulary.encode(said, length=self.config.length)
+        return PairBatch(torch.from_numpy(pictures).permute(0, 3, 1, 2), tokens, lengths)
+
+    def _picture(self, index: int, random: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+        names = self.utterances[index].frame_filenames
+        chosen = int(random.integers(len(names))) if self.config.frame_anew else 0
+        path = inside(self.folder, names[chosen])
+        try:
+            with Image.open(BytesIO(load_bytes(path, max_bytes=1 << 28))) as file:
+                picture = file.convert("RGB")
+        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            raise UserError(f"{path}: is no readable picture: {error}") from error
+        return np.asarray(changed(picture, self.config, random))
+
+
+def changed(picture: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:
+    """Cut, made `size` squared, blurred and flipped, as CVCL's training has it."""
+    box = rectangle(picture.width, picture.height, config.least, random)
+    side = (config.size, config.size)
+    if box != (0, 0, *picture.size) or picture.size != side:
+        picture = picture.resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=None)
+    if random.random() < config.blurred:
+        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
+    if random.random() < config.flipped:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return picture
+
+
+def rectangle(
+    width: int, height: int, least: float, random: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a part with at least that share of the area and sides between
+    3:4 and 4:3; of everything if none fits (Inception's cut, Szegedy et al. 2015)."""
+    for _ in range(10 if least < 1 else 0):
+        area = width * height * random.uniform(least, 1)
+        ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+        if 0 < w <= width and 0 < h <= height:
+            left = int(random.integers(width - w + 1))
+            top = int(random.integers(height - h + 1))
+            return left, top, left + w, top + h
+    return 0, 0, width, height

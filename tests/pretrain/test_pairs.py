@@ -1,0 +1,147 @@
+"""Utterances with frames, drawn anew and all the same by number."""
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from episodes.errors import UserError
+from pretrain.pairs import UNCHANGED, PairConfig, Pairs, changed, rectangle
+
+COUNT = 7
+SMALL = PairConfig(size=16)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Utterance i has i % 3 + 1 frames, whose grey says which is which; the last one has none."""
+    (tmp_path / "train_5fps").mkdir()
+    rows = []
+    for i in range(COUNT + 1):
+        names = [f"v_{i:03}_{j:02}.png" for j in range(i % 3 + 1)] if i < COUNT else []
+        for j, name in enumerate(names):
+            Image.new("RGB", (32, 24), (20 * i + 5 * j,) * 3).save(tmp_path / "train_5fps" / name)
+        rows.append({
+            "utterance": "look a ball" if i % 2 else "ball",
+            "transcript_filename": "t.csv",
+            "video_filename": "v.mp4",
+            "utterance_num": i + 1,
+            "num_frames": len(names),
+            "timestamps": [0.2 * j for j in range(len(names))],
+            "frame_filenames": names,
+        })  # fmt: skip
+    (tmp_path / "train.json").write_text(json.dumps({"data": rows}))
+    words = ("<pad>", "<unk>", "<sos>", "<eos>", "ball", "look")
+    (tmp_path / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(words)}))
+    return tmp_path
+
+
+def which(batch) -> list[tuple[int, int]]:
+    """Utterance and frame of every picture."""
+    greys = batch.images.float().mean(dim=(1, 2, 3)).round().int().tolist()
+    return [(grey // 20, grey % 20 // 5) for grey in greys]
+
+
+def test_every_utterance_comes_once_an_epoch_with_any_of_its_frames(root):
+    pairs = Pairs(root, SMALL)
+    assert len(pairs) == COUNT
+    seen = [place for number in range(40 * COUNT) for place in which(pairs.batch(number, 1, 0))]
+    for epoch in range(40):
+        part = seen[epoch * COUNT : (epoch + 1) * COUNT]
+        assert sorted(utterance for utterance, _ in part) == list(range(COUNT))
+    assert set(seen) == {(i, j) for i in range(COUNT) for j in range(i % 3 + 1)}
+    assert seen[:COUNT] != seen[COUNT : 2 * COUNT]
+
+
+def test_a_batch_is_decided_by_its_number(root):
+    pairs = Pairs(root, SMALL)
+    found = pairs.batch(5, 4, 3)
+    again = pickle.loads(pickle.dumps(Pairs(root, SMALL))).batch(5, 4, 3)
+    assert torch.equal(found.images, again.images)
+    assert torch.equal(found.tokens, again.tokens)
+    assert which(pairs.batch(5, 4, 4)) != which(found) or not torch.equal(
+        pairs.batch(5, 4, 4).images, found.images
+    )
+
+
+def test_pictures_and_utterances_belong_together(root):
+    batch = Pairs(root, SMALL).batch(0, COUNT, 0)
+    assert batch.images.shape == (COUNT, 3, 16, 16)
+    for (utterance, _), tokens, length in zip(
+        which(batch), batch.tokens, batch.lengths, strict=True
+    ):
+        wanted = [2, 5, 1, 4, 3] if utterance % 2 else [2, 4, 3]
+        assert tokens[:length].tolist() == wanted
+
+
+def test_measuring_takes_the_first_frame_as_it_is(root):
+    pairs = Pairs(root, replace(UNCHANGED, size=16))
+    assert which(pairs.rows(0, 4)) == [(i, 0) for i in range(4)]
+    assert which(pairs.rows(4, 99)) == [(i, 0) for i in range(4, COUNT)]
+    assert {j for n in range(9) for _, j in which(pairs.batch(n, COUNT, 0))} == {0}
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    same = changed(picture, replace(UNCHANGED, size=16), np.random.default_rng(0))
+    assert np.array_equal(np.asarray(same), np.asarray(picture))
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.sampled_from([0.0, 0.2, 0.9, 1.0]),
+    st.integers(0, 99),
+)
+def test_a_rectangle_lies_within_and_is_large_enough(width, height, least, seed):
+    left, top, right, bottom = rectangle(width, height, least, np.random.default_rng(seed))
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    w, h = right - left, bottom - top
+    assert (w + 1) * (h + 1) >= least * width * height
+    if (w, h) != (width, height):
+        assert (w - 1) / (h + 1) <= 4 / 3
+        assert (w + 1) / max(h - 1, 0.5) >= 3 / 4
+
+
+def test_half_are_flipped_and_half_blurred():
+    half = np.zeros((16, 16, 3), np.uint8)
+    half[:, :8] = 200
+    config = PairConfig(size=16, least=1.0)
+    shown = [
+        np.asarray(changed(Image.fromarray(half), config, np.random.default_rng(seed))).astype(int)
+        for seed in range(200)
+    ]
+    flipped = sum(picture[0, 0, 0] < 100 for picture in shown)
+    blurred = sum(len(np.unique(picture)) > 2 for picture in shown)
+    assert 70 < flipped < 130
+    assert 60 < blurred < 130  # little of the least blur is to be seen
+
+
+def test_what_is_wrong_is_named(root):
+    with pytest.raises(UserError, match=r"val\.json"):
+        Pairs(root, SMALL, file="val.json")
+    (root / "train_5fps" / "v_000_00.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"v_000_00\.png: is no readable picture"):
+        Pairs(root, SMALL).rows(0, 1)
+    (root / "train_5fps" / "v_000_00.png").unlink()
+    with pytest.raises(UserError, match=r"v_000_00\.png: cannot be opened"):
+        Pairs(root, SMALL).rows(0, 1)
+    rows = json.loads((root / "train.json").read_text())["data"]
+    rows[0]["frame_filenames"] = ["../vocab.json"]
+    (root / "train.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="does not name a file inside"):
+        Pairs(root, SMALL).rows(0, 1)
+    (root / "train.json").write_text(json.dumps(rows[-1:]))
+    with pytest.raises(UserError, match=r"train\.json: no utterance has a frame"):
+        Pairs(root, SMALL)
+    (root / "vocab.json").unlink()
+    (root / "train.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match=r"there is no file .*vocab\.json"):
+        Pairs(root, SMALL)
+    with pytest.raises(ValueError, match="blurred lies in 0..1, not at 2"):
+        PairConfig(blurred=2.0)

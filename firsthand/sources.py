@@ -27,6 +27,19 @@ class Gr1:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cvcl:
+    """A published checkpoint of CVCL, which becomes a word-grounding model.
+
+    vocabulary: CVCL's vocab.json, which its checkpoints lack.
+    padding: how a transformer's padding counts; "upstream" is as CVCL did it.
+    """
+
+    root: Path
+    vocabulary: str | None = None
+    padding: Literal["masked", "upstream"] = "masked"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """Episodes of ours, a corpus or files, which become a dataset of others.
 
@@ -47,8 +60,10 @@ Dataset = (
     | SomethingSomething
     | VideoFolder
 )
+Checkpoint = Gr1 | Cvcl
 CHOICES = {
     "calvin": Calvin,
+    "cvcl": Cvcl,
     "ego4d": Ego4D,
     "epic": EpicKitchens,
     "episodes": Corpus,

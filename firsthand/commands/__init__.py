@@ -31,7 +31,7 @@ COMMANDS = {
         Command("demo", "the whole story on this machine, small", "demo"),
         Command("record", "scripted experts act in a world; writes episodes", "record"),
         Command("replay", "does what was recorded still succeed", "replay", "path", False),
-        Command("convert", "videos to episodes, published weights to a policy", "convert"),
+        Command("convert", "datasets to episodes and back, published weights to models", "convert"),
         Command("features", "what a frozen encoder makes of a corpus, stored once", "features"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from episodes.conversion import ConvertSettings, convert
 from episodes.errors import UserError
@@ -14,6 +14,10 @@ from firsthand.console import say
 from firsthand.corpora import say_report
 from firsthand.run import Run, write_text
 from firsthand.settings import Schema
+
+if TYPE_CHECKING:
+    from policy.grounding import GroundingModel
+    from policy.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class ConvertConfig(ConvertSettings):
     """
 
     root: str
-    source: sources.Dataset | sources.Gr1 | sources.Corpus
+    source: sources.Dataset | sources.Checkpoint | sources.Corpus
     out: str | None = None
     executor: Literal["local", "ray"] = "local"
     workers: int = 2
@@ -36,17 +40,17 @@ class ConvertConfig(ConvertSettings):
         super().__post_init__()
         if self.executor == "local" and self.address is not None:
             raise UserError(f"address={self.address} means nothing to executor=local")
-        if isinstance(self.source, sources.Gr1 | sources.Corpus):
-            self._refuse_settings_of_corpora()
-        else:
+        if isinstance(self.source, sources.Dataset):
             self.make_executor()
+        else:
+            self._refuse_settings_of_corpora()
 
     def _refuse_settings_of_corpora(self) -> None:
+        (name,) = (n for n, kind in sources.CHOICES.items() if isinstance(self.source, kind))
         for f in fields(self):
-            if f.name not in ("root", "source", "out") and getattr(self, f.name) != f.default:
-                kind = "gr1" if isinstance(self.source, sources.Gr1) else "episodes"
-                value = getattr(self, f.name)
-                raise UserError(f"{f.name}={value} means nothing to source={kind}")
+            value = getattr(self, f.name)
+            if f.name not in ("root", "source", "out") and value != f.default:
+                raise UserError(f"{f.name}={value} means nothing to source={name}")
 
     def make_executor(self) -> Executor:
         if self.executor == "ray":
@@ -59,19 +63,18 @@ SCHEMA = Schema(ConvertConfig, {"source": sources.CHOICES})
 
 def execute(config: ConvertConfig, run: Run) -> None:
     """Convert, and leave in report.json what was used and what was not."""
-    if isinstance(config.source, sources.Gr1):
-        report = _gr1(config.source, Path(config.out or run.path / "policy"))
+    if isinstance(config.source, sources.Dataset):
+        report = _corpus(config, config.source, config.out or str(run.path / "corpus"))
     elif isinstance(config.source, sources.Corpus):
         report = _lerobot(config.source, Path(config.out or run.path / "lerobot"))
     else:
-        report = _corpus(config, config.out or str(run.path / "corpus"))
+        report = _checkpoint(config.source, Path(config.out or run.path / "policy"))
     write_text(run.path / "report.json", json.dumps(report, indent=1) + "\n")
 
 
-def _corpus(config: ConvertConfig, out: str) -> dict:
+def _corpus(config: ConvertConfig, source: sources.Dataset, out: str) -> dict:
     settings = ConvertSettings(**{f.name: getattr(config, f.name) for f in fields(ConvertSettings)})
-    assert isinstance(config.source, sources.Dataset)
-    report = convert(config.source, out, settings, config.make_executor())
+    report = convert(source, out, settings, config.make_executor())
     say_report(report)
     say(f"written: {out}")
     return asdict(report)
@@ -88,19 +91,30 @@ def _lerobot(source: sources.Corpus, out: Path) -> dict:
     return {"lerobot": str(out), "episodes": written}
 
 
-def _gr1(source: sources.Gr1, out: Path) -> dict:
-    from policy.official import load_gr1
-
+def _checkpoint(source: sources.Checkpoint, out: Path) -> dict:
     if out.exists() and not out.is_dir():
-        raise UserError(f"out={out} is a file: a policy is written to a directory")
+        raise UserError(f"out={out} is a file: a model is written to a directory")
     try:
-        policy = load_gr1(source.root, clip=source.clip, mae=source.mae)
+        model = _gr1(source) if isinstance(source, sources.Gr1) else _cvcl(source)
     except ValueError as error:
         raise UserError(str(error)) from error
-    policy.save_pretrained(out)
-    parameters = sum(p.numel() for p in policy.parameters())
-    say(f"GR-1 with {parameters:,} parameters, every one of them from the files")
+    model.save_pretrained(out)
+    parameters = sum(p.numel() for p in model.parameters())
+    say(f"{parameters:,} parameters, every one of them from the files")
+    say(f"written: {out}")
+    return {"policy": str(out), "parameters": parameters, "config": asdict(model.config)}
+
+
+def _gr1(source: sources.Gr1) -> "Policy":
+    from policy.official import load_gr1
+
+    policy = load_gr1(source.root, clip=source.clip, mae=source.mae)
     if policy.config.action.queries == "each" or policy.config.trunk.position == "token":
         say("this is GR1-Training's policy: pictures are resized with antialiasing")
-    say(f"written: {out}")
-    return {"policy": str(out), "parameters": parameters, "config": asdict(policy.config)}
+    return policy
+
+
+def _cvcl(source: sources.Cvcl) -> "GroundingModel":
+    from policy.official import load_cvcl
+
+    return load_cvcl(source.root, vocabulary=source.vocabulary, padding=source.padding)

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from episodes.writer import EpisodeWriter
 from firsthand import cli
+from policy.grounding import GroundingModel
 from policy.policy import Policy
 from policy.video import sincos_position
+from tests.episodes.conftest import record
+from tests.policy.cvcl_files import release
 from tests.policy.golden import official_keys
 
 FEW = ("tasks=[turn_on_led]", "what=tasks", "trials=1", "steps=2", "workers=1", "seats=1")
@@ -65,6 +69,30 @@ def test_published_weights_become_a_policy_that_needs_them_no_more(
     assert "turn_on_led" in capsys.readouterr().out
 
 
+def test_published_weights_become_a_word_grounding_model(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(
+        {"state_dict": release("learned", transformer=True, words=50).state_dict()}, "c.ckpt"
+    )
+    assert cli.main(["convert", "source=cvcl", "root=c.ckpt", "out=cvcl", "run=run"]) == 0
+    model = GroundingModel.from_pretrained("cvcl")
+    report = json.loads(Path("run/report.json").read_text())
+    assert report["parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_episodes_become_a_dataset_of_others(tmp_path: Path, monkeypatch, capsys) -> None:
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    with EpisodeWriter("one.h5") as writer:
+        for number in range(3):
+            writer.add(record(number, fps=10.0))
+    assert cli.main(["convert", "source=episodes", "root=one.h5", "out=there", "run=run"]) == 0
+    assert "3 episodes written: there" in capsys.readouterr().out
+    assert json.loads(Path("there/meta/info.json").read_text())["total_episodes"] == 3
+    assert cli.main(["convert", "source=episodes", "root=one.h5", "out=there", "run=again"]) == 1
+    assert "there" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -85,6 +113,9 @@ def test_published_weights_become_a_policy_that_needs_them_no_more(
         (["root=videos", "held_out=1"], "held_out must be at least 0 and below 1, not 1.0"),
         (["source=videos"], "root has no value: write root=<value>"),
         (["root=nowhere"], "nowhere: is no folder of videos"),
+        (["source=cvcl", "root=words.pt"], "words.pt cannot be read"),
+        (["source=cvcl", "root=words.pt", "seed=1"], "seed=1 means nothing to source=cvcl"),
+        (["source=episodes", "root=nowhere"], "no episodes at nowhere"),
         (["source=gr2", "root=one.pt"], "source=gr2: did you mean 'gr1'?"),
     ],
 )

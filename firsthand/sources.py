@@ -7,7 +7,9 @@ from typing import Literal
 from episodes.calvin import Calvin
 from episodes.ego4d import Ego4D
 from episodes.epic import EpicKitchens
+from episodes.lerobot import LeRobot
 from episodes.pictures import PictureFolders
+from episodes.robomimic import Robomimic
 from episodes.saycam import Saycam
 from episodes.saycam_videos import SaycamVideos
 from episodes.something import SomethingSomething
@@ -54,7 +56,9 @@ Dataset = (
     Calvin
     | Ego4D
     | EpicKitchens
+    | LeRobot
     | PictureFolders
+    | Robomimic
     | Saycam
     | SaycamVideos
     | SomethingSomething
@@ -68,7 +72,9 @@ CHOICES = {
     "epic": EpicKitchens,
     "episodes": Corpus,
     "gr1": Gr1,
+    "lerobot": LeRobot,
     "pictures": PictureFolders,
+    "robomimic": Robomimic,
     "saycam": Saycam,
     "saycam_videos": SaycamVideos,
     "something": SomethingSomething,

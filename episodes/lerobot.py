@@ -17,7 +17,7 @@ from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, OURS, STATE_NAMES, Feature, Layout
 from episodes.lerobot_rows import load_rows
 from episodes.lerobot_values import decoded, embedded, load_tasks, square, tasks_path, to_numbers
-from episodes.names import plain_name
+from episodes.names import named_cameras, plain_name
 from episodes.parquet import load_parquet
 from episodes.source import Item, Listing
 from episodes.trust import inside, regular_file
@@ -159,20 +159,7 @@ class LeRobot:
     def _cameras(self, features: Mapping[str, Feature]) -> dict[str, str]:
         """Our name -> the feature."""
         there = [name for name, feature in features.items() if feature.is_picture]
-        chosen = {}
-        for entry in self.cameras or there:
-            ours, equals, theirs = entry.partition("=")
-            if not equals:
-                ours, theirs = plain_name(entry.rpartition(".")[2]), entry
-            if theirs not in there:
-                raise UserError(f"{self.root}: has no camera {theirs!r}, only {', '.join(there)}")
-            if ours in chosen:
-                raise UserError(
-                    f"{self.root}: {chosen[ours]} and {theirs} would both be called {ours!r}; "
-                    f"name them: cameras=[{ours}={chosen[ours]},other={theirs}]"
-                )
-            chosen[ours] = theirs
-        return chosen
+        return named_cameras(self.root, self.cameras, there)
 
     def _parts(self, features: Mapping[str, Feature]) -> dict[str, str]:
         """What in an episode is not a signal -> the feature that it is."""

@@ -89,7 +89,8 @@ class WindowSpec:
 
     A window holds `length` frames `stride` seconds apart. For every frame it may also hold the
     picture `future` seconds later (what the model learns to predict) and the next `chunk` actions
-    at the recording's own rate, the first of them the frame's own.
+    at the recording's own rate, the first of them the frame's own. States are shown where there are
+    any, unless `state` is off.
     """
 
     length: int
@@ -97,6 +98,7 @@ class WindowSpec:
     cameras: tuple[str, ...]
     future: float | None = None
     chunk: int = 0
+    state: bool = True
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.stride <= 0:

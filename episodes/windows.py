@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int64, Shaped, UInt8
 from rich.progress import track
 
 from episodes.blocked import Blocked
@@ -89,16 +89,8 @@ class Windows:
         self._chosen = self.corpus.split(split) if known else np.arange(0)
         if not len(self._chosen):
             raise UserError(f"{self.corpus.name}: no recording in split {split!r}")
-        rows = self.corpus.recordings
-        self._content = rows["content"][self._chosen]
         self._check_cameras()
-        self._lengths = rows["length"][self._chosen].astype(np.int64)
         self._ends = np.cumsum(self._lengths)
-        fps = rows["fps"][self._chosen]
-        self._stride = to_frames(spec.stride, fps)
-        self._future = (
-            0 * fps.astype(np.int64) if spec.future is None else to_frames(spec.future, fps)
-        )
         self._config = None if in_memory else pool
         self._pool: Pool | None = None
         if in_memory:
@@ -109,10 +101,11 @@ class Windows:
             self.keep_for(pool.lanes)
 
     def _check_cameras(self) -> None:
-        for number in np.unique(self._content).tolist():
+        content = self._column("content")
+        for number in np.unique(content).tolist():
             cameras = self.corpus.contents[number].cameras
             if not any(camera in cameras for camera in self.spec.cameras):
-                recording = int(self._chosen[np.argmax(self._content == number)])
+                recording = int(self._chosen[np.argmax(content == number)])
                 shard = self.corpus.shards[self.corpus.recordings["shard"][recording]].name
                 raise UserError(
                     f"{shard}: {self.corpus.header(recording).name} shows "
@@ -149,6 +142,14 @@ class Windows:
         if self._config is not None and self._pool is not None:
             self._pool.limit = 2 * self._config.bytes * lanes
 
+    def _column(self, name: str) -> Shaped[np.ndarray, "r"]:
+        """A column of the index, for the chosen recordings."""
+        return self.corpus.recordings[name][self._chosen]
+
+    @property
+    def _lengths(self) -> Int64[np.ndarray, "r"]:
+        return self._column("length").astype(np.int64)
+
     @property
     def _frame_bytes(self) -> Int64[np.ndarray, "r"]:
         """Of the pictures at one time, for each recording."""
@@ -156,13 +157,16 @@ class Windows:
             sum(h * w * 3 for c, (h, w) in content.cameras.items() if c in self.spec.cameras)
             for content in self.corpus.contents
         ]
-        return np.array(sizes)[self._content]
+        return np.array(sizes)[self._column("content")]
 
     @cached_property
     def _pieces(self) -> Pieces:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
         largest = self._config.bytes // 4 if self._config else self.decoded_bytes
-        reach = (self.spec.length - 1) * self._stride + self._future
+        fps = self._column("fps")
+        reach = (self.spec.length - 1) * to_frames(self.spec.stride, fps)
+        if self.spec.future is not None:
+            reach += to_frames(self.spec.future, fps)
         return cut(self._lengths, reach, self._frame_bytes, largest)
 
     def locate(self, index: int) -> tuple[int, int]:
@@ -176,14 +180,23 @@ class Windows:
     def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
         """The recording's number in the corpus, and which of its frames a window shows."""
         chosen, start = self.locate(index)
-        times = start + self._stride[chosen] * np.arange(self.spec.length)
-        return int(self._chosen[chosen]), np.minimum(times, self._lengths[chosen] - 1)
+        number = int(self._chosen[chosen])
+        row = self.corpus.recordings[number]
+        return number, np.minimum(self._times(start, float(row["fps"])), row["length"] - 1)
+
+    def _times(self, start: int, fps: float) -> Int64[np.ndarray, "t"]:
+        """Frames that a window shows, if the recording goes on for so long."""
+        return start + to_frames(self.spec.stride, np.array([fps])) * np.arange(self.spec.length)
 
     def __getitem__(self, index: int) -> Window:
         chosen, start = self.locate(int(index))
-        times = start + self._stride[chosen] * np.arange(self.spec.length)
-        later = times[:0] if self.spec.future is None else times + self._future[chosen]
-        last = int(self._lengths[chosen]) - 1
+        number = int(self._chosen[chosen])
+        row = self.corpus.recordings[number]
+        times = self._times(start, float(row["fps"]))
+        later = times[:0]
+        if self.spec.future is not None:
+            later = times + to_frames(self.spec.future, np.array([row["fps"]]))
+        last = int(row["length"]) - 1
         shown = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:
             decoded = self.read(chosen, shown)
@@ -200,9 +213,7 @@ class Windows:
         return Window(
             frames=now,
             valid=times <= last,
-            instruction=instruction_of(
-                self.corpus, int(self._chosen[chosen]), start, min(int(times[-1]), last)
-            ),
+            instruction=instruction_of(self.corpus, number, start, min(int(times[-1]), last)),
             state=None if state is None else state[np.minimum(times, last) - decoded.first],
             actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
             actions_valid=None if actions is None else ends <= last,
@@ -216,11 +227,13 @@ class Windows:
 
     def read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
         """Some frames of one of the chosen recordings, and what was sensed and done meanwhile."""
-        file, episode = self.corpus.file(int(self._chosen[recording]))
-        have = self.corpus.contents[self._content[recording]].cameras
+        number = int(self._chosen[recording])
+        file, episode = self.corpus.file(number)
+        have = self.corpus.contents[self.corpus.recordings[number]["content"]].cameras
         frames = {c: file.frames(episode, c, shown) for c in self.spec.cameras if c in have}
         first, end = int(shown[0]), int(shown.max()) + 1
-        state, actions = file.state(episode), file.actions(episode) if self.spec.chunk else None
+        state = file.state(episode) if self.spec.state else None
+        actions = file.actions(episode) if self.spec.chunk else None
         if state is not None:
             state = state[first:end].copy()
         if actions is not None:

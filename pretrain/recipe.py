@@ -68,10 +68,11 @@ def pretrain(
 
 
 def window_spec(policy: PolicyConfig) -> WindowSpec:
-    """The windows that a policy learns to watch: its own history and future, no actions."""
+    """The windows that a policy learns to watch: history and future, no states or actions."""
     return WindowSpec(
         length=policy.length,
         stride=policy.stride,
         cameras=tuple(camera.name for camera in policy.cameras),
         future=policy.future,
+        state=False,
     )

@@ -18,7 +18,7 @@ from training.optimizer import build_optimizer
 from training.precision import Arithmetic
 from training.throughput import settle
 
-_UNMEASURED = 2  # steps: the readers are started, and work ahead
+UNMEASURED = 10  # steps: readers are started, fill their pools and work ahead
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Starvation:
 def starvation(
     corpus: Corpus, policy: PolicyConfig, pool: PoolConfig, config: TrainConfig
 ) -> Starvation:
-    """Means over `config.steps` steps of fine-tuning out of pools, as recipes read a corpus that
-    does not fit in memory."""
+    """Means over the steps of fine-tuning out of pools, as recipes read a corpus that
+    does not fit in memory, after a few that are not measured."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arithmetic = Arithmetic.choose(config.precision, device)
     torch.manual_seed(config.seed)
@@ -48,8 +48,8 @@ def starvation(
     batches = iter(TrainLoader(windows, embed, config, Team(device=device), 0))
     waited = 0.0
     begun = time.perf_counter()
-    for step in range(config.steps):
-        if step == _UNMEASURED:
+    for step in range(config.steps):  # more than are not measured
+        if step == UNMEASURED:
             waited, begun = 0.0, time.perf_counter()
         asked = time.perf_counter()
         batch = next(batches)
@@ -60,5 +60,5 @@ def starvation(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         settle(device)
-    measured = config.steps - _UNMEASURED
+    measured = config.steps - UNMEASURED
     return Starvation((time.perf_counter() - begun) / measured, waited / measured)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from episodes.errors import UserError
 from firsthand.benchmarks import index, loader
 from firsthand.benchmarks.machine import machine
-from firsthand.benchmarks.starvation import Starvation, starvation
+from firsthand.benchmarks.starvation import UNMEASURED, Starvation, starvation
 from firsthand.console import say, table, working
 from firsthand.run import Run, write_text
 from firsthand.settings import Schema
@@ -32,10 +33,16 @@ class BenchmarkLoaderConfig:
     windows: int = 256
     flat: int = 10_000
     batch_size: int = 48
-    steps: int = 12
+    steps: int = 60
     workers: int = 2
     clips: int = 1_000_000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps <= UNMEASURED:
+            raise UserError(f"steps must be more than {UNMEASURED}, which are not measured")
+        if self.length < 2 or self.windows < loader.TURN:
+            raise UserError(f"length must be 2 or more and windows {loader.TURN} or more")
 
 
 SCHEMA = Schema(BenchmarkLoaderConfig)

@@ -54,7 +54,7 @@ def test_the_command_writes_what_it_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    few = ("episodes=3", "length=40", "windows=16", "flat=16", "steps=4", "batch_size=2")
+    few = ("episodes=3", "length=40", "windows=16", "flat=16", "steps=12", "batch_size=2")
     words = ["benchmark", "loader", *NARROW, *few, "workers=1", "clips=1000", "run=out"]
     assert cli.main(words) == 0
     results = json.loads(Path("out/results.json").read_text())

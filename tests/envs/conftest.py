@@ -1,4 +1,4 @@
-"""A made-up checkout of the original simulator, for the tests of its adapter.
+"""Worlds: a PlayTable, and a made-up checkout of the original simulator.
 
 Worker processes import test modules by name: the project's root must be on the path.
 """
@@ -11,6 +11,7 @@ import pytest
 
 from envs import calvin_simulator
 from envs.bullet import pybullet
+from envs.playtable import PlayTable
 
 ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:
@@ -38,3 +39,11 @@ def no_physics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pybullet, "getNumJoints", lambda body, client: 1)
     joint = (0,) * 12 + (b"gripper_cam",)
     monkeypatch.setattr(pybullet, "getJointInfo", lambda body, index, client: joint)
+
+
+@pytest.fixture
+def world() -> Iterator[PlayTable]:
+    """A PlayTable that draws nothing."""
+    env = PlayTable(cameras={})
+    yield env
+    env.close()

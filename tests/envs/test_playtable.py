@@ -13,8 +13,8 @@ from envs.options import RENDERERS
 from envs.playtable import PlayTable
 from envs.trials import HOME, initial_state
 from episodes.errors import UserError
+from tests.envs.tables import STILL, restore
 
-STILL = np.array([0, 0, 0, 0, 0, 0, 1.0])
 ROLLOUT = """
 import hashlib, sys
 import numpy as np
@@ -33,21 +33,6 @@ for _ in range(25):
         digest.update(value.tobytes())
 print(digest.hexdigest())
 """
-
-
-@pytest.fixture
-def world():
-    env = PlayTable(cameras={})
-    yield env
-    env.close()
-
-
-def restore(env, **changes):
-    """Resets to a layout in which the numbered entries of scene_obs are changed."""
-    _, scene_obs = initial_state("lift_red_block_table", 0, 0)
-    for index, value in changes.pop("scene", {}).items():
-        scene_obs[index] = value
-    return env.reset(options={"robot_obs": HOME, "scene_obs": scene_obs, **changes})
 
 
 def test_importing_envs_starts_no_physics():

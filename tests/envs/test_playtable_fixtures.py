@@ -1,28 +1,10 @@
 """The PlayTable's doors, button, switch and lamps, and how tasks follow each other."""
 
 import numpy as np
-import pytest
 
 from envs.playtable import PlayTable
 from envs.tasks import STEADY_STEPS
-from envs.trials import HOME, initial_state
-
-STILL = np.array([0, 0, 0, 0, 0, 0, 1.0])
-
-
-@pytest.fixture
-def world():
-    env = PlayTable(cameras={})
-    yield env
-    env.close()
-
-
-def restore(env, **changes):
-    """Resets to a layout in which the numbered entries of scene_obs are changed."""
-    _, scene_obs = initial_state("lift_red_block_table", 0, 0)
-    for index, value in changes.pop("scene", {}).items():
-        scene_obs[index] = value
-    return env.reset(options={"robot_obs": HOME, "scene_obs": scene_obs, **changes})
+from tests.envs.tables import STILL, restore
 
 
 def test_joint_ranges_are_calvins(world):

@@ -80,7 +80,7 @@ class EpisodeFile(SealedFile):
         with self._reading(header.name) as file:
             demo = file["data"][header.name]
             frames = {
-                camera: EncodedFrames([d.tobytes() for d in demo["obs"][camera][:]], *size)
+                camera: EncodedFrames([d.tobytes() for d in _stored(demo["obs"], camera)[:]], *size)
                 for camera, size in header.cameras.items()
             }
             return EncodedEpisode(
@@ -88,10 +88,10 @@ class EpisodeFile(SealedFile):
                 header.fps,
                 header.instruction,
                 header.narrations,
-                state=demo["obs"][STATE][:] if header.has_state else None,
-                actions=demo["actions"][:] if header.has_actions else None,
-                executed=demo["executed_actions"][:] if header.has_executed else None,
-                signals={name: demo["obs"][name][:] for name in header.signals},
+                state=_stored(demo["obs"], STATE)[:] if header.has_state else None,
+                actions=_stored(demo, "actions")[:] if header.has_actions else None,
+                executed=_stored(demo, "executed_actions")[:] if header.has_executed else None,
+                signals={name: _stored(demo["obs"], name)[:] for name in header.signals},
                 source=header.source,
             )
 
@@ -113,7 +113,7 @@ class EpisodeFile(SealedFile):
             )
         pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
         with self._reading(f"{camera} of {header.name}") as file:
-            data = _pick(file[f"data/{header.name}/obs/{camera}"], wanted)
+            data = _pick(_stored(file, f"data/{header.name}/obs/{camera}"), wanted)
             for picture, encoded in zip(pictures, data, strict=True):
                 picture[:] = decode_jpeg(encoded.tobytes())
         return pictures if len(back) == len(wanted) else pictures[back]
@@ -137,7 +137,7 @@ class EpisodeFile(SealedFile):
 
     def _array(self, header: Header, key: str) -> np.ndarray:
         with self._reading(f"{key} of {header.name}") as file:
-            return file[f"data/{header.name}/{key}"][:]
+            return _stored(file, f"data/{header.name}/{key}")[:]
 
     def verify(self, progress: bool = True) -> None:
         """Check every byte; `UserError` names the damaged ones and the recordings they are in.
@@ -161,6 +161,14 @@ class EpisodeFile(SealedFile):
             except UserError:
                 damaged.append(name)
         return f", in {', '.join(damaged)}" if damaged else ""
+
+
+def _stored(group: h5py.Group, name: str) -> Any:
+    """A dataset, unless its numbers lie in another file, which no checksum here covers."""
+    dataset: Any = group[name]
+    if dataset.is_virtual or dataset.external:
+        raise UserError(f"{dataset.name} lies in another file")
+    return dataset
 
 
 def _pick(dataset: h5py.Dataset, wanted: np.ndarray) -> Iterable[np.ndarray]:

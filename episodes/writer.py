@@ -1,7 +1,8 @@
 """Writing recordings to a store (its layout: `episodes.store`)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,13 @@ class EpisodeWriter:
         if isinstance(episode, Episode):
             episode = EncodedEpisode.encode(episode, self.quality)
         header = Header.of(f"demo_{len(self)}", episode)
+        with self._blaming_the_disk():
+            self._store(header, episode)
+        self._splits.setdefault(split, []).append(header.name)
+        self._headers.append(header)
+        return header.name
+
+    def _store(self, header: Header, episode: EncodedEpisode) -> None:
         demo = self._data.create_group(header.name)
         demo.attrs["num_samples"] = header.length
         demo.attrs["fps"] = header.fps
@@ -90,14 +98,18 @@ class EpisodeWriter:
             observations.create_dataset(name, data=episode.signals[name])
         for camera in sorted(episode.frames):
             _write_frames(observations, camera, episode.frames[camera])
-        self._splits.setdefault(split, []).append(header.name)
-        self._headers.append(header)
-        self._stream.check()
-        return header.name
+
+    @contextmanager
+    def _blaming_the_disk(self) -> Iterator[None]:
+        """Raise what could not be written, rather than what HDF5 stumbles over for its lack."""
+        try:
+            yield
+        finally:
+            self._stream.check()
 
     def take_back(self, count: int) -> None:
         """Forget all recordings but the first `count`, and one whose storing failed half-way."""
-        for name in [n for n in self._data if int(n.removeprefix("demo_")) >= count]:
+        for name in [n for n in self._data if int(str(n).removeprefix("demo_")) >= count]:
             del self._data[name]
         del self._headers[count:]
         kept = {header.name for header in self._headers}
@@ -106,12 +118,13 @@ class EpisodeWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:
-                self._finish()
+            with self._blaming_the_disk(), self._file:
+                if kind is None:
+                    self._finish()
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
+            reason = error.strerror or error
+            raise OutputError(f"{self.path}: cannot be written: {reason}") from None
         finally:
-            self._file.close()
             self._stream.discard()
 
     def _finish(self) -> None:

@@ -18,7 +18,7 @@ from episodes.calvin_language import FILE, MAX_FRAMES, Language, load_language
 from episodes.errors import UserError
 from episodes.npy import load_npy
 from episodes.npz import load_npz
-from episodes.trust import load_text
+from episodes.trust import is_there, load_text
 
 FPS = 30
 _FRAME = re.compile(r"episode_(\d{7})\.npz")
@@ -68,7 +68,7 @@ class Folder:
         overlapping = found[1:][found[1:, 0] <= found[:-1, 1]]
         if len(overlapping):
             raise UserError(f"{path}: the trajectory {overlapping[0].tolist()} overlaps another")
-        if (self.path / "ep_lens.npy").is_file():
+        if is_there(self.path / "ep_lens.npy"):
             stated = load_npy(self.path / "ep_lens.npy")
             lengths = found[:, 1] - found[:, 0] + 1
             if stated.dtype.kind not in "iu" or sorted(stated.ravel()) != sorted(lengths):
@@ -82,7 +82,7 @@ class Folder:
         """The sentences are the same in every folder of annotations; only embeddings differ."""
         usual = self.path / "lang_annotations" / FILE
         others = sorted(self.path.glob(f"lang_*/{FILE}"))
-        if usual.is_file():
+        if is_there(usual):
             return load_language(usual)
         if not others:
             self.notes.append(f"there is no lang_annotations/{FILE}: nothing is said")
@@ -135,7 +135,7 @@ class Folder:
     def _load_scenes(self) -> list[tuple[str, tuple[int, int]]]:
         """Scene, and the first and last frame that shows it."""
         path = self.path / "scene_info.npy"
-        if not path.is_file():
+        if not is_there(path):
             return []
         try:
             said = {
@@ -158,7 +158,7 @@ class Folder:
     def _statistics(self) -> list[str]:
         """Compare robot_obs in statistics.yaml with frames spread over the folder."""
         path = self.path / "statistics.yaml"
-        if not path.is_file():
+        if not is_there(path):
             return ["there is no statistics.yaml"]
         try:
             mean, deviation = _robot_statistics(load_text(path, 1 << 20))

@@ -85,7 +85,7 @@ def clips_of(item: Item) -> list[Clip]:
 
 def file_version(path: Path) -> str:
     """Changes with a file's content, as far as its size and time tell."""
-    stat = path.stat()
+    stat = path.stat() if path.exists() else path.lstat()  # of a broken link, told when read
     return f"{_VERSION}-{stat.st_size}-{stat.st_mtime_ns}"
 
 

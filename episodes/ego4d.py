@@ -21,7 +21,8 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, Sentence, clean, without_repeats
 from episodes.source import Item, Listing
-from episodes.trust import inside, load_json
+from episodes.trust import inside, is_there, load_json
+from episodes.utterances import is_time
 
 _VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for releases
 _MANIFEST = ("ego4d.json",)
@@ -65,7 +66,11 @@ class Ego4D(ClipSettings, NarrationFilter):
         Raises:
             UserError: narrations or videos are missing, or a file is no such table.
         """
-        narrations = self._find(_NARRATIONS, ("", "annotations"))
+        narrations = self._find(_NARRATIONS)
+        if narrations is None:
+            raise UserError(
+                f"{self.root}: holds no {_NARRATIONS[0]} of Ego4D (nor any in v2/annotations)"
+            )
         said = _by_video(load_json(narrations), narrations)
         manifest = self._manifest()
         folder = self._folder(said)
@@ -75,7 +80,7 @@ class Ego4D(ClipSettings, NarrationFilter):
             split = self._split(about)
             try:
                 path = inside(self.root, str(Path(folder, f"{uid}.mp4")))
-                if not path.is_file():
+                if not is_there(path):
                     notes.absent += 1
                 elif split is None:
                     notes.divided += 1
@@ -90,19 +95,18 @@ class Ego4D(ClipSettings, NarrationFilter):
     def read(self, item: Item) -> Iterator[EncodedEpisode]:
         return read_clips(inside(self.root, item.detail["path"]), clips_of(item), self)
 
-    def _find(self, names: tuple[str, ...], folders: tuple[str, ...]) -> Path:
-        tried = [Path(v, f, name) for v in _VERSIONS for f in folders for name in names]
-        for name in tried:
-            if (path := inside(self.root, str(name))).is_file():
-                return path
-        raise UserError(f"{self.root}: holds no {names[0]} of Ego4D (nor any in v2/annotations)")
+    def _find(self, names: tuple[str, ...]) -> Path | None:
+        folders = ("", "annotations")
+        for name in (Path(v, f, name) for v in _VERSIONS for f in folders for name in names):
+            if is_there(self.root / name):
+                return inside(self.root, str(name))
+        return None
 
     def _manifest(self) -> dict[str, dict[str, Any]]:
-        try:
-            path = self._find(_MANIFEST, ("", "annotations"))
-        except UserError:
+        path = self._find(_MANIFEST)
+        if path is None:
             if self.benchmark != "none":
-                raise
+                raise UserError(f"{self.root}: holds no {_MANIFEST[0]}, which knows the splits")
             return {}
         content = load_json(path)
         videos = content.get("videos") if isinstance(content, dict) else None
@@ -133,7 +137,7 @@ class Ego4D(ClipSettings, NarrationFilter):
                 sentence = clean(narration["narration_text"])
                 time, uid = float(narration["timestamp_sec"]), narration.get("annotation_uid", "")
                 notes.narrations += 1
-                if isinstance(duration, int | float) and not 0 <= time <= duration + self.seconds:
+                if is_time(duration) and not 0 <= time <= duration + self.seconds:
                     raise UserError(
                         f"a narration is at {time:.1f} seconds, but the video lasts {duration:.1f}"
                     )
@@ -191,6 +195,6 @@ def _narrations_of(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
     for entry in narrations:
         table = entry if isinstance(entry, dict) else {}
         text, time = table.get("narration_text"), table.get("timestamp_sec")
-        if not isinstance(text, str) or not isinstance(time, int | float):
+        if not isinstance(text, str) or not is_time(time):
             raise UserError(f"{name} holds a narration without text or time: {entry!r:.200}")
     return narrations

@@ -20,7 +20,7 @@ from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, basic_form, clean
 from episodes.pictures import read_picture_clips
 from episodes.source import Item, Listing
-from episodes.trust import inside, load_csv
+from episodes.trust import inside, is_there, load_csv
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
@@ -95,14 +95,14 @@ class EpicKitchens(ClipSettings, NarrationFilter):
     def _rows(self, split: str) -> list[Row]:
         for folder in _FOLDERS:
             path = inside(self.root, str(Path(folder, _FILES[split])))
-            if path.is_file():
+            if is_there(path):
                 return load_csv(path, (*_COLUMNS, "narration", "verb", "stop_frame"))
         return []
 
     def _pictures(self, video: str, participant: str) -> Path | None:
         for pattern in _VIDEOS + _FRAMES:
             path = inside(self.root, pattern.format(p=participant, v=video))
-            if path.is_file() or path.is_dir():
+            if is_there(path):
                 return path
         return None
 
@@ -143,8 +143,14 @@ def frame_rate(actions: list[Row]) -> float:
 
     It is what turned their seconds into frames, not the rate of the videos (59.94).
     """
-    frames = [int(row["stop_frame"]) / max(seconds_of(row["stop_timestamp"]), 1) for row in actions]
-    return float(round(median(frames)))
+    try:
+        stops = [(int(row["stop_frame"]), seconds_of(row["stop_timestamp"])) for row in actions]
+    except ValueError:
+        raise UserError(f"{actions[0]['video_id']} has an action without stop_frame") from None
+    rate = float(round(median(frame / max(seconds, 1) for frame, seconds in stops)))
+    if not 1 <= rate <= 1000:
+        raise UserError(f"its actions stop at {rate:g} frames a second")
+    return rate
 
 
 def _by_video(rows: list[Row]) -> dict[str, list[Row]]:

@@ -14,7 +14,7 @@ from PIL import Image
 from episodes.errors import UserError
 from episodes.lerobot_layout import Feature
 from episodes.parquet import load_parquet
-from episodes.trust import load_json_lines
+from episodes.trust import is_there, load_json_lines
 
 _NEAR = Fraction(1, 4)  # of a period, by which a picture may miss its time
 _MODES = ("RGB", "RGBA", "L", "P")
@@ -23,7 +23,7 @@ _MODES = ("RGB", "RGBA", "L", "P")
 def tasks_path(root: Path) -> Path:
     """The table of sentences: tasks.jsonl before version 3."""
     new = root / "meta" / "tasks.parquet"
-    return new if new.is_file() else root / "meta" / "tasks.jsonl"
+    return new if is_there(new) else root / "meta" / "tasks.jsonl"
 
 
 @lru_cache(maxsize=4)

@@ -7,8 +7,6 @@ JSON holds a string, or a list of {"start": s, "end": s, "text": …}; CSV has t
 text. Times are seconds from the video's start.
 """
 
-import csv
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 
 from episodes.episode import Narration
 from episodes.errors import UserError
+from episodes.trust import is_there, load_csv, load_json
 
 FOLDER_FILES = ("lang_annotations.json", "narrations.json")
 
@@ -42,19 +41,19 @@ def read_narrations(root: Path, videos: list[Path]) -> tuple[dict[Path, Said], l
     said: dict[Path, Said] = {}
     for folder in sorted(f for f in folders if f.is_relative_to(root)):
         for name in FOLDER_FILES:
-            if (path := folder / name).is_file():
+            if is_there(path := folder / name):
                 said.update(_folder_file(path, root))
     strangers = [str(path.relative_to(root)) for path in sorted(set(said) - set(videos))]
     for video in videos:
         for path in (video.with_suffix(".json"), video.with_suffix(".csv")):
-            if path.is_file() and path.name not in FOLDER_FILES:
-                said[video] = _csv(path) if path.suffix == ".csv" else _said(_json(path), path)
+            if is_there(path) and path.name not in FOLDER_FILES:
+                said[video] = _csv(path) if path.suffix == ".csv" else _said(load_json(path), path)
                 break
     return {video: said.get(video, Said()) for video in videos}, strangers
 
 
 def _folder_file(path: Path, root: Path) -> dict[Path, Said]:
-    content = _json(path)
+    content = load_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: must map video names to texts, but is a {_kind(content)}")
     result = {}
@@ -64,13 +63,6 @@ def _folder_file(path: Path, root: Path) -> dict[Path, Said]:
             raise UserError(f"{path}: {key!r} leads out of the folder {root}")
         result[video] = _said(value, path, f"{key!r}: ")
     return result
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError, OSError) as error:
-        raise UserError(f"{path}: is no readable JSON: {error}") from None
 
 
 def _said(value: Any, path: Path, where: str = "") -> Said:
@@ -90,17 +82,10 @@ def _said(value: Any, path: Path, where: str = "") -> Said:
 
 
 def _csv(path: Path) -> Said:
-    narrations = []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            if not {"start", "end", "text"} <= set(rows.fieldnames or ()):
-                raise UserError(f"{path}: needs the columns start, end, text in its first line")
-            for row in rows:
-                narrations.append(_narration(row, path, f"line {rows.line_num}: "))
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path}: is no readable CSV: {error}") from None
-    return Said(narrations=tuple(narrations))
+    rows = load_csv(path, ("start", "end", "text"))
+    return Said(
+        narrations=tuple(_narration(row, path, f"row {n}: ") for n, row in enumerate(rows, 1))
+    )
 
 
 def _narration(entry: dict[str, Any], path: Path, where: str) -> Narration:

@@ -17,7 +17,7 @@ from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.pictures import read_jpeg
 from episodes.source import Item, Listing
-from episodes.trust import inside
+from episodes.trust import inside, is_there
 from episodes.utterances import Utterance, read_utterances
 from episodes.video import CAMERA, VideoSettings
 
@@ -63,7 +63,7 @@ class Saycam:
         rows: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for split, name in _FILES.items():
             path = inside(self.root, name)
-            if path.is_file():
+            if is_there(path):
                 for row in read_utterances(path):
                     key = split if self.splits == "official" else ""
                     rows[row.video_filename, key].append(row)
@@ -100,7 +100,7 @@ class Saycam:
         return Item(
             name,
             group=video,
-            version=file_version(first) if first.is_file() else "absent",
+            version=file_version(first) if is_there(first) else "absent",
             megabytes=pictures * self.size**2 * 3 * 0.1 / 1e6,
             split=split,
             detail={"utterances": [self._told(row) for row in seen]},

@@ -21,7 +21,7 @@ from episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
 from episodes.seek import shown_at
 from episodes.source import Item, Listing
 from episodes.transcripts import FPS, Transcript, read_transcript
-from episodes.trust import inside
+from episodes.trust import inside, is_there
 from episodes.utterances import (
     Utterance,
     make_vocabulary,
@@ -110,7 +110,7 @@ class SaycamVideos:
     def _video(self, name: str) -> Path:
         for ending in _ENDINGS:
             path = inside(self.root, str(Path(self.videos, name + ending)))
-            if path.is_file():
+            if is_there(path):
                 return path
         raise UserError(f"its video is not in {self.videos}/")
 

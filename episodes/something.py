@@ -13,7 +13,7 @@ from episodes.clips import file_version
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.source import Item, Listing
-from episodes.trust import inside, load_json
+from episodes.trust import inside, is_there, load_json
 from episodes.video import VideoSettings, read_video
 
 _LABELS = {
@@ -57,7 +57,7 @@ class SomethingSomething(VideoSettings):
                     if name in seen:
                         raise UserError("is labelled twice")
                     path = inside(self.root, str(Path(folder, f"{name}.webm")))
-                    if path.is_file():
+                    if is_there(path):
                         items.append(self._item(path, name, row["label"], split))
                     else:
                         absent += 1
@@ -72,7 +72,7 @@ class SomethingSomething(VideoSettings):
 
     def _rows(self, split: str) -> list[dict[str, Any]]:
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
-            if (path := inside(self.root, name)).is_file():
+            if is_there(path := inside(self.root, name)):
                 rows = load_json(path)
                 if not isinstance(rows, list) or not all(map(_is_label, rows)):
                     raise UserError(f"{path}: must be a list of labels, each with id and label")

@@ -54,6 +54,11 @@ def regular_file(path: str | Path) -> int:
     return status.st_size
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether the name is in use, for a file or not: reading it tells what is wrong with it."""
+    return os.path.lexists(path)
+
+
 def load_bytes(path: str | Path, max_bytes: int = LARGE) -> bytes:
     """The content of a file of at most `max_bytes`."""
     if (size := regular_file(path)) > max_bytes:

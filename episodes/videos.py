@@ -73,7 +73,8 @@ def find_videos(root: Path) -> tuple[list[Path], list[tuple[str, str]]]:
 
 
 def _item(video: Path, root: Path, said: Said) -> Item:
-    name, stat = str(video.relative_to(root)), video.stat()
+    name = str(video.relative_to(root))
+    stat = video.stat() if video.exists() else video.lstat()  # of a broken link, told when read
     decided_by = [_VERSION, stat.st_size, stat.st_mtime_ns, asdict(said)]
     return Item(
         name,

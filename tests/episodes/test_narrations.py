@@ -56,7 +56,7 @@ FOLDER = "lang_annotations_DOT_json"
     ("name", "content", "message"),
     [
         ("a_DOT_json", "{", r"a\.json: is no readable JSON"),
-        ("a_DOT_json", "[" * 100_000, r"a\.json: is no readable JSON"),
+        ("a_DOT_json", "[" * 100_000, r"a\.json: is nested too deeply"),
         ("a_DOT_json", "7", r"a\.json: must be a text or a list .* not a number"),
         ("a_DOT_json", [{"start": 0, "end": 1}], r"entry 0: must have start, end and text"),
         ("a_DOT_json", ["x"], r"a\.json: entry 0: must have"),
@@ -68,11 +68,11 @@ FOLDER = "lang_annotations_DOT_json"
         ("a_DOT_json", [{"start": 0, "end": 1, "text": 5}], r"the text is a number"),
         ("a_DOT_json", '"\\ud800"', r"a\.json: .* not text"),
         ("a_DOT_json", "null", r"not a null"),
-        ("a_DOT_csv", "begin,end,text\n", r"a\.csv: needs the columns start, end, text"),
-        ("a_DOT_csv", "", r"a\.csv: needs the columns"),
-        ("a_DOT_csv", "start,end,text\n0,1,x\n1,oops,y\n", r"a\.csv: line 3: .* '1' and 'oops'"),
-        ("a_DOT_csv", "start,end,text\n0\n", r"a\.csv: line 2: .* '0' and None"),
-        ("a_DOT_csv", 'start,end,text\n0,1,"x\n', r"a\.csv: is no readable CSV"),
+        ("a_DOT_csv", "begin,end,text\n", r"a\.csv: lacks the column 'start'; it has begin"),
+        ("a_DOT_csv", "", r"a\.csv: lacks the column 'start'; it has none"),
+        ("a_DOT_csv", "start,end,text\n0,1,x\n1,oops,y\n", r"a\.csv: row 2: .* '1' and 'oops'"),
+        ("a_DOT_csv", "start,end,text\n0\n", r"a\.csv: line 2 has 1 fields, the first line has 3"),
+        ("a_DOT_csv", 'start,end,text\n0,1,"x\n', r"a\.csv: .*is no (readable CSV|UTF-8)"),
         (FOLDER, [1], r"lang_annotations\.json: must map video names to texts, but is a list"),
         (FOLDER, {"../a.mp4": "x"}, r"'\.\./a\.mp4' leads out of the folder"),
         (FOLDER, {"sub/../../a.mp4": "x"}, r"leads out of the folder"),
@@ -90,5 +90,5 @@ def test_malformed_files_are_named(tmp_path, name, content, message):
 
 def test_text_in_another_encoding_is_named(tmp_path):
     (tmp_path / "a.csv").write_bytes("start,end,text\n0,1,\xe9\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"a\.csv: is no readable CSV"):
+    with pytest.raises(UserError, match=r"a\.csv: .*is no (readable CSV|UTF-8)"):
         read_narrations(tmp_path, [tmp_path / "a.mp4"])

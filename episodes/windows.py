@@ -1,13 +1,14 @@
 """Training samples cut from recordings: a window starts at every frame of every recording."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64, Shaped, UInt8
+from jaxtyping import Int64, Shaped, UInt8
 from rich.progress import track
 
 from episodes.blocked import Blocked
@@ -20,9 +21,10 @@ from episodes.pool import Decoded, Pool
 from episodes.store import EpisodeFile
 
 
-def to_frames(seconds: float, fps: Float64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
-    """The nearest whole number of frames at each rate, at least one (halves round up)."""
-    return np.maximum(1, np.floor(seconds * fps + 0.5)).astype(np.int64)
+@lru_cache
+def to_frames(seconds: float, fps: float) -> int:
+    """The nearest whole number of frames, at least one (halves round up)."""
+    return max(1, math.floor(seconds * fps + 0.5))
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,14 @@ class Windows:
     def _pieces(self) -> Pieces:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
         largest = self._config.bytes // 4 if self._config else self.decoded_bytes
-        fps = self._column("fps")
-        reach = (self.spec.length - 1) * to_frames(self.spec.stride, fps)
-        if self.spec.future is not None:
-            reach += to_frames(self.spec.future, fps)
+        rates, which = np.unique(self._column("fps"), return_inverse=True)
+        reach = np.array([self._reach(float(fps)) for fps in rates])[which]
         return cut(self._lengths, reach, self._frame_bytes, largest)
+
+    def _reach(self, fps: float) -> int:
+        """How many frames past its first one a window shows."""
+        future = 0 if self.spec.future is None else to_frames(self.spec.future, fps)
+        return (self.spec.length - 1) * to_frames(self.spec.stride, fps) + future
 
     def locate(self, index: int) -> tuple[int, int]:
         """Recording (its position among those chosen) and first frame of a window."""
@@ -186,16 +191,17 @@ class Windows:
 
     def _times(self, start: int, fps: float) -> Int64[np.ndarray, "t"]:
         """Frames that a window shows, if the recording goes on for so long."""
-        return start + to_frames(self.spec.stride, np.array([fps])) * np.arange(self.spec.length)
+        return start + to_frames(self.spec.stride, fps) * np.arange(self.spec.length)
 
     def __getitem__(self, index: int) -> Window:
         chosen, start = self.locate(int(index))
         number = int(self._chosen[chosen])
         row = self.corpus.recordings[number]
-        times = self._times(start, float(row["fps"]))
+        fps = float(row["fps"])
+        times = self._times(start, fps)
         later = times[:0]
         if self.spec.future is not None:
-            later = times + to_frames(self.spec.future, np.array([row["fps"]]))
+            later = times + to_frames(self.spec.future, fps)
         last = int(row["length"]) - 1
         shown = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:

@@ -80,7 +80,7 @@ def convert(
     Raises:
         UserError: the dataset is empty or contradicts itself, `out` cannot be written or is being
             written by another process, or more than `max_lost` of the items are lost. Finished
-            shards stay in any case.
+            shards stay in any case, and so does an earlier corpus until its successor is whole.
     """
     settings, executor = settings or ConvertSettings(), executor or LocalExecutor(0)
     listing = source.listing()
@@ -93,7 +93,6 @@ def convert(
         if (report := _unchanged(out, key, shards)) is not None:
             _sweep(out, shards)
             return _acceptable(report, settings, out)
-        place.remove(place.join(out, MANIFEST))  # from now on it may be wrong
         records = _make_all(shards, executor)
         counts = {name: count for record in records for name, count in record.counts}
         counted = [(item, counts[item.name]) for item in listing.items]

@@ -11,6 +11,7 @@ import pytest
 
 from episodes import place
 from episodes.conversion import ConvertSettings, convert
+from episodes.corpus import Corpus
 from episodes.errors import OutputError, UserError
 from episodes.executor import LocalExecutor
 from episodes.report import Report
@@ -201,6 +202,16 @@ def test_too_much_lost_is_an_error_and_keeps_what_was_made(toys, tmp_path: Path)
     assert source.read_names() == []
     with pytest.raises(UserError, match=message):
         convert(source, out, SMALL, HERE)
+
+
+def test_a_corpus_stays_until_its_successor_is_whole(toys, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    convert(toys(), out, SMALL, HERE)
+    with pytest.raises(UserError, match="8 of 20 items are lost"):
+        convert(toys([*NAMES[:12], *(f"bad {n}" for n in range(8))]), out, SMALL, HERE)
+    corpus = Corpus.open(out)
+    corpus.verify()
+    assert len(corpus) == 40
 
 
 def test_datasets_that_hold_nothing_are_errors(toys, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 Everything a user needs is named here; nothing is loaded before it is used:
 
     recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Corpus, Windows, WindowSpec
-    datasets     VideoFolder, read, convert, ConvertSettings, NurseryConfig, make_nursery
+    datasets     VideoFolder, Calvin, LeRobot, Robomimic, read, convert, ConvertSettings,
+                 LeRobotWriter, NurseryConfig, make_nursery
     policy       Policy, PolicyConfig, Batch, load_gr1
     learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from envs.record import RecordConfig, record
     from envs.replay import replay
     from envs.tasks import TASKS
+    from episodes.calvin import Calvin
     from episodes.conversion import ConvertSettings, convert
     from episodes.corpus import Corpus
     from episodes.episode import Episode, Narration, WindowSpec
     from episodes.errors import UserError
+    from episodes.lerobot import LeRobot
+    from episodes.lerobot_writer import LeRobotWriter
+    from episodes.robomimic import Robomimic
     from episodes.source import read
     from episodes.store import EpisodeFile, EpisodeWriter
     from episodes.videos import VideoFolder
@@ -43,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TASKS",
     "Batch",
+    "Calvin",
     "ConvertSettings",
     "Corpus",
     "Episode",
@@ -51,6 +57,8 @@ __all__ = [
     "EvaluationConfig",
     "ExpertPolicy",
     "FinetuneConfig",
+    "LeRobot",
+    "LeRobotWriter",
     "Narration",
     "NurseryConfig",
     "PlayTable",
@@ -58,6 +66,7 @@ __all__ = [
     "PolicyConfig",
     "PretrainConfig",
     "RecordConfig",
+    "Robomimic",
     "TrainConfig",
     "UserError",
     "VideoFolder",
@@ -83,10 +92,14 @@ _HOMES = {
     "envs.record": ("RecordConfig", "record"),
     "envs.replay": ("replay",),
     "envs.tasks": ("TASKS",),
+    "episodes.calvin": ("Calvin",),
     "episodes.conversion": ("ConvertSettings", "convert"),
     "episodes.corpus": ("Corpus",),
     "episodes.episode": ("Episode", "Narration", "WindowSpec"),
     "episodes.errors": ("UserError",),
+    "episodes.lerobot": ("LeRobot",),
+    "episodes.lerobot_writer": ("LeRobotWriter",),
+    "episodes.robomimic": ("Robomimic",),
     "episodes.store": ("EpisodeFile", "EpisodeWriter"),
     "episodes.source": ("read",),
     "episodes.videos": ("VideoFolder",),

@@ -82,13 +82,19 @@ def _corpus(config: ConvertConfig, source: sources.Dataset, out: str) -> dict:
 
 def _lerobot(source: sources.Corpus, out: Path) -> dict:
     from episodes.corpus import Corpus
-    from episodes.lerobot_writer import to_lerobot
+    from episodes.lerobot_writer import LeRobotWriter
 
     corpus = Corpus.open(source.root)
-    episodes = (file.read_encoded(n) for file, n in map(corpus.file, range(len(corpus))))
-    written = to_lerobot(episodes, out)
-    say(f"{written} episodes written: {out}")
-    return {"lerobot": str(out), "episodes": written}
+    split_of: dict[int, str] = {}  # in the order of the splits, which are ranges there
+    for split in corpus.splits:
+        for recording in corpus.split(split).tolist():
+            split_of.setdefault(recording, split)
+    with LeRobotWriter(out) as writer:
+        for recording, split in split_of.items():
+            file, number = corpus.file(recording)
+            writer.add(file.read_encoded(number), split)
+    say(f"{len(writer)} episodes written: {out}")
+    return {"lerobot": str(out), "episodes": len(writer)}
 
 
 def _checkpoint(source: sources.Checkpoint, out: Path) -> dict:

@@ -38,6 +38,10 @@ class Batch:
         """Those of which there are pictures or features."""
         return tuple(dict.fromkeys([*self.images, *(self.features or {})]))
 
+    @property
+    def size(self) -> int:
+        return len(self.valid)
+
     def to(self, device: torch.device | str) -> "Batch":
         def move(value: object) -> object:
             if isinstance(value, Tensor):
@@ -60,6 +64,12 @@ class Losses:
     arm: Float[Tensor, ""] | None = None
     gripper: Float[Tensor, ""] | None = None
     video: Mapping[str, Float[Tensor, ""]] | None = None
+
+    def logged(self) -> dict[str, Float[Tensor, ""]]:
+        """Every term that is present, by its name in logs: loss, loss_arm, loss_video/<camera>."""
+        terms = {"loss": self.total, "loss_arm": self.arm, "loss_gripper": self.gripper}
+        terms |= {f"loss_video/{camera}": loss for camera, loss in (self.video or {}).items()}
+        return {name: loss for name, loss in terms.items() if loss is not None}
 
     def scalars(self) -> dict[str, float]:
         """Every term that is present, as plain numbers: total, arm, gripper, video/<camera>."""

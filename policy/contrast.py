@@ -1,25 +1,47 @@
 """How well pictures and utterances find each other: a symmetric InfoNCE and what to watch of it."""
 
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class PairBatch:
+    """Pictures as stored, 0 to 255, and what was said meanwhile, padded with zeros behind."""
+
+    images: UInt8[Tensor, "b 3 h w"]
+    tokens: Int[Tensor, "b l"]
+    lengths: Int[Tensor, " b"]
+
+    @property
+    def size(self) -> int:
+        return len(self.lengths)
+
+    def to(self, device: torch.device | str) -> "PairBatch":
+        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
+        return PairBatch(**moved)
+
+
 class Contrast(NamedTuple):
-    """The `loss` to differentiate, and means over the batch.
+    """The loss (`total`) to differentiate, and means over the batch.
 
     Accuracies are the shares of pictures (utterances) whose own utterance (picture) comes first of
     all in the batch; entropies are those of the softmax over the others' side, in nats.
     """
 
-    loss: Float[Tensor, ""]
+    total: Float[Tensor, ""]
     image_accuracy: Float[Tensor, ""]
     text_accuracy: Float[Tensor, ""]
     image_entropy: Float[Tensor, ""]
     text_entropy: Float[Tensor, ""]
+
+    def logged(self) -> dict[str, Float[Tensor, ""]]:
+        """All of them by their names in logs."""
+        return {"loss" if name == "total" else name: v for name, v in self._asdict().items()}
 
 
 def contrast(logits: Float[Tensor, "b b"]) -> Contrast:

@@ -8,9 +8,10 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from policy.contrast import Contrast, contrast
+from policy.contrast import Contrast, PairBatch, contrast
 from policy.grounding_config import GroundingConfig
 from policy.grounding_storage import load_grounding, save_grounding
+from policy.images import imagenet_normalised, to_unit
 from policy.storage import fill
 from policy.utterance import Lengths, Tokens, said, utterance_encoder
 from policy.vision import Pictures, vision
@@ -20,7 +21,7 @@ from policy.vocabulary import Vocabulary
 class GroundingModel(nn.Module):
     """Pictures and utterances as vectors of one space, where those that belong together are near.
 
-    Pictures are normalised as for ImageNet; tokens are padded with zeros behind.
+    Encoders take pictures normalised as for ImageNet; tokens are padded with zeros behind.
     """
 
     def __init__(self, config: GroundingConfig, vocabulary: Vocabulary | None = None) -> None:
@@ -40,14 +41,23 @@ class GroundingModel(nn.Module):
         if config.learn_temperature:
             self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
 
-    def forward(self, images: Pictures, tokens: Tokens, lengths: Lengths) -> Contrast:
+    def forward(self, batch: PairBatch) -> Contrast:
         """How well the pictures find their own utterances among those of the batch, and back."""
-        if self.config.similarity == "flat":
-            found = self.logits(self.encode_image(images), self.encode_text(tokens, lengths))
-        else:
-            words = self.encode_words(tokens, lengths)
-            found = self.spatial_logits(self.encode_places(images), words, lengths)
-        return contrast(found)
+        images = imagenet_normalised(to_unit(batch.images))
+        return contrast(self.compare(images, batch.tokens, batch.lengths))
+
+    def compare(self, images: Pictures, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "i t"]:
+        """Similarities of every picture with every utterance, over the temperature.
+
+        Under autocast the encoders alone are less precise: cosines are taken in full.
+        """
+        flat = self.config.similarity == "flat"
+        seen = self.encode_image(images) if flat else self.encode_places(images)
+        said = self.encode_text(tokens, lengths) if flat else self.encode_words(tokens, lengths)
+        with torch.autocast(images.device.type, enabled=False):
+            if flat:
+                return self.logits(at_least_single(seen), at_least_single(said))
+            return self.spatial_logits(at_least_single(seen), at_least_single(said), lengths)
 
     def encode_image(self, images: Pictures) -> Float[Tensor, "b d"]:
         """A picture's vector, of length 1."""
@@ -130,3 +140,7 @@ class GroundingModel(nn.Module):
                 f"utterance {row} has {int(lengths[row])} tokens, its row room for "
                 f"{tokens.shape[1]}, and none may be empty"
             )
+
+
+def at_least_single(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageFilter, UnidentifiedImageError
-from torch import Tensor
 
 from episodes.errors import UserError
 from episodes.order import Shuffled
 from episodes.trust import inside, load_bytes
 from episodes.utterances import Utterance, read_utterances
+from policy.contrast import PairBatch
 from policy.vocabulary import Vocabulary
 
 FRAMES = "train_5fps"
@@ -49,15 +49,6 @@ class PairConfig:
 
 
 UNCHANGED = PairConfig(frame_anew=False, least=1.0, flipped=0.0, blurred=0.0)
-
-
-@dataclass(frozen=True)
-class PairBatch:
-    """Pictures as stored, 0 to 255, and the tokens of what was said, see `Vocabulary.encode`."""
-
-    images: UInt8[Tensor, "b 3 h w"]
-    tokens: Int[Tensor, "b l"]
-    lengths: Int[Tensor, " b"]
 
 
 class Pairs:

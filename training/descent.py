@@ -7,10 +7,10 @@ import torch
 
 from episodes.errors import UserError
 from policy.batch import Batch
+from policy.contrast import PairBatch
 from training.checkpoint import TrainState
 from training.config import TrainConfig
 from training.distributed import Team
-from training.metrics import loss_tensors
 from training.optimizer import learning_rate, trainable
 from training.precision import Arithmetic
 from training.throughput import Stopwatch
@@ -22,7 +22,7 @@ class Descent:
     def __init__(
         self,
         state: TrainState,
-        batches: Iterator[Batch],
+        batches: Iterator[Batch] | Iterator[PairBatch],
         config: TrainConfig,
         team: Team,
         arithmetic: Arithmetic,
@@ -57,7 +57,7 @@ class Descent:
         with self._arithmetic.autocast():
             losses = self._forward(batch)
         (losses.total / self._config.accumulate).backward()
-        self._state.losses.add(loss_tensors(losses))
+        self._state.losses.add(losses.logged())
 
     def figures(self) -> dict[str, float]:
         """Means since the last call: losses over all processes, gradient norm, rates.

@@ -9,7 +9,7 @@ import torch
 from policy.batch import Batch
 from training.config import TrainConfig
 from training.loader import Embedder, WindowSource, held_out_order, unshifted
-from training.metrics import evaluate_video, loss_tensors
+from training.metrics import evaluate_video
 from training.precision import Arithmetic
 
 _SHOWN = 4  # windows in a picture
@@ -46,7 +46,7 @@ class HeldOut:
         size, limit = self.config.batch_size, self.config.validate_batches
         with self.arithmetic.autocast():
             for batch in self.batches(size, limit):
-                for name, loss in loss_tensors(policy(batch)).items():
+                for name, loss in policy(batch).logged().items():
                     sums[name] = sums.get(name, 0.0) + float(loss) * len(batch.valid)
                 count += len(batch.valid)
             video = evaluate_video(policy, self.batches(size, limit))

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from policy.batch import Batch, Losses, Prediction
+from policy.batch import Batch, Prediction
 from policy.images import resize
 from training.distributed import Team
 
@@ -82,13 +82,6 @@ class Means:
         values = dict(zip(self.sums, team.mean(means).tolist(), strict=True))
         self.sums, self.counts = {}, {}
         return values
-
-
-def loss_tensors(losses: Losses) -> dict[str, Tensor]:
-    """The present terms under the names they are logged by: loss, loss_arm, loss_video/<camera>."""
-    terms = {"loss": losses.total, "loss_arm": losses.arm, "loss_gripper": losses.gripper}
-    terms |= {f"loss_video/{camera}": loss for camera, loss in (losses.video or {}).items()}
-    return {name: loss for name, loss in terms.items() if loss is not None}
 
 
 def known_futures(batch: Batch) -> Bool[Tensor, "b t"]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from policy.batch import Batch
+from policy.contrast import PairBatch
 from training.precision import Arithmetic
 
 
@@ -26,7 +27,7 @@ def matmul_peak(arithmetic: Arithmetic, size: int = 1024, tries: int = 5) -> flo
     return 2 * size**3 / best
 
 
-def count_flops(policy: nn.Module, batch: Batch, arithmetic: Arithmetic) -> float:
+def count_flops(policy: nn.Module, batch: Batch | PairBatch, arithmetic: Arithmetic) -> float:
     """Floating-point operations of a window's forward and backward pass (matrix products and
     convolutions; a multiplication and its addition are two). Leaves no trace in the policy."""
     policy.eval()  # so that nothing that a policy does only when learning happens twice
@@ -36,7 +37,7 @@ def count_flops(policy: nn.Module, batch: Batch, arithmetic: Arithmetic) -> floa
     finally:
         policy.zero_grad(set_to_none=True)
         policy.train()
-    return counter.get_total_flops() / len(batch.valid)
+    return counter.get_total_flops() / batch.size
 
 
 def settle(device: torch.device) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from policy.contrast import contrast
 from policy.cvcl import NAMES, _unused
 from policy.fit import shapes_of
 from policy.grounding import GroundingModel
@@ -45,7 +46,7 @@ def test_pictures_and_utterances_are_those_of_the_official_model(whole):
     images, tokens, lengths = golden_inputs(0)
     with torch.no_grad():
         seen, said = model.encode_image(images), model.encode_text(tokens, lengths)
-        loss = model(images, tokens, lengths).loss
+        loss = contrast(model.compare(images, tokens, lengths)).total
     for found, name in (
         (seen, "s0_image"),
         (said, "s0_text"),

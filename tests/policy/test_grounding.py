@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.config import ImageConfig
-from policy.contrast import contrast
+from policy.contrast import Contrast, PairBatch, contrast
 from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
+from policy.images import imagenet_normalised
 from policy.vision import PolicyVision
 from policy.vocabulary import Vocabulary
 from tests.policy.conftest import make, tiny, tiny_gr1
@@ -43,7 +44,7 @@ def test_similarities_and_loss_are_those_of_the_official_code(case):
     close(logits.t(), tensor(wanted["logits_per_text"]))
     found = contrast(logits)
     for ours, theirs in (
-        (found.loss, "infonce_loss"),
+        (found.total, "infonce_loss"),
         (found.image_accuracy, "image_accuracy"),
         (found.text_accuracy, "text_accuracy"),
         (found.image_entropy, "image_entropy_mean"),
@@ -104,8 +105,7 @@ def test_spatial_similarities_are_what_plain_loops_say(seed):
 def test_any_network_of_timms_can_look_and_learn(trunk, similarity):
     vision = replace(EYES, model=trunk, frozen=False)
     model = model_of(replace(SMALL, vision=vision, similarity=similarity))
-    found = model(pictures(), *drawn(0))
-    found.loss.backward()
+    contrast(model.compare(pictures(), *drawn(0))).total.backward()
     unused = {"mean", "max"} & {similarity}
     for name, value in model.named_parameters():
         head = unused and ".head" in name  # what sums a grid up is not asked
@@ -126,10 +126,24 @@ def test_pictures_and_utterances_that_belong_together_are_learned():
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(20):
         optimizer.zero_grad()
-        model(images, tokens, lengths).loss.backward()
+        contrast(model.compare(images, tokens, lengths)).total.backward()
         optimizer.step()
-    found = model(images, tokens, lengths)
+    found = contrast(model.compare(images, tokens, lengths))
     assert found.image_accuracy == found.text_accuracy == 1
+
+
+def test_a_batch_holds_pictures_as_stored():
+    model = model_of().eval()
+    images = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    found = model(PairBatch(images, *drawn(0)))
+    normalised = imagenet_normalised(images / 255)
+    wanted = contrast(model.compare(normalised, *drawn(0)))
+    assert torch.allclose(found.total, wanted.total, atol=1e-5)
+    assert set(found.logged()) == {"loss", *Contrast._fields[1:]}
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(PairBatch(images, *drawn(0)))
+    assert rough.total.dtype == torch.float32
+    assert torch.allclose(rough.total, wanted.total, rtol=0.1)
 
 
 @pytest.mark.parametrize("statistics", ["kept", "drifting"])
@@ -139,7 +153,7 @@ def test_a_frozen_network_keeps_its_statistics_unless_told_otherwise(statistics)
     before = {name: value.clone() for name, value in model.vision.state_dict().items()}
     alone = model.eval().encode_image(pictures())
     learning = model.train().encode_image(pictures())
-    model(pictures(), *drawn(0)).loss.backward()
+    contrast(model.compare(pictures(), *drawn(0))).total.backward()
     moved = {n for n, v in model.vision.state_dict().items() if not torch.equal(v, before[n])}
     assert all(value.grad is None for value in model.vision.parameters())
     assert model.project.weight.grad is not None
@@ -168,7 +182,7 @@ def test_a_fixed_temperature_is_saved_and_goes_wherever_the_model_goes(tmp_path)
 def test_a_learned_temperature_starts_where_it_is_told_and_learns():
     model = model_of(replace(SMALL, temperature=0.2, learn_temperature=True))
     assert torch.isclose(torch.as_tensor(model.scale), torch.tensor(5.0))
-    model(pictures(), *drawn(0)).loss.backward()
+    contrast(model.compare(pictures(), *drawn(0))).total.backward()
     assert model.log_scale.grad is not None
     assert model.log_scale.grad != 0
 

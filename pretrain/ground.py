@@ -1,0 +1,209 @@
+"""Word grounding: learn which utterances go with which frames, from one child's point of view.
+
+CVCL (Vong et al. 2024): a contrastive pair of encoders, a frame drawn anew for each utterance in
+every epoch, the other pairs of the batch as what does not belong together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from episodes.errors import UserError
+from policy.contrast import PairBatch
+from policy.dino import load_vision
+from policy.grounding import GroundingModel
+from policy.grounding_config import GroundingConfig
+from pretrain.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
+from training.checkpoint import Checkpoints, TrainState
+from training.config import TrainConfig
+from training.descent import Descent
+from training.distributed import Team, join
+from training.logger import Logger, open_logs
+from training.optimizer import Average, build_optimizer
+from training.precision import Arithmetic
+from training.progress import report
+from training.throughput import Stopwatch, count_flops, matmul_peak
+
+
+@dataclass(frozen=True)
+class GroundConfig:
+    """`learned` and `held_out` name the files of utterances, `frames` the folder of pictures.
+
+    `train_shuffled.json` is CVCL's control, in which utterances go with frames of others. The words
+    that the model knows are those of the corpus's `vocab.json`, whatever `utterance.words` says.
+    """
+
+    model: GroundingConfig = field(default_factory=GroundingConfig)
+    pairs: PairConfig = field(default_factory=PairConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    learned: str = "train.json"
+    held_out: str = "val.json"
+    frames: str = FRAMES
+
+    def __post_init__(self) -> None:
+        if self.pairs.size != self.model.vision.size:
+            raise UserError(
+                f"pairs.size={self.pairs.size} is not model.vision.size={self.model.vision.size}"
+            )
+        if self.pairs.length > self.model.utterance.length:
+            raise UserError(
+                f"pairs.length={self.pairs.length} is longer than "
+                f"model.utterance.length={self.model.utterance.length}"
+            )
+        if self.training.shift or self.training.rollout_every:
+            raise UserError("training.shift and training.rollout_every mean nothing to grounding")
+
+
+@dataclass(frozen=True)
+class GroundResult:
+    """How a run ended: its last figures, and the folders of the last and the best model."""
+
+    step: int
+    metrics: dict[str, float]
+    model: Path
+    best: Path
+
+
+def ground(
+    config: GroundConfig, root: Path, run_dir: Path, *, resume: bool = False
+) -> GroundResult:
+    """Train a model on the corpus at `root`; checkpoints and logs are left in `run_dir`.
+
+    Killed at any moment and called again with `resume`, it ends with the same bits as if it had
+    never been killed.
+
+    Raises:
+        UserError: the corpus cannot be read, the encoder's weights do not fit, the run directory is
+            in use, or a resumed run was begun under another configuration.
+    """
+    learned = Pairs(root, config.pairs, file=config.learned, frames=config.frames)
+    measured = replace(UNCHANGED, size=config.pairs.size, length=config.pairs.length)
+    held_out = Pairs(root, measured, file=config.held_out, frames=config.frames)
+    model = make_model(config, learned)
+    training = config.training
+    with join(training.threads) as team:
+        model.to(team.device).train()
+        arithmetic = Arithmetic.choose(training.precision, team.device)
+        state = TrainState(model, build_optimizer(model, training), Average(model, training.ema))
+        store = _checkpoints(config, learned, run_dir, team, arithmetic)
+        if not resume and store.newest() is not None:
+            raise UserError(
+                f"{store.folder} holds the checkpoints of an earlier run; "
+                "continue it with resume=true, or choose another run directory"
+            )
+        store.restore(state)
+        team.share_weights(model)
+        if state.step == 0:
+            state.average = Average(model, training.ema)
+        batches = _batches(learned, training, team, state.step)
+        one = learned.rows(0, 1).to(team.device)
+        flops = count_flops(model, one, arithmetic)
+        stopwatch = Stopwatch(flops, matmul_peak(arithmetic), team.size)
+        descent = Descent(state, batches, training, team, arithmetic, stopwatch)
+        with (
+            open_logs(run_dir, state.step, write=team.first) as logs,
+            report("grounding", training.steps, state.step, speak=team.first) as reporter,
+        ):
+            while state.step < training.steps:
+                descent.step()
+                reporter.advance()
+                if _due(training.log_every, state.step, training):
+                    figures = descent.figures()
+                    state.note(figures)
+                    logs.scalars(figures, state.step)
+                    reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
+                improved = _measure(state, held_out, logs, training, arithmetic)
+                due = improved or _due(training.checkpoint_every, state.step, training)
+                if team.first and due:
+                    logs.flush()
+                    store.save(state)
+            team.wait()
+        best = store.path(state.best_step or state.step)
+        metrics = dict(state.metrics)
+        return GroundResult(state.step, metrics, store.path(state.step) / "policy", best / "policy")
+
+
+def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
+    """A new model that knows the corpus's words, with the encoder that is named."""
+    words = replace(config.model.utterance, words=len(pairs.vocabulary))
+    torch.manual_seed(config.training.seed)
+    try:
+        model = GroundingModel(replace(config.model, utterance=words), pairs.vocabulary)
+        load_vision(model)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return model
+
+
+class _Numbered(Dataset[PairBatch]):
+    """Batches by their number. Runs inside reader processes."""
+
+    def __init__(self, pairs: Pairs, size: int, seed: int) -> None:
+        self._pairs, self._size, self._seed = pairs, size, seed
+
+    def __getitem__(self, number: int) -> PairBatch:
+        return self._pairs.batch(number, self._size, self._seed)
+
+
+def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterator[PairBatch]:
+    """This process's share of the batches from a given step on."""
+    passes = range(done * config.accumulate, config.steps * config.accumulate)
+    loader = DataLoader(
+        _Numbered(pairs, config.batch_size, config.seed),
+        sampler=[number * team.size + team.rank for number in passes],
+        batch_size=None,
+        num_workers=config.workers,
+        multiprocessing_context="spawn" if config.workers else None,
+        prefetch_factor=4 if config.workers else None,
+    )
+    return (batch.to(team.device) for batch in loader)
+
+
+def _measure(
+    state: TrainState, pairs: Pairs, logs: Logger, config: TrainConfig, arithmetic: Arithmetic
+) -> bool:
+    """Logs the held-out figures when it is time. True if the loss is the lowest so far.
+
+    Over whole batches, because the loss depends on how many pairs there are to confuse; over one
+    smaller batch if there is no whole one.
+    """
+    if not _due(config.validate_every, state.step, config):
+        return False
+    size = min(config.batch_size, len(pairs))
+    count = min(len(pairs) // size, config.validate_batches)
+    sums: dict[str, float] = {}
+    with state.as_evaluated() as model, arithmetic.autocast():
+        for start in range(0, count * size, size):
+            batch = pairs.rows(start, start + size).to(arithmetic.device)
+            for name, value in model(batch).logged().items():
+                sums[name] = sums.get(name, 0.0) + float(value) / count
+    figures = {f"held_out/{name}": value for name, value in sums.items()}
+    logs.scalars(figures, state.step)
+    state.note(figures)
+    if state.best_loss is not None and figures["held_out/loss"] >= state.best_loss:
+        return False
+    state.best_loss, state.best_step = figures["held_out/loss"], state.step
+    return True
+
+
+def _checkpoints(
+    config: GroundConfig, pairs: Pairs, run_dir: Path, team: Team, arithmetic: Arithmetic
+) -> Checkpoints:
+    conditions = {
+        "pairs": len(pairs),
+        "model": str(config.model),
+        "pictures": str(config.pairs),
+        "learned": config.learned,
+        "processes": team.size,
+        "device": team.device.type,
+        "arithmetic": str(arithmetic.dtype),
+    }
+    return Checkpoints(run_dir / "checkpoints", config.training, conditions)
+
+
+def _due(every: int, step: int, config: TrainConfig) -> bool:
+    """Every so many steps and after the last one; 0 is never."""
+    return every > 0 and (step % every == 0 or step == config.steps)

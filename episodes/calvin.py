@@ -105,7 +105,7 @@ class Calvin:
         items, lost = [], []
         for first, last in folder.trajectories.tolist():
             for start, end in parts(first, last + 1, int(self.seconds * FPS)):
-                said = [a for a in folder.language.annotations if a.first < end and a.end > start]
+                said = folder.said_within(start, end)
                 name = f"{folder.name}/{start:07d}-{end - 1:07d}"
                 try:
                     items.append(self._item(folder, name, start, end, narrations=said))
@@ -181,7 +181,7 @@ class Calvin:
         keys = dict.fromkeys((*_SHAPES, *self.cameras, *self.signals))
         stacked: dict[str, np.ndarray] = {}
         for index, frame in enumerate(range(first, end)):
-            values = load_npz(folder / frame_name(frame), keys)
+            values = load_npz(inside(folder, frame_name(frame)), keys)
             for key, value in values.items():
                 if index == 0:
                     self._check(key, value)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from episodes.calvin_language import FILE, MAX_FRAMES, Language, load_language
+from episodes.calvin_language import FILE, MAX_FRAMES, Annotation, Language, load_language
 from episodes.errors import UserError
 from episodes.npy import load_npy
 from episodes.npz import load_npz
@@ -51,6 +51,8 @@ class Folder:
         self.ids, self.sizes, self.times = _frame_files(path)
         self.trajectories = self._load_trajectories()
         self.language = self._load_language()
+        windows = [(said.first, said.end) for said in self.language.annotations]
+        self._said = np.array(windows, np.int64).reshape(-1, 2)
         self.notes += [*self.language.notes, *self._stray_frames(), *self._statistics()]
         self.scenes = self._load_scenes()
 
@@ -61,6 +63,8 @@ class Folder:
             raise UserError(
                 f"{path}: must be whole numbers (n, 2), not {found.dtype} {found.shape}"
             )
+        if not len(found):
+            raise UserError(f"{path}: lists no trajectory")
         found = np.unique(found.astype(np.int64), axis=0)
         for first, last in found.tolist():
             if not 0 <= first <= last < MAX_FRAMES:
@@ -125,6 +129,11 @@ class Folder:
         sizes, times = self.sizes[begin:stop], self.times[begin:stop]
         return int(sizes.sum()), hashlib.sha256(sizes.tobytes() + times.tobytes()).hexdigest()[:20]
 
+    def said_within(self, first: int, end: int) -> list[Annotation]:
+        """The annotations that say something about a frame of first … end - 1."""
+        there = (self._said[:, 0] < end) & (self._said[:, 1] > first)
+        return [self.language.annotations[index] for index in np.flatnonzero(there)]
+
     def scene_of(self, trajectory: int) -> str:
         """A, B, C or D by scene_info.npy, "" where that does not say."""
         for scene, (first, last) in self.scenes:
@@ -137,10 +146,11 @@ class Folder:
         path = self.path / "scene_info.npy"
         if not is_there(path):
             return []
+        table = load_npy(path, objects=True)
         try:
             said = {
                 str(name).removeprefix("calvin_scene_"): (int(first), int(last))
-                for name, (first, last) in load_npy(path, objects=True).item().items()
+                for name, (first, last) in table.item().items()
             }
         except (ValueError, TypeError, AttributeError):
             raise UserError(f"{path}: holds no table of scenes") from None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,13 @@ class LeRobot:
         cameras = self._cameras(layout.features)
         tasks = _stamp(tasks_path(self.root))
         splits = _splits(layout)
+        stamp = cache(lambda path: _stamp(inside(self.root, path)))  # episodes share files
         items, lost = [], []
         for row in load_rows(layout):
             name, detail = f"episode_{row.index:06d}", asdict(row)
             shown = [row.videos[theirs][0] for theirs in cameras.values() if theirs in row.videos]
             try:
-                stamps = [_stamp(inside(self.root, path)) for path in (row.data, *shown)]
+                stamps = [stamp(path) for path in (row.data, *shown)]
             except UserError as error:
                 lost.append((name, str(error)))
                 continue

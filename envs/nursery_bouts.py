@@ -14,7 +14,7 @@ from envs.nursery_scene import Scene, resting
 from envs.nursery_verbs import VERBS, Motion, move
 
 FPS = 5
-KINDS = {"verb": 0.42, "look": 0.30, "hold": 0.20, "away": 0.08}
+KINDS = {"verb": 0.5, "look": 0.26, "hold": 0.18, "away": 0.06}
 ACROSS, UPWARDS = 0.9, 1.5  # how far a motion goes, in the thing's reaches
 Vector = Float[np.ndarray, "3"]
 
@@ -63,9 +63,11 @@ def make_bout(
     scene: Scene, kind: str, focus: int | None, begin: int, rng: Rng, verb: str = ""
 ) -> Bout:
     """A bout of a kind, of a thing at hand unless one is given."""
-    focus = int(rng.integers(len(scene.things))) if focus is None else focus
-    thing = scene.things[focus]
-    if kind in ("verb", "hold") and not thing.carried:
+    carried = [i for i, thing in enumerate(scene.things) if thing.carried]
+    handled = kind in ("verb", "hold")
+    if focus is None:
+        focus = int(rng.choice(carried if handled else len(scene.things)))
+    if handled and focus not in carried:
         kind = "look"
     start = begin + int(rng.integers(2, 6))
     if kind == "verb":
@@ -100,7 +102,7 @@ def _glance(rng: Rng, distance: float) -> Vector:
 
 
 def _manipulate(scene: Scene, focus: int, begin: int, start: int, rng: Rng, verb: str) -> Bout:
-    distance = max(scene.things[focus].reach / rng.uniform(0.21, 0.25), 0.26)
+    distance = max(scene.things[focus].reach / rng.uniform(0.23, 0.27), 0.22)
     eye = _somewhere(scene, rng)
     frame = _before(eye, rng.uniform(-np.pi, np.pi), rng.uniform(0.1, 0.6), distance)
     count = int(rng.integers(8, 13))
@@ -113,7 +115,7 @@ def _manipulate(scene: Scene, focus: int, begin: int, start: int, rng: Rng, verb
 
 def _hold(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
     """Turn a thing a little before the eyes, upright."""
-    distance = max(scene.things[focus].reach / rng.uniform(0.22, 0.38), 0.24)
+    distance = max(scene.things[focus].reach / rng.uniform(0.26, 0.42), 0.2)
     eye = _somewhere(scene, rng)
     frame = _before(eye, rng.uniform(-np.pi, np.pi), rng.uniform(0.1, 0.7), distance)
     count = int(rng.integers(9, 21))
@@ -136,7 +138,7 @@ def _look(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
     thing, place = scene.things[focus], scene.places[focus]
     middle = place + [0, 0, thing.height / 2]
     reach = scene.house.half - 0.5 * MARGIN
-    share = rng.uniform(0.18, 0.40)
+    share = rng.uniform(0.22, 0.45)
     for _ in range(20):
         away = scene.turns[focus] + rng.uniform(-1.2, 1.2) + (np.pi if rng.random() < 0.15 else 0)
         rise, distance = rng.uniform(0.25, 0.85), max(thing.reach / share, 0.2)
@@ -144,7 +146,7 @@ def _look(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
         eye = middle + distance * back
         if (np.abs(eye[:2]) < reach).all():
             break
-        share = min(share + 0.02, 0.45)
+        share = min(share + 0.02, 0.5)
     eye = np.clip(eye, [*-reach, 0.15], [*reach, 1.4])
     ahead = middle - eye
     yaw = float(np.arctan2(-ahead[0], ahead[1]))

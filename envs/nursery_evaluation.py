@@ -34,7 +34,7 @@ QUOTAS = {"dev": 60, "test": 100, "rooms": 40}  # pictures a category
 FOILS = {"dev": (3, 9, 21), "test": (3, 9, 21), "rooms": (3,)}  # of the trial files
 TRIALS = 100  # a category
 REPEATS = 5  # of every object on white
-CLEAR = 0.025  # share of a picture that its category fills at least
+CLEAR = 0.03  # share of a picture that its category fills at least
 DOMINANT = 2.0  # times what any other noun fills
 BOUTS, GLIMPSES = 10, 4  # looked through in a scene, and pictures taken of it at most
 

@@ -4,7 +4,7 @@ A pure function of a seed and a number, whoever makes it and in whatever order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,14 +81,15 @@ def utterance_spans(bouts: Sequence[Bout], count: int, rng: Rng) -> list[tuple[i
     before it is in view, or stay when the eyes have gone on. Long looks are spoken of twice.
     """
     starts: dict[int, Bout] = {}
+    free = 0  # what is done until here has its own words
     for bout in bouts:
         if bout.kind == "verb":
+            if free == bout.begin:
+                starts[bout.begin] = replace(bout, kind="away", focus=-1, verb="")
             starts[bout.start] = bout
-            starts.setdefault(
-                bout.end, Bout(**vars(bout) | {"kind": "away", "focus": -1, "verb": ""})
-            )
+            free = bout.end
             continue
-        start = max(bout.begin, bout.start + int(rng.integers(-2, 3)))
+        start = bout.begin if free == bout.begin else bout.start + int(rng.integers(-2, 3))
         starts[start] = bout
         if bout.end - start >= 14 and rng.random() < 0.7:
             starts[start + int(rng.integers(6, bout.end - start - 5))] = bout

@@ -22,6 +22,7 @@ SKINS: tuple[Color, ...] = (
     (0.36, 0.23, 0.16),
 )
 THINGS = 14  # in a room
+STEEP = 0.7  # how much rarer nouns get with their rank
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,10 @@ class Scene:
     other_hand: tuple[Part, ...]
 
 
-def noun_weights(kind: str, flatness: float = 0.0) -> Mapping[str, float]:
-    """How often each noun is met in a kind of room: by rank, three times as often at home.
-
-    With `flatness` 1 all are met equally often.
-    """
-    steep = 0.5 * (1 - flatness)
+def noun_weights(kind: str) -> Mapping[str, float]:
+    """How often each noun is met in a kind of room: by rank, three times as often at home."""
     return {
-        noun: (rank + 2) ** -steep * (3.0 if kind in made.rooms and not flatness else 1.0)
+        noun: (rank + 2) ** -STEEP * (3.0 if kind in made.rooms else 1.0)
         for rank, (noun, made) in enumerate(NOUNS.items())
     }
 

@@ -44,7 +44,9 @@ def speak(
     count = int(wanted) + (rng.random() < wanted % 1)
     possible = [i for i, moment in enumerate(moments) if moment.nameable()]
     # What is attended to and happens invites words.
-    appeal = np.array([1.0 + (moments[i].focus >= 0) + bool(moments[i].verb) for i in possible])
+    appeal = np.array(
+        [1.0 + (moments[i].focus >= 0) + 3.0 * bool(moments[i].verb) for i in possible]
+    )
     keys = np.log(rng.random(len(possible))) / appeal  # weighted sampling (Efraimidis, Spirakis)
     naming = {possible[i] for i in np.argsort(-keys)[:count]}
     return [
@@ -71,7 +73,7 @@ def _name(moment: Moment, things: Sequence[Thing], rng: Rng) -> str:
     else:
         shares = np.array([moment.seen[i] for i in nameable])
         thing = nameable[rng.choice(len(nameable), p=shares / shares.sum())]
-    does = moment.verb and thing == moment.focus and rng.random() < 0.75
+    does = moment.verb and thing == moment.focus and rng.random() < 0.8
     pattern = _zipfian(DOING if does else NAMING, rng)
     verb, ing, past = FORMS[moment.verb] if does else ("", "", "")
     made = things[thing]
@@ -85,7 +87,7 @@ def _digress(moment: Moment, rng: Rng) -> str:
         pattern = _zipfian(CHATTER, rng)
         return pattern.format(**{slot: _zipfian(words, rng) for slot, words in FILLINGS.items()})
     noun = _zipfian(away, rng)
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         verb, ing, past = FORMS[str(rng.choice(list(FORMS)))]
         return _fill(_zipfian(DOING, rng), noun, "", "", rng, verb=verb, ing=ing, past=past)
     return _fill(_zipfian(ABSENT, rng), noun, "", "", rng)

@@ -21,6 +21,8 @@ from envs.nursery_recording import Spoken, generators, record_home, utterance_sp
 from envs.nursery_speech import IN_VIEW, OUT_OF_SIGHT, Moment, named, speak
 from episodes.errors import UserError
 from episodes.jpeg import decode_jpeg
+from episodes.saycam import Saycam
+from episodes.source import read
 from episodes.utterances import SPECIAL, read_utterances
 
 
@@ -171,6 +173,16 @@ def test_the_layout_is_saycams(made: Path) -> None:
     assert len(truth) == len(rows)
     assert all(set(entry["in_view"]) <= set(NOUNS) for entry in truth)
     assert not (made / "making").exists()
+
+
+def test_the_corpus_is_read_as_recordings_with_words(made: Path) -> None:
+    episodes = list(read(Saycam(root=made, size=16)))
+    parts = [read_utterances(made / f"{name}.json") for name in ("train", "val", "test")]
+    rows = [row for part in parts for row in part]
+    said = sorted(episode.instruction for episode in episodes)
+    assert said == sorted(row.utterance for row in rows)
+    assert sum(len(episode) for episode in episodes) == sum(row.num_frames for row in rows)
+    assert {episode.fps for episode in episodes} == {5.0}
 
 
 def test_the_corpus_does_not_depend_on_the_number_of_workers(made: Path, tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def test_seeking_gives_what_decoding_from_the_start_gives(film):
         assert_seeking_changes_nothing(film, every, some_times(every, np.random.default_rng(seed)))
 
 
+def test_pictures_that_are_refreshed_piece_by_piece(tmp_path):
+    """Such a video can be entered in its middle, but shows remains of nothing for a while."""
+    film = write_film(
+        tmp_path / "a.mp4", 400, **{"g": "60", "x264-params": "intra-refresh=1", "bf": "0"}
+    )
+    every = decoded(film)
+    for time in range(1, 26):
+        assert_seeking_changes_nothing(film, every, [Fraction(time, 2)])
+
+
 def test_frames_hidden_by_an_edit_list(tmp_path):
     film = write_film(tmp_path / "film.mp4", 300, g="250", sc_threshold="0")
     cut = cut_film(film, tmp_path / "cut.mp4", 3)

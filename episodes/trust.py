@@ -33,6 +33,8 @@ def inside(root: Path, name: str) -> Path:
         real = path.resolve()
     except (OSError, RuntimeError):  # links that lead in a circle
         raise UserError(f"{path}: is a link that leads nowhere") from None
+    except ValueError:  # half of a character, as JSON may hold it
+        raise UserError(f"{root}: {name!r:.200} does not name a file inside this folder") from None
     if not real.is_relative_to(root.resolve()):
         raise UserError(f"{path}: is a link to {real}, outside {root}; copy the files instead")
     return path

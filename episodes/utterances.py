@@ -6,7 +6,6 @@ EgoBabyVLM's manifests hold the same rows as a plain list.
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,6 +19,7 @@ from episodes.partial import PartialFile
 from episodes.trust import load_json
 
 SPECIAL = ("<pad>", "<unk>", "<sos>", "<eos>")  # words 0 to 3 of every vocabulary
+_LONGEST = 1e9  # seconds
 FRACTIONS = {"train": 0.9, "val": 0.05}  # of the utterances; the rest is "test"
 
 
@@ -132,7 +132,7 @@ def _row(row: Any, where: str) -> Utterance:
         if not isinstance(row[name], int) or isinstance(row[name], bool) or row[name] < 0:
             raise UserError(f"{where}{name} must be a count, not {row[name]!r:.80}")
     times, frames = row["timestamps"], row["frame_filenames"]
-    if not isinstance(times, list) or not all(map(_is_time, times)):
+    if not isinstance(times, list) or not all(map(is_time, times)):
         raise UserError(f"{where}timestamps must be a list of seconds, not {times!r:.80}")
     if not isinstance(frames, list) or not all(isinstance(name, str) for name in frames):
         raise UserError(f"{where}frame_filenames must be a list of names, not {frames!r:.80}")
@@ -144,5 +144,6 @@ def _row(row: Any, where: str) -> Utterance:
     return Utterance(**values | {"timestamps": times, "frame_filenames": frames})
 
 
-def _is_time(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def is_time(value: Any) -> bool:
+    """Whether a value of JSON is a number of seconds."""
+    return type(value) in (int, float) and -_LONGEST < value < _LONGEST

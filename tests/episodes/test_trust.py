@@ -20,7 +20,7 @@ def test_names_inside_are_paths_below_the_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "a/../../x", "a/..", "/etc/passwd", "a\0b"]
+    "name", ["", ".", "..", "../x", "a/../../x", "a/..", "/etc/passwd", "a\0b", "a\ud800"]
 )
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="does not name a file inside"):

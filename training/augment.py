@@ -31,9 +31,9 @@ class ColorConfig:
     def __post_init__(self) -> None:
         for name in ("brightness", "contrast", "saturation"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"color.{name} must be 0 or more, not {getattr(self, name)}")
+                raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not 0 <= self.hue <= 0.5:
-            raise UserError(f"color.hue must be between 0 and 0.5, not {self.hue}")
+            raise UserError(f"hue must be between 0 and 0.5, not {self.hue}")
 
     @property
     def off(self) -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from episodes.episode import WindowSpec
+from episodes.episode import Window, WindowSpec
 from episodes.mixture import Mixture, Part
+from episodes.order import Order
 from episodes.windows import PoolConfig, Windows
 from training.loader import WindowSource
 
@@ -33,7 +34,7 @@ class Reading:
         """The windows of the splits `train` and `valid`.
 
         Held-out windows are the same few all the time, chosen at random: if there is no memory for
-        all, each is read on its own.
+        all, those few are kept, as far as a lane's pool would reach.
 
         Raises:
             UserError: a file cannot be read, or a split is empty.
@@ -55,7 +56,36 @@ class Reading:
                 f"{self.pool.megabytes} MB in {self.pool.lanes} lanes",
                 flush=True,
             )
-        return _open(parts, learned, "train", pool=self.pool), valid
+        train = _open(parts, learned, "train", pool=self.pool)
+        return train, Remembered(valid, 2 * self.pool.bytes)
+
+
+class Remembered:
+    """Windows of which the first that are asked for are kept, `limit` bytes of them."""
+
+    def __init__(self, windows: WindowSource, limit: int) -> None:
+        self._windows, self._room = windows, limit
+        self._kept: dict[int, Window] = {}
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def order(self, seed: int) -> Order:
+        return self._windows.order(seed)
+
+    def keep_for(self, lanes: int) -> None:
+        self._windows.keep_for(lanes)
+
+    def __getitem__(self, index: int) -> Window:
+        if index in self._kept:
+            return self._kept[index]
+        window = self._windows[index]
+        pictures = [*window.frames.values(), *(window.future or {}).values()]
+        size = sum(frames.nbytes for frames in pictures)
+        if size <= self._room:
+            self._room -= size
+            self._kept[index] = window
+        return window
 
 
 def _open(

@@ -45,6 +45,7 @@ def test_colours_against_plain_arithmetic(brightness, contrast, saturation, hue)
 @given(factors, factors)
 def test_brightness_and_saturation_are_torchvisions(brightness, saturation):
     import torch
+
     from policy import torchvision_hook
 
     torchvision_hook.install()
@@ -101,7 +102,7 @@ def test_changes_differ_between_windows_and_epochs_and_are_drawn_from_both():
 
 
 def test_impossible_ranges_are_refused():
-    with pytest.raises(UserError, match=r"color\.hue must be between 0 and 0\.5, not 0\.6"):
+    with pytest.raises(UserError, match=r"hue must be between 0 and 0\.5, not 0\.6"):
         ColorConfig(hue=0.6)
-    with pytest.raises(UserError, match=r"color\.contrast must be 0 or more, not -1"):
+    with pytest.raises(UserError, match="contrast must be 0 or more, not -1"):
         ColorConfig(contrast=-1.0)

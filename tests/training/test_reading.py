@@ -131,6 +131,17 @@ def test_memory_decides_where_nobody_else_does(files, monkeypatch, capsys):
     assert Reading(False, POOL, workers=0).windows(parts, SPEC, SPEC)[0].lanes == 4
 
 
+def test_windows_that_are_read_again_are_remembered(files):
+    plain = Windows(files, SPEC, "valid")
+    size = 2 * 2 * 32 * 32 * 3
+    kept = reading.Remembered(plain, 2 * size + 1)
+    first = [kept[index] for index in (3, 8, 5)]
+    again = [kept[index] for index in (3, 8, 5)]
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True, True, False]
+    assert np.array_equal(first[2].frames["rgb_static"], plain[5].frames["rgb_static"])
+    assert len(kept) == len(plain)
+
+
 def test_parts_without_weights_count_by_their_windows(files):
     one, two = Corpus.of(files[:1]), Corpus.of(files[1:])
     train, _ = Reading(False, POOL, 0).windows([Part(one), Part(two)], SPEC, SPEC)

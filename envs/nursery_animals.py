@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.nursery_parts import DARK, Color, rotation
-from envs.nursery_shapes import Sculptor, ellipse, smooth
+from envs.nursery_shapes import FOUND, Sculptor, ellipse, smooth
 
 FUR: tuple[Color, ...] = (
     (0.50, 0.31, 0.17),
@@ -18,6 +18,9 @@ ROSE: Color = (0.92, 0.62, 0.62)
 
 def bear(s: Sculptor) -> None:
     r, fur = 0.075 * s.draw(0.9, 1.1), s.pick(*FUR[:4])
+    if s.chance(FOUND):
+        s.find("bear", 3.4 * r, fur)
+        return
     pale = s.pick((0.93, 0.85, 0.70), (0.85, 0.70, 0.52))
     fat, head = s.draw(0.9, 1.15), s.draw(0.72, 0.85)
     s.ball((fat * r, 0.9 * fat * r, 1.05 * r), (0, 0, 1.05 * r), fur)
@@ -45,6 +48,9 @@ def bear(s: Sculptor) -> None:
 def bunny(s: Sculptor) -> None:
     r = 0.06 * s.draw(0.9, 1.1)
     fur = s.pick((0.93, 0.92, 0.90), (0.72, 0.62, 0.52), (0.60, 0.60, 0.62), (0.96, 0.80, 0.82))
+    if s.chance(FOUND):
+        s.find("bunny", 3.2 * r, fur)
+        return
     s.ball((0.9 * r, 1.0 * r, 1.1 * r), (0, 0.1 * r, 1.0 * r), fur)
     top = 2.35 * r
     s.ball((0.72 * r, 0.68 * r, 0.70 * r), (0, -0.25 * r, top), fur)
@@ -172,6 +178,9 @@ def duck(s: Sculptor) -> None:
     r, long, big = 0.05, s.draw(1.15, 1.5), s.draw(0.55, 0.78)
     yellow = (0.97, 0.82, 0.10)
     down = s.pick(yellow, yellow, (0.95, 0.70, 0.05), (0.93, 0.93, 0.90))
+    if s.chance(FOUND):
+        s.find("duck", 2.6 * r, down)
+        return
     s.ball((0.95 * r, long * r, 0.8 * r), (0, 0, 0.75 * r), down)
     s.ball((0.4 * r, 0.6 * r, 0.3 * r), (0, 0.9 * long * r, 1.15 * r), down, rotation(0, 0.7))
     head = s.draw(1.8, 2.2) * r

@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.nursery_parts import DARK, PAPER, WOOD, Color, lathe, rotation
-from envs.nursery_shapes import FACING, Sculptor, smooth
+from envs.nursery_shapes import FACING, FOUND, Sculptor, smooth
 
 STEEL: Color = (0.75, 0.77, 0.80)
 
@@ -119,6 +119,9 @@ def clock(s: Sculptor) -> None:
 
 def cup(s: Sculptor) -> None:
     r, h = 0.042 * s.draw(0.9, 1.1), 0.09 * s.draw(0.8, 1.1)
+    if s.chance(FOUND):
+        s.find("cup", h)
+        return
     low = s.draw(0.75, 1.0) * r
     s.lathe([(0, 0), (low, 0), (r, h)], segments=18, patterned=True)
     s.lathe(

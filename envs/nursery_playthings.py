@@ -4,7 +4,7 @@ import numpy as np
 
 from envs import meshes
 from envs.nursery_parts import DARK, PAPER, WOOD, Color, Number, rotation
-from envs.nursery_shapes import FACING, Sculptor, ellipse
+from envs.nursery_shapes import FACING, FOUND, Sculptor, ellipse
 
 STEEL: Color = (0.75, 0.77, 0.80)
 
@@ -21,6 +21,9 @@ def ball(s: Sculptor) -> None:
 
 def block(s: Sculptor) -> None:
     a = 0.055
+    if s.chance(FOUND):
+        s.find("block", 0.8 * a)
+        return
     faces = [s.paint, s.second, PAPER]
     for axis in range(3):
         size = np.full(3, 0.88 * a)

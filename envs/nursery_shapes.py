@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from envs import meshes
 from envs.meshes import Mesh, merge
+from envs.nursery_found import found
 from envs.nursery_parts import DARK, Color, Number, Part, dyed, lathe, pose, rotation
 
 Turn = Float[np.ndarray, "3 3"]
@@ -192,6 +193,10 @@ class Sculptor:
         """A board cut along an outline (see the function `plate`)."""
         self.add(plate(outline, thickness), at, color, turn)
 
+    def find(self, noun: str, height: Number, color: Color | None = None) -> None:
+        """Add a shape that somebody else has made (see `envs.nursery_found`)."""
+        self.add(found(noun).transformed(np.diag([height, height, height, 1.0])), color=color)
+
     def eyes(self, apart: Number, at: Place, size: Number) -> None:
         """Two dark beads, `apart` from the middle."""
         x, y, z = at
@@ -210,6 +215,7 @@ class Sculptor:
         )
 
 
+FOUND = 0.2  # share of the things that are not of our making, where there are such
 FACING = rotation(0, np.pi / 2)  # z becomes -y: a disc then faces the viewer
 LYING = rotation(1, np.pi / 2)  # z becomes x: an axle
 

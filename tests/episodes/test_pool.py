@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import episodes.reader
+from episodes.corpus import Corpus
 from episodes.episode import WindowSpec
 from episodes.errors import UserError
+from episodes.index_writer import IndexedShard, describe, write_index
 from episodes.pool import Decoded, Pool
 from episodes.store import EpisodeFile, EpisodeWriter
 from episodes.windows import PoolConfig, Windows
@@ -43,6 +45,22 @@ def test_windows_are_those_decoded_one_by_one(files):
     for lane in range(2):
         for _, index in order.lane(lane, 0, len(plain) // 2):
             assert parts(pooled[index]) == parts(plain[index])
+
+
+def test_an_indexed_corpus_gives_the_windows_of_its_files(files, tmp_path):
+    shards = []
+    for number, file in enumerate(files):
+        name = f"shards/{number}.h5"
+        (tmp_path / "shards").mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(file.path)
+        groups, splits = list(file.names()), ["train"] * len(file)
+        shards.append(IndexedShard(name, describe(file), groups, splits))
+    write_index(tmp_path, shards, "test", {})
+    plain, indexed = Windows(files, SPEC), Windows(Corpus.open(tmp_path), SPEC, pool=SMALL)
+    order = indexed.order(5)
+    assert order.lane(0, 40, 60) == Windows(files, SPEC, pool=SMALL).order(5).lane(0, 40, 60)
+    for _, index in order.lane(0, 40, 60):
+        assert parts(pickle.loads(pickle.dumps(indexed))[index]) == parts(plain[index])
 
 
 def test_windows_are_views_that_cannot_spoil_the_pool(files):

@@ -27,7 +27,7 @@ _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
 _COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp")
 _VIDEOS = ("{p}/videos/{v}.MP4", "{v}.MP4", "{v}.mp4", "videos/{v}.MP4", "videos/{v}.mp4")
 _FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb/{v}")
-_CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
+_CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
 Row = dict[str, str]
 
 

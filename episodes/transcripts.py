@@ -134,7 +134,7 @@ def _video_name(path: Path, rows: list[dict[str, str]]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) < 6
 
 
 def _unless_inaudible(aside: re.Match[str]) -> str:

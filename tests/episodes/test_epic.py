@@ -5,9 +5,12 @@ put-down, lists as Python writes them, times with two or three decimals, rows so
 """
 
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from episodes.epic import EpicKitchens, seconds_of
@@ -94,9 +97,22 @@ def test_published_frames_of_epic_kitchens(epic):
 def test_times_of_epic_kitchens():
     assert seconds_of("00:00:00.560") == 0.56
     assert seconds_of("01:02:03.45") == 3723.45
-    for bad in ("", "12.5", "00:61:00.0", "nan"):
+    for bad in ("", "12.5", "00:61:00.0", "nan", "9" * 5000 + ":00:00", "²:00:00"):
         with pytest.raises(UserError, match="is no time of the form HH:mm:ss.SSS"):
             seconds_of(bad)
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_any_time_of_epic_kitchens(hours, minutes, seconds, thousandths):
+    clock = f"{hours:02}:{minutes:02}:{seconds:02}.{thousandths:03}"
+    expected = hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+    assert seconds_of(clock) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.text(st.sampled_from("0123456789:.- e+"), max_size=12))
+def test_what_is_no_time_is_refused(clock):
+    with suppress(UserError):  # and nothing else
+        assert seconds_of(clock) >= 0
 
 
 def test_epic_kitchens_that_contradicts_itself(epic):

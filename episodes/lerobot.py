@@ -17,9 +17,16 @@ from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, OURS, STATE_NAMES, Feature, Layout
 from episodes.lerobot_rows import load_rows
-from episodes.lerobot_values import decoded, embedded, load_tasks, square, tasks_path, to_numbers
+from episodes.lerobot_values import (
+    decoded,
+    embedded,
+    load_rows_of,
+    load_tasks,
+    square,
+    tasks_path,
+    to_numbers,
+)
 from episodes.names import named_cameras, plain_name
-from episodes.parquet import load_parquet
 from episodes.source import Item, Listing
 from episodes.trust import inside, regular_file
 
@@ -124,7 +131,7 @@ class LeRobot:
         first, length = detail["first_row"], detail["length"]
         rows = None if first is None else (first, first + length)
         path = inside(self.root, detail["data"])
-        table = load_parquet(path, [*kept, *stills], rows=rows)
+        table = load_rows_of(path, [*kept, *stills], rows)
         if not length or len(table) != length:
             raise UserError(f"is {length} frames long, but {path.name} has {len(table)}")
         numbers = {}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,8 +13,11 @@ from PIL import Image
 
 from episodes.errors import UserError
 from episodes.lerobot_layout import Feature
-from episodes.parquet import load_parquet
-from episodes.trust import is_there, load_json_lines
+from episodes.parquet import enclosing_rows, load_parquet
+from episodes.trust import is_there, load_json_lines, regular_file
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _NEAR = Fraction(1, 4)  # of a period, by which a picture may miss its time
 _MODES = ("RGB", "RGBA", "L", "P")
@@ -53,6 +56,27 @@ def load_tasks(path: Path, stamp: tuple[int, int]) -> dict[int, str]:
     if len(tasks := dict(pairs)) < len(pairs):
         raise UserError(f"{path}: two tasks have the same number")
     return tasks
+
+
+def load_rows_of(
+    path: Path, columns: Sequence[str], rows: tuple[int, int] | None
+) -> "pyarrow.Table":
+    """The columns of an episode: all rows of a file, or `rows` (first, end) of one with others."""
+    if rows is None:
+        return load_parquet(path, columns)
+    first, end = enclosing_rows(path, rows)
+    if rows == (first, end):
+        return load_parquet(path, columns, rows=rows)
+    stamp = (regular_file(path), path.stat().st_mtime_ns)
+    table = _load_group(path, stamp, tuple(columns), (first, end))
+    return table.slice(rows[0] - first, rows[1] - rows[0])
+
+
+@lru_cache(maxsize=1)  # of files whose episodes share a group, the next wants the same again
+def _load_group(
+    path: Path, stamp: tuple[int, int], columns: tuple[str, ...], rows: tuple[int, int]
+) -> "pyarrow.Table":
+    return load_parquet(path, columns, rows=rows)
 
 
 def to_numbers(column: Any, feature: Feature) -> np.ndarray:

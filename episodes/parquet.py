@@ -84,6 +84,22 @@ def _texts(kind: "pyarrow.DataType") -> bool:
     return not types.is_primitive(kind)
 
 
+def enclosing_rows(path: str | Path, rows: tuple[int, int]) -> tuple[int, int]:
+    """The rows (first, end) of the groups that `rows` are in, which are read in one go anyway.
+
+    Raises:
+        UserError: naming the file, which is damaged or lacks a row.
+    """
+    with _open(path) as file:
+        counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        starts = [0, *accumulate(counts)]
+        first, end = rows
+        if not 0 <= first < end <= starts[-1]:
+            raise UserError(f"has {starts[-1]} rows, not {first} to {end - 1}")
+        before = max(start for start in starts if start <= first)
+        return before, min(start for start in starts if start >= end)
+
+
 def parquet_columns(path: str | Path) -> tuple[str, ...]:
     """The names of a file's columns. Raises `UserError`, naming the file, when it is damaged."""
     with _open(path) as file:

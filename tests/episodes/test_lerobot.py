@@ -3,7 +3,8 @@
 The official code wrote tests/data/lerobot_v21 (lerobot 0.3.3) and tests/data/lerobot_v30 (lerobot
 0.4.4, with files of 5.8 kB at most so that episodes share one and fill two) with its default codec,
 AV1 through SVT-AV1, and one camera as PNG in the parquet files; what was recorded is in
-lerobot_recordings.py. Only the left-over PNG files of version 2.1 were removed.
+lerobot_recordings.py. Only the left-over PNG files of version 2.1 were removed. What 0.4.4's own
+converter makes of the 2.1 dataset (all episodes in one group of rows) was read the same, by hand.
 """
 
 import json
@@ -22,6 +23,7 @@ from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.lerobot import LeRobot
 from episodes.lerobot_layout import ACTION_NAMES, STATE_NAMES
+from episodes.lerobot_values import _load_group
 from episodes.source import Source, read
 from tests.episodes.lerobot_recordings import LENGTHS, numbers, pictures, psnr
 
@@ -225,6 +227,21 @@ def test_wrong_rows_lose_their_episode(v21, column, change, reason):
     kind = values.type if column != "action" else pyarrow.list_(pyarrow.float32())
     edit_column(path, column, pyarrow.array(change(values.to_pylist()), kind))
     assert re.search(reason, only_reason(v21))
+
+
+def test_episodes_may_share_a_group_of_rows(project, tmp_path):
+    """As LeRobot's converter leaves them; the group is then read once, not for every episode."""
+    shutil.copytree(project / "tests/data/lerobot_v30", tmp_path / "v30")
+    before = list(read(LeRobot(root=tmp_path / "v30")))
+    path = tmp_path / "v30/data/chunk-000/file-000.parquet"
+    parquet.write_table(parquet.read_table(path), path)
+    source = LeRobot(root=tmp_path / "v30")
+    _load_group.cache_clear()
+    for item in reversed(source.listing().items):
+        (after,) = source.read(item)
+        for name, values in before[item.detail["index"]].signals.items():
+            np.testing.assert_array_equal(after.signals[name], values)
+    assert (_load_group.cache_info().misses, _load_group.cache_info().hits) == (1, 2)
 
 
 def test_a_changed_file_changes_its_episodes_alone(v21):

@@ -9,7 +9,7 @@ pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import parquet  # noqa: E402
 
 from episodes.errors import UserError  # noqa: E402
-from episodes.parquet import load_parquet, parquet_columns  # noqa: E402
+from episodes.parquet import enclosing_rows, load_parquet, parquet_columns  # noqa: E402
 
 
 def write(path: Path, **columns) -> Path:
@@ -37,6 +37,10 @@ def test_some_rows_are_read_without_the_others(tmp_path: Path) -> None:
     assert parts.num_rows == 1
     with pytest.raises(UserError, match="more than"):
         load_parquet(path, max_bytes=300)
+    assert enclosing_rows(path, (35, 62)) == (30, 70)
+    assert enclosing_rows(path, (10, 20)) == (10, 20)
+    with pytest.raises(UserError, match="has 100 rows, not 99 to 100"):
+        enclosing_rows(path, (99, 101))
     for rows in [(0, 101), (-1, 3), (5, 4)]:
         with pytest.raises(UserError, match="has 100 rows, not"):
             load_parquet(path, rows=rows)

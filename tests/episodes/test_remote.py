@@ -123,6 +123,18 @@ def test_what_arrives_damaged_is_refused(memory, tmp_path, episodes, part, cache
         lengths(Corpus.open(BUCKET))
 
 
+def test_a_shard_is_checked_before_it_is_kept(memory, tmp_path, make_episode, cache):
+    """Every byte, not only those that opening reads."""
+    make_corpus(BUCKET, tmp_path, [make_episode(0, 40, cameras={"rgb_static": (96, 96)})])
+    corpus = Corpus.open(BUCKET)
+    content = bytearray(memory.cat_file("/bucket/corpus/shards/0.h5"))
+    content[content.rindex(b"JFIF") + 1000] ^= 1
+    memory.pipe_file("/bucket/corpus/shards/0.h5", bytes(content))
+    with pytest.raises(UserError, match=r"memory://bucket/corpus/shards/0\.h5: .*in demo_0"):
+        corpus.file(0)
+    assert not list(cache.glob("*.h5*"))
+
+
 def test_another_shard_under_the_same_name_is_refused(memory, tmp_path, episodes):
     make_corpus(BUCKET, tmp_path, episodes)
     memory.copy("/bucket/corpus/shards/0.h5", "/bucket/corpus/shards/1.h5")

@@ -29,7 +29,8 @@ def found(noun: str) -> Mesh:
 
     file, turn = _FILES[noun]
     mesh = load(Path(pybullet_data.getDataPath()) / file).transformed(pose(turn=turn))
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    corners = mesh.vertices.astype(np.float64)
+    low, high = corners.min(0), corners.max(0)
     grown = np.diag([1.0, 1.0, 1.0, 0.0]) / float(high[2] - low[2])
     grown[3, 3] = 1.0
     middle = pose(-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2])

@@ -3,8 +3,9 @@
 Everything a user needs is named here; nothing is loaded before it is used:
 
     recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Corpus, Windows, WindowSpec
-    datasets     VideoFolder, Calvin, LeRobot, Robomimic, read, convert, ConvertSettings,
-                 LeRobotWriter, NurseryConfig, make_nursery
+    datasets     VideoFolder, Calvin, LeRobot, Robomimic, Ego4D, EpicKitchens, SomethingSomething,
+                 Saycam, SaycamVideos, extract_frames, PictureFolders, read, convert,
+                 ConvertSettings, LeRobotWriter, NurseryConfig, make_nursery
     policy       Policy, PolicyConfig, Batch, load_gr1
     learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
     from episodes.calvin import Calvin
     from episodes.conversion import ConvertSettings, convert
     from episodes.corpus import Corpus
+    from episodes.ego4d import Ego4D
+    from episodes.epic import EpicKitchens
     from episodes.episode import Episode, Narration, WindowSpec
     from episodes.errors import UserError
     from episodes.lerobot import LeRobot
     from episodes.lerobot_writer import LeRobotWriter
+    from episodes.pictures import PictureFolders
     from episodes.robomimic import Robomimic
+    from episodes.saycam import Saycam
+    from episodes.saycam_videos import SaycamVideos, extract_frames
+    from episodes.something import SomethingSomething
     from episodes.source import read
     from episodes.store import EpisodeFile, EpisodeWriter
     from episodes.videos import VideoFolder
@@ -51,6 +58,8 @@ __all__ = [
     "Calvin",
     "ConvertSettings",
     "Corpus",
+    "Ego4D",
+    "EpicKitchens",
     "Episode",
     "EpisodeFile",
     "EpisodeWriter",
@@ -61,12 +70,16 @@ __all__ = [
     "LeRobotWriter",
     "Narration",
     "NurseryConfig",
+    "PictureFolders",
     "PlayTable",
     "Policy",
     "PolicyConfig",
     "PretrainConfig",
     "RecordConfig",
     "Robomimic",
+    "Saycam",
+    "SaycamVideos",
+    "SomethingSomething",
     "TrainConfig",
     "UserError",
     "VideoFolder",
@@ -75,6 +88,7 @@ __all__ = [
     "convert",
     "evaluate_chains",
     "evaluate_tasks",
+    "extract_frames",
     "finetune",
     "load_gr1",
     "make_nursery",
@@ -95,13 +109,19 @@ _HOMES = {
     "episodes.calvin": ("Calvin",),
     "episodes.conversion": ("ConvertSettings", "convert"),
     "episodes.corpus": ("Corpus",),
+    "episodes.ego4d": ("Ego4D",),
+    "episodes.epic": ("EpicKitchens",),
     "episodes.episode": ("Episode", "Narration", "WindowSpec"),
     "episodes.errors": ("UserError",),
     "episodes.lerobot": ("LeRobot",),
     "episodes.lerobot_writer": ("LeRobotWriter",),
+    "episodes.pictures": ("PictureFolders",),
     "episodes.robomimic": ("Robomimic",),
-    "episodes.store": ("EpisodeFile", "EpisodeWriter"),
+    "episodes.saycam": ("Saycam",),
+    "episodes.saycam_videos": ("SaycamVideos", "extract_frames"),
+    "episodes.something": ("SomethingSomething",),
     "episodes.source": ("read",),
+    "episodes.store": ("EpisodeFile", "EpisodeWriter"),
     "episodes.videos": ("VideoFolder",),
     "episodes.windows": ("Windows",),
     "finetune.recipe": ("FinetuneConfig", "finetune"),

@@ -90,14 +90,20 @@ class Robomimic:
             name = path.name if path == self.root else str(path.relative_to(self.root))
             try:
                 with open_hdf5(path) as file:
-                    listed = list(self._items(file, path, name))
-                    absent = self._absent(file, name)
-                    oddities = self._oddities(file)
+                    data = open_group(file, "data")
+                    ours = "format_version" in data.attrs
+                    names = demo_names(map(str, data))
+                    found = {demo: data.get(demo) for demo in names}
+                    demos = {n: Demo(g) for n, g in found.items() if isinstance(g, h5py.Group)}
+                    listed = list(self._items(file, demos, path, name, ours))
+                    masked = {demo for mask in load_masks(file).values() for demo in mask}
+                    absent = sorted({*names, *masked} - set(demos))
+                    oddities = [] if ours else self._oddities(file, demos)
             except UserError as error:
                 lost.append((name, str(error)))
                 continue
             items += listed
-            lost += absent
+            lost += [(f"{name}/{demo}", "is named, but no demo is there") for demo in absent]
             for note in oddities:
                 notes.setdefault(note, []).append(name)
         told = [f"{note}: {_some(names)}" for note, names in notes.items()]
@@ -121,15 +127,16 @@ class Robomimic:
             raise UserError(f"{self.root}: holds no file ending in {' or '.join(_ENDINGS)}")
         return files
 
-    def _items(self, file: h5py.File, path: Path, name: str) -> Iterator[Item]:
-        data, masks = open_group(file, "data"), load_masks(file)
-        ours = "format_version" in data.attrs
+    def _items(
+        self, file: h5py.File, demos: dict[str, Demo], path: Path, name: str, ours: bool
+    ) -> Iterator[Item]:
+        masks = load_masks(file)
         stamp = [regular_file(path), path.stat().st_mtime_ns]
-        for demo in demo_names(map(str, data)):
+        for demo, content in demos.items():
             splits = [split for split in SPLITS if demo in masks.get(split, ())]
             if len(splits) > 1:
                 raise UserError(f"has {demo} in the masks {' and '.join(splits)}")
-            pictures = {} if ours else Demo(open_group(data, demo)).pictures
+            pictures = {} if ours else content.pictures
             pixels = sum(int(np.prod(d.shape[:3], dtype=object)) for d in pictures.values())
             yield Item(
                 name=f"{name}/{demo}",
@@ -140,27 +147,17 @@ class Robomimic:
                 detail={"file": "" if path == self.root else name, "demo": demo, "ours": ours},
             )
 
-    def _absent(self, file: h5py.File, name: str) -> list[tuple[str, str]]:
-        """Demos that masks name but that are not there."""
-        named = {demo for demos in load_masks(file).values() for demo in demos}
-        absent = sorted(named - set(open_group(file, "data")))
-        return [(f"{name}/{demo}", "is named in mask but is not there") for demo in absent]
-
-    def _oddities(self, file: h5py.File) -> list[str]:
-        data, world = open_group(file, "data"), load_world(file)
-        if "format_version" in data.attrs:
-            return []
+    def _oddities(self, file: h5py.File, demos: dict[str, Demo]) -> list[str]:
         notes = []
         if others := [mask for mask in load_masks(file) if mask not in SPLITS]:
             notes.append(f"masks that are no splits are not kept ({_some(others)})")
-        if any(f"{demo}/next_obs" in data for demo in data):
+        if any("next_obs" in demo.group for demo in demos.values()):
             notes.append("next_obs is not kept: it is obs one step later")
         if self._is_upside_down(file):
             notes.append("pictures are upside down and turned")
         left, shapes = set(), set()
-        for name in map(str, data):
+        for demo in demos.values():
             try:
-                demo = Demo(open_group(data, name))
                 shapes.add(demo.actions.shape[1])
                 left |= set(demo.left)
             except UserError:
@@ -168,7 +165,7 @@ class Robomimic:
         if left:
             notes.append(f"not kept since they are not one a frame ({_some(sorted(left))})")
         if shapes and self.actions == "auto":
-            if shapes == {ACTION_SIZE} and is_osc_pose(world):
+            if shapes == {ACTION_SIZE} and is_osc_pose(load_world(file)):
                 notes.append("actions are OSC_POSE's, with the gripper turned round")
             else:
                 sizes = ", ".join(str(size) for size in sorted(shapes))

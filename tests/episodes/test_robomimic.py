@@ -193,9 +193,13 @@ def test_our_state_is_taken_for_what_it_is(lift):
 
 def test_masks_that_contradict_are_told(lift):
     edit(lift, lambda f: f["mask"].create_dataset("test", data=np.array([b"demo_9"])))
-    assert Robomimic(root=lift).listing().lost == (
-        ("lift.hdf5/demo_9", "is named in mask but is not there"),
+    edit(lift, lambda f: f["data"].create_dataset("demo_8", data=np.ones(3)))
+    listing = Robomimic(root=lift).listing()
+    assert listing.lost == (
+        ("lift.hdf5/demo_8", "is named, but no demo is there"),
+        ("lift.hdf5/demo_9", "is named, but no demo is there"),
     )
+    assert len(listing.items) == 3
     edit(lift, lambda f: f["mask/test"].write_direct(np.array([b"demo_0"])))
     lost = dict(Robomimic(root=lift).listing().lost)
     assert "has demo_0 in the masks" in lost["lift.hdf5"]

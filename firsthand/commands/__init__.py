@@ -34,6 +34,8 @@ COMMANDS = {
         Command("convert", "datasets to episodes and back, published weights to models", "convert"),
         Command("features", "what a frozen encoder makes of a corpus, stored once", "features"),
         Command("pretrain", "future-frame pretraining on video", "pretrain"),
+        Command("ground", "what words refer to, from a child's view (CVCL)", "ground"),
+        Command("ground-eval", "which words a model knows, by forced choice", "ground_eval"),
         Command("finetune", "behaviour cloning plus video loss", "finetune"),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),

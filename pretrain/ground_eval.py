@@ -27,9 +27,13 @@ class GroundEvalConfig:
 
     Words are asked for bare, as CVCL's evaluations do, or between `<sos>` and `<eos>` (`ends`).
     `called` says how the child hears a category called: to SAYCam's "cat" is "kitty".
+
+    The pictures of the files in `shrunk`, objects on white as Konkle's, are shown half as large, in
+    the middle of white.
     """
 
     trials: tuple[str, ...] = ("eval_test.json",)
+    shrunk: tuple[str, ...] = ("eval_object_categories.json",)
     ends: bool = False
     called: Mapping[str, str] = field(default_factory=dict)
     permutations: int = 9999
@@ -78,17 +82,10 @@ def measure_words(
         UserError: a file or picture is missing or malformed, the model has no vocabulary or knows
             none of the words.
     """
-    known: dict[Path, Float[Tensor, " d"]] = {}
-    return {name: _measure(model, root, name, config, known) for name in config.trials}
+    return {name: _measure(model, root, name, config) for name in config.trials}
 
 
-def _measure(
-    model: GroundingModel,
-    root: Path,
-    name: str,
-    config: GroundEvalConfig,
-    known: dict[Path, Float[Tensor, " d"]],
-) -> TestSet:
+def _measure(model: GroundingModel, root: Path, name: str, config: GroundEvalConfig) -> TestSet:
     trials = read_trials(root / name)
     asked = sorted({trial.word for trial in trials})
     words = encode_words(model, asked, config)
@@ -96,9 +93,8 @@ def _measure(
     if not trials:
         raise UserError(f"{root / name}: the model knows none of the words {', '.join(asked)}")
     shown, places = _pictures(trials, root)
-    new = [path for path in dict.fromkeys(places.values()) if path not in known]
-    known |= dict(zip(new, encode_pictures(model, new), strict=True))
-    images = {picture: known[path] for picture, path in places.items()}
+    vectors = encode_pictures(model, list(places.values()), shrunk=name in config.shrunk)
+    images = dict(zip(places, vectors, strict=True))
     mine = [picture for picture in shown if shown[picture] in words]
     frames, labels = torch.stack([images[p] for p in mine]), [shown[p] for p in mine]
     means = torch.stack([frames[np.array(labels) == word].mean(dim=0) for word in words])
@@ -152,25 +148,35 @@ def encode_words(
 
 
 @torch.no_grad()
-def encode_pictures(model: GroundingModel, paths: Sequence[Path]) -> list[Float[Tensor, " d"]]:
-    """The vectors of pictures, resized (bicubic) to what the model looks at, on the CPU."""
+def encode_pictures(
+    model: GroundingModel, paths: Sequence[Path], *, shrunk: bool = False
+) -> list[Float[Tensor, " d"]]:
+    """The vectors of pictures, resized (bicubic) to what the model looks at, on the CPU.
+
+    Those that are `shrunk` fill the middle half of that, on white.
+    """
     device, size = model.project.weight.device, model.config.vision.size
     vectors: list[Float[Tensor, " d"]] = []
     for start in range(0, len(paths), BATCH):
-        pixels = torch.stack([_read(path, size) for path in paths[start : start + BATCH]])
+        pixels = torch.stack([_read(path, size, shrunk) for path in paths[start : start + BATCH]])
         images = imagenet_normalised(to_unit(pixels.to(device)))
         vectors += list(model.encode_image(images).cpu())
     return vectors
 
 
-def _read(path: Path, size: int) -> Tensor:
+def _read(path: Path, size: int, shrunk: bool) -> Tensor:
     try:
         with Image.open(path) as file:
             picture = file.convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: is no readable picture: {error}") from error
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+    side = size // 2 if shrunk else size
+    if picture.size != (side, side):
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    if shrunk:
+        canvas = Image.new("RGB", (size, size), "white")
+        canvas.paste(picture, (size // 4, size // 4))
+        picture = canvas
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 

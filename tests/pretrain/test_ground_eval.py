@@ -14,7 +14,13 @@ from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
 from policy.images import Features
 from policy.vocabulary import SPECIAL, Vocabulary
-from pretrain.ground_eval import GroundEvalConfig, as_markdown, encode_pictures, measure_words
+from pretrain.ground_eval import (
+    GroundEvalConfig,
+    _read,
+    as_markdown,
+    encode_pictures,
+    measure_words,
+)
 from pretrain.trials import make_trials, write_trials
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (9, 9, 9)}
@@ -114,6 +120,16 @@ def test_pictures_are_resized_and_batched(model, root, monkeypatch):
     monkeypatch.setattr("pretrain.ground_eval.BATCH", 3)
     assert torch.allclose(torch.stack(encode_pictures(model, paths)), together, atol=1e-6)
     assert torch.allclose(together.norm(dim=1), torch.ones(16))
+
+
+def test_objects_on_white_are_shown_half_as_large(root):
+    shown = _read(root / "eval" / "red" / "0.png", 16, True)
+    assert shown.shape == (3, 16, 16)
+    assert (shown[:, :4] == 255).all()
+    assert (shown[:, :, 12:] == 255).all()
+    assert (shown[1, 4:12, 4:12] < 60).all()
+    whole = _read(root / "eval" / "red" / "0.png", 8, False)
+    assert torch.equal(shown[:, 4:12, 4:12], whole)
 
 
 def test_what_cannot_be_measured_is_named(model, root):

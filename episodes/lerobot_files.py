@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
 FILES_A_CHUNK = 1000
+# Colours at full resolution: halving them (yuv420p) costs small pictures 4 to 5 dB, whatever the
+# rate, and saves 3 % of the bytes.
+PIXELS = "yuv444p"
 _MEGABYTE = 1 << 20  # LeRobot's
 # Every choice that changes the bytes; a keyframe at least every half second or so, since windows of
 # a second or more are what is asked for, and at the start of every episode.
 # x264's macroblock tree is off: with it, 1 video in 20 came out differently from the same pictures.
 _X264 = {
-    "crf": "18",
+    "crf": "14",
     "preset": "medium",
     "g": "15",
     "bf": "0",
@@ -79,8 +82,6 @@ class VideoFiles:
         self._folder, self._limit = folder, megabytes * _MEGABYTE
         self._rate = Fraction(fps).limit_denominator(1_000_000)
         self._size = height, width
-        # Halved colours need even edges.
-        self.pixels = "yuv444p" if height % 2 or width % 2 else "yuv420p"
         self._number = self._frames = self._bytes = 0  # the latter two of the present file
         self._stream: VideoStream | None = None
 
@@ -116,7 +117,7 @@ class VideoFiles:
         self._container = av.open(str(self._path), "w")
         stream = self._container.add_stream("libx264", rate=self._rate, options=dict(_X264))
         stream.height, stream.width = self._size
-        stream.pix_fmt = self.pixels
+        stream.pix_fmt = PIXELS
         stream.codec_context.time_base = 1 / self._rate
         self._stream, self._frames, self._bytes = stream, 0, 0
         return stream

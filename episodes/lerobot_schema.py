@@ -10,6 +10,7 @@ from jaxtyping import Shaped, UInt8
 from episodes.episode import Episode
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
+from episodes.lerobot_files import PIXELS
 from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, STATE_NAMES
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Schema:
         parts = tuple(name for name in numbers if name not in episode.signals)
         return cls(float(episode.fps), cameras, numbers, parts)
 
-    def features(self, pixels: Mapping[str, str]) -> dict[str, Any]:
-        """The entry of meta/info.json. `pixels`: how the colours of each camera are stored."""
+    def features(self) -> dict[str, Any]:
+        """The entry of meta/info.json."""
         found: dict[str, Any] = {}
         for camera, (height, width) in self.cameras.items():
             found[CAMERA + camera] = {
@@ -54,7 +55,7 @@ class Schema:
                     "video.height": height,
                     "video.width": width,
                     "video.codec": "h264",
-                    "video.pix_fmt": pixels[camera],
+                    "video.pix_fmt": PIXELS,
                     "video.is_depth_map": False,
                     "video.fps": whole(self.fps),
                     "video.channels": 3,

@@ -229,7 +229,7 @@ class LeRobotWriter:
             "splits": {name: f"{n[0]}:{n[-1] + 1}" for name, n in self._splits.items()},
             "data_path": f"data/{place}.parquet",
             "video_path": f"videos/{{video_key}}/{place}.mp4" if schema.cameras else None,
-            "features": schema.features({c: files.pixels for c, files in self._videos.items()}),
+            "features": schema.features(),
         }
 
 

@@ -5,6 +5,7 @@ that is written to: a shared folder, or a URL.
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -70,6 +71,7 @@ class RayExecutor:
 
     def _connect(self, ray: Any) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        _check_answers(self.address or "")
         alone = {"num_cpus": self.workers, "include_dashboard": False} if not self.address else {}
         try:
             ray.init(
@@ -78,6 +80,17 @@ class RayExecutor:
         except Exception as error:  # Ray raises what it likes, Exception itself among them
             where = f"no cluster at {self.address}" if self.address else "cannot start here"
             raise UserError(f"Ray: {where}: {error}") from error
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself waits for ten minutes and more where nobody answers."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # "auto", or no address: Ray finds it
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"Ray: no cluster at {address}: {error}") from None
 
 
 def _ray() -> Any:

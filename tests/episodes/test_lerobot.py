@@ -151,6 +151,14 @@ def test_official_splits_are_kept(root):
     assert [i.split for i in LeRobot(root=root).listing().items] == ["train", "train", "valid"]
 
 
+def test_version_2_0_differs_in_its_statistics_alone(v21):
+    before = [e.signals["action"] for e in read(LeRobot(root=v21))]
+    edit_info(v21, codebase_version="v2.0")
+    (v21 / "meta/episodes_stats.jsonl").rename(v21 / "meta/stats.json")
+    for after, values in zip(read(LeRobot(root=v21)), before, strict=True):
+        np.testing.assert_array_equal(after.signals["action"], values)
+
+
 def test_versions_that_are_not_known_are_refused(root):
     edit_info(root, codebase_version="v1.6")
     with pytest.raises(UserError, match=r"is of version v1.6; v2.0, v2.1, v3.0 can be read"):

@@ -9,6 +9,7 @@ The layout that it reads is compared with one that it wrote (tests/data/lerobot_
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from episodes.calvin import Calvin
 from episodes.episode import Episode, Narration
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
@@ -110,6 +112,26 @@ def test_a_dataset_of_others_goes_through_the_store_and_back(project, tmp_path):
     for after, before in zip(read(LeRobot(root=tmp_path / "out")), theirs, strict=True):
         assert_same(after, before)
         assert after.source == before.source
+
+
+@pytest.mark.parametrize("play", ["language", "play"])
+def test_calvin_goes_through_the_store_and_lerobot(project, tmp_path, play):
+    theirs = list(read(Calvin(root=project / "tests/data/calvin/task_D_D", episodes=play)))
+    with EpisodeWriter(tmp_path / "a.h5") as writer:
+        for episode in theirs:
+            writer.add(episode)
+    with EpisodeFile(tmp_path / "a.h5") as file:
+        to_lerobot((file.read_encoded(name) for name in file.names()), tmp_path / "out")
+    for after, before in zip(read(LeRobot(root=tmp_path / "out")), theirs, strict=True):
+        assert_same(after, before, least=25)  # 12 to 16 pixels across: all edges
+        assert after.source == before.source
+
+
+def test_pyarrow_is_asked_for_by_name(recordings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UserError, match=r"needs pyarrow: pip install 'firsthand\[lerobot\]'"):
+        to_lerobot(recordings, tmp_path / "out")
+    assert not os.listdir(tmp_path)
 
 
 def test_the_layout_is_that_of_lerobot(root, project):

@@ -109,7 +109,7 @@ def find_pictures(folder: Path) -> list[Path]:
     names = sorted((name for name in os.listdir(folder) if _is_picture(name)), key=_number)
     if not names:
         raise UserError(f"holds no picture ({', '.join(ENDINGS)})")
-    return [folder / name for name in names]
+    return [inside(folder, name) for name in names]
 
 
 def read_picture_clips(

@@ -35,7 +35,11 @@ def read(place: Place) -> bytes | None:
     """All of a file, or None if there is none."""
     try:
         with _reaching(place, "read") as (files, path):
-            return local(place).read_bytes() if files is None else files.cat_file(path)
+            if files is not None:
+                return files.cat_file(path)
+            if (file := local(place)).exists() and not file.is_file():  # a pipe would never end
+                raise UserError(f"{place}: is no file but a folder, pipe or device")
+            return file.read_bytes()
     except FileNotFoundError:
         return None
 

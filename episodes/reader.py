@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 from rich.progress import track
 
-from episodes.episode import Episode
+from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode
 from episodes.errors import UserError
 from episodes.header import Header, headers_from_json
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
@@ -43,6 +43,7 @@ class EpisodeFile(SealedFile):
                 split: tuple(name.decode() for name in names[:])
                 for split, names in file["mask"].items()
             }
+            _check(self.headers, self._splits)
             self.source: Mapping[str, Any] = json.loads(file["data"].attrs["source"])
             self.env_args: Mapping[str, Any] = json.loads(file["data"].attrs["env_args"])
         self._names = tuple(header.name for header in self.headers)
@@ -78,20 +79,28 @@ class EpisodeFile(SealedFile):
         """The whole recording with its pictures as they are stored: what merging files needs."""
         header = self.header(episode)
         with self._reading(header.name) as file:
-            demo = file["data"][header.name]
+            demo, length = file["data"][header.name], header.length
+            encoded = {c: _stored(demo["obs"], c, (length,))[:] for c in header.cameras}
             frames = {
-                camera: EncodedFrames([d.tobytes() for d in _stored(demo["obs"], camera)[:]], *size)
+                camera: EncodedFrames([data.tobytes() for data in encoded[camera]], *size)
                 for camera, size in header.cameras.items()
             }
+            signals = {
+                name: _stored(demo["obs"], name, (length, *spec.shape))[:]
+                for name, spec in header.signals.items()
+            }
+            state, actions = (length, STATE_SIZE), (length, ACTION_SIZE)
             return EncodedEpisode(
                 frames,
                 header.fps,
                 header.instruction,
                 header.narrations,
-                state=_stored(demo["obs"], STATE)[:] if header.has_state else None,
-                actions=_stored(demo, "actions")[:] if header.has_actions else None,
-                executed=_stored(demo, "executed_actions")[:] if header.has_executed else None,
-                signals={name: _stored(demo["obs"], name)[:] for name in header.signals},
+                state=_stored(demo["obs"], STATE, state)[:] if header.has_state else None,
+                actions=_stored(demo, "actions", actions)[:] if header.has_actions else None,
+                executed=(
+                    _stored(demo, "executed_actions", actions)[:] if header.has_executed else None
+                ),
+                signals=signals,
                 source=header.source,
             )
 
@@ -113,18 +122,20 @@ class EpisodeFile(SealedFile):
             )
         pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
         with self._reading(f"{camera} of {header.name}") as file:
-            data = _pick(_stored(file, f"data/{header.name}/obs/{camera}"), wanted)
+            data = _pick(
+                _stored(file, f"data/{header.name}/obs/{camera}", (header.length,)), wanted
+            )
             for picture, encoded in zip(pictures, data, strict=True):
                 picture[:] = decode_jpeg(encoded.tobytes())
         return pictures if len(back) == len(wanted) else pictures[back]
 
     def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
         header = self.header(episode)
-        return self._array(header, f"obs/{STATE}") if header.has_state else None
+        return self._array(header, f"obs/{STATE}", STATE_SIZE) if header.has_state else None
 
     def actions(self, episode: int | str) -> Float32[np.ndarray, "t 7"] | None:
         header = self.header(episode)
-        return self._array(header, "actions") if header.has_actions else None
+        return self._array(header, "actions", ACTION_SIZE) if header.has_actions else None
 
     def signal(self, episode: int | str, name: str) -> Shaped[np.ndarray, "t ..."]:
         header = self.header(episode)
@@ -133,11 +144,11 @@ class EpisodeFile(SealedFile):
                 f"{self.path}: {header.name} has no signal {name!r}, "
                 f"only {', '.join(header.signals) or 'none'}"
             )
-        return self._array(header, f"obs/{name}")
+        return self._array(header, f"obs/{name}", *header.signals[name].shape)
 
-    def _array(self, header: Header, key: str) -> np.ndarray:
+    def _array(self, header: Header, key: str, *shape: int) -> np.ndarray:
         with self._reading(f"{key} of {header.name}") as file:
-            return _stored(file, f"data/{header.name}/{key}")[:]
+            return _stored(file, f"data/{header.name}/{key}", (header.length, *shape))[:]
 
     def verify(self, progress: bool = True) -> None:
         """Check every byte; `UserError` names the damaged ones and the recordings they are in.
@@ -163,9 +174,22 @@ class EpisodeFile(SealedFile):
         return f", in {', '.join(damaged)}" if damaged else ""
 
 
-def _stored(group: h5py.Group, name: str) -> Any:
+def _check(headers: Sequence[Header], splits: Mapping[str, Sequence[str]]) -> None:
+    names = [header.name for header in headers]
+    if not names or len(set(names)) < len(names):
+        raise UserError("lists no episode, or one twice")
+    for header in headers:
+        if type(header.length) is not int or not 0 < header.length < 2**31:
+            raise UserError(f"says that {header.name} has {header.length!r} frames")
+    if strangers := {name for members in splits.values() for name in members} - set(names):
+        raise UserError(f"has {min(strangers)!r} in a split and not in its list of episodes")
+
+
+def _stored(group: h5py.Group, name: str, shape: tuple[int, ...]) -> Any:
     """A dataset, unless its numbers lie in another file, which no checksum here covers."""
     dataset: Any = group[name]
+    if dataset.shape != shape:
+        raise UserError(f"{dataset.name} is {dataset.shape}, and not {shape} as the list says")
     if dataset.is_virtual or dataset.external:
         raise UserError(f"{dataset.name} lies in another file")
     return dataset

@@ -11,6 +11,7 @@ damaged file cannot crash the HDF5 library or turn into wrong numbers.
 
 import io
 import os
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -72,10 +73,12 @@ class SealedReader(io.RawIOBase):
         self._position = 0
         self.damage = ""  # what the last failed check found
         try:
-            self._fd = os.open(path, os.O_RDONLY)
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for a pipe
         except OSError as error:
             raise UserError(f"{path}: cannot be opened: {error.strerror}") from None
         try:
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise UserError(f"{path}: is no file but a folder, pipe or device")
             self._read_footer()
         except BaseException:
             self.close()

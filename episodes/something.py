@@ -51,11 +51,12 @@ class SomethingSomething(VideoSettings):
         folder = self._folder()
         items, lost, absent, seen = [], [], 0, set()
         for split, rows in tables.items():
-            for row in rows:
+            for number, row in enumerate(rows):
                 name = str(row["id"])
+                if name in seen:
+                    lost.append((f"{name} (row {number} of {split})", "is labelled twice"))
+                    continue
                 try:
-                    if name in seen:
-                        raise UserError("is labelled twice")
                     path = inside(self.root, str(Path(folder, f"{name}.webm")))
                     if is_there(path):
                         items.append(self._item(path, name, row["label"], split))

@@ -12,6 +12,7 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narrations import Said, read_narrations
 from episodes.source import Item, Listing
+from episodes.trust import inside
 from episodes.video import VideoSettings, read_video
 
 __all__ = ["VideoFolder", "VideoSettings"]
@@ -50,7 +51,9 @@ class VideoFolder(VideoSettings):
 
     def read(self, item: Item) -> Iterator[EncodedEpisode]:
         narrations = tuple(Narration(*values) for values in item.detail["narrations"])
-        return read_video(self.root / item.name, self, item.detail["instruction"], narrations)
+        return read_video(
+            inside(self.root, item.name), self, item.detail["instruction"], narrations
+        )
 
 
 def find_videos(root: Path) -> tuple[list[Path], list[tuple[str, str]]]:

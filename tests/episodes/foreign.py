@@ -15,6 +15,7 @@ from episodes.ego4d import Ego4D
 from episodes.epic import EpicKitchens
 from episodes.lerobot import LeRobot
 from episodes.pictures import PictureFolders
+from episodes.robomimic import Robomimic
 from episodes.saycam import Saycam
 from episodes.saycam_videos import SaycamVideos
 from episodes.something import SomethingSomething
@@ -126,6 +127,12 @@ def saycam_videos(root: Path) -> None:
         put(root, f"transcripts/{video}.csv", "Time,Speaker,Utterance,Video Name\n" + rows)
 
 
+def robomimic(root: Path) -> None:
+    root.mkdir(parents=True)
+    for name in ("a.hdf5", "b.hdf5"):
+        shutil.copy(DATA / "robomimic" / "lift.hdf5", root / name)
+
+
 @dataclass(frozen=True)
 class Format:
     """make: writes the dataset into a folder; source: reads it.
@@ -175,6 +182,7 @@ FORMATS = {
             f"videos/observation.images.front/{V30}.mp4",
         ),
     ),
+    "robomimic": Format(robomimic, lambda root: Robomimic(root=root), ("b.hdf5",)),
     "videos": Format(
         videos,
         lambda root: VideoFolder(root=root, size=16),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from episodes import hdf5
 from tests.episodes.damage import DESTROY, HURT, Outcome, outcome
 from tests.episodes.foreign import FORMATS
 
@@ -19,6 +20,12 @@ HURTS = [
     for file in form.needed + form.extra
     for damage in HURT
 ]
+
+
+@pytest.fixture(autouse=True)
+def _stall_briefly(monkeypatch) -> None:
+    """Some flipped bytes let HDF5 run for ever, until it is stopped."""
+    monkeypatch.setattr(hdf5, "PROBE_SECONDS", 2)
 
 
 @pytest.fixture(scope="session")

@@ -78,5 +78,5 @@ def test_something_something_labelled_twice(something):
     rows = [label(45, "a", "a"), label(45, "b", "b"), label("../x", "c", "c")]
     (something / "labels" / "train.json").write_text(json.dumps(rows))
     lost = dict(SomethingSomething(root=something).listing().lost)
-    assert lost["45"] == "is labelled twice"
+    assert lost["45 (row 1 of train)"] == "is labelled twice"
     assert "does not name a file inside" in lost["../x"]

@@ -325,5 +325,5 @@ def test_mistakes_are_named(tmp_path, episodes):
     (tmp_path / "c.h5").write_bytes(b"")
     with pytest.raises(UserError, match=r"c\.h5: "):
         EpisodeFile(tmp_path / "c.h5")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is no file but a folder"):
         EpisodeFile(tmp_path)

@@ -40,25 +40,36 @@ BOUTS, GLIMPSES = 10, 4  # looked through in a scene, and pictures taken of it a
 
 
 def make_evaluation(seed: int, size: int, workers: int, out: Path) -> None:
-    """Make all test sets in the corpus at `out`, again if they are there already."""
-    rng = np.random.default_rng([seed, 99])
+    """Make the test sets that are not in the corpus at `out` yet."""
     for split in QUOTAS:
-        work = partial(_take_frames, split, seed, size, out)
-        taken = dict(finished(f"{split} frames", work, range(len(CATEGORIES)), workers))
-        names = {category: taken[number] for number, category in enumerate(CATEGORIES)}
-        prefix = "eval_new_rooms" if split == "rooms" else f"eval_{split}"
-        for foils in FOILS[split]:
-            name = f"{prefix}.json" if foils == 3 else f"{prefix}_{foils}_foils.json"
-            _write(out / name, category_trials(names, TRIALS, foils, rng))
-    work = partial(_paint_objects, seed, size, out)
-    objects = dict(finished("objects on white", work, range(len(OBJECTS)), workers))
-    named = {noun: objects[number] for number, noun in enumerate(OBJECTS)}
-    _write(out / "eval_object_categories.json", object_trials(named, REPEATS, rng))
-    work = partial(film_clips, seed, size, out)
-    clips = dict(finished("verb clips", work, range(len(CLIP_NOUNS)), workers))
-    joined = {key: takes for number in sorted(clips) for key, takes in clips[number].items()}
-    _write(out / "eval_verbs.json", verb_trials(joined, False, rng))
-    _write(out / "eval_verbs_reversed.json", verb_trials(joined, True, rng))
+        _make_frames(split, seed, size, workers, out)
+    rng = np.random.default_rng([seed, STREAMS["objects"]])
+    if not (path := out / "eval_object_categories.json").exists():
+        work = partial(_paint_objects, seed, size, out)
+        objects = dict(finished("objects on white", work, range(len(OBJECTS)), workers))
+        named = {noun: objects[number] for number, noun in enumerate(OBJECTS)}
+        _write(path, object_trials(named, REPEATS, rng))
+    rng = np.random.default_rng([seed, STREAMS["verbs"]])
+    if not (path := out / "eval_verbs.json").exists():
+        work = partial(film_clips, seed, size, out)
+        clips = dict(finished("verb clips", work, range(len(CLIP_NOUNS)), workers))
+        joined = {key: takes for number in sorted(clips) for key, takes in clips[number].items()}
+        _write(out / "eval_verbs_reversed.json", verb_trials(joined, True, rng))
+        _write(path, verb_trials(joined, False, rng))
+
+
+def _make_frames(split: str, seed: int, size: int, workers: int, out: Path) -> None:
+    """Pictures of all categories and their trials; the last file says that all are there."""
+    prefix = "eval_new_rooms" if split == "rooms" else f"eval_{split}"
+    paths = {n: out / f"{prefix}{'' if n == 3 else f'_{n}_foils'}.json" for n in FOILS[split]}
+    if all(path.exists() for path in paths.values()):
+        return
+    work = partial(_take_frames, split, seed, size, out)
+    taken = dict(finished(f"{split} frames", work, range(len(CATEGORIES)), workers))
+    names = {category: taken[number] for number, category in enumerate(CATEGORIES)}
+    rng = np.random.default_rng([seed, STREAMS[split]])
+    for foils, path in paths.items():
+        _write(path, category_trials(names, TRIALS, foils, rng))
 
 
 def _write(path: Path, value: object) -> None:
@@ -96,8 +107,10 @@ def _glimpses(scene: Scene, focus: int, size: int, rng: np.random.Generator) -> 
     for bout in bouts:
         sight = camera.draw(int(rng.integers(bout.start, bout.end)))
         others = np.delete(sight.shares, focus).max(initial=0.0)
-        if sight.shares[focus] >= max(CLEAR, DOMINANT * others) and len(found) < GLIMPSES:
+        if sight.shares[focus] >= max(CLEAR, DOMINANT * others):
             found.append(encode_jpeg(sight.rgb, QUALITY))
+        if len(found) == GLIMPSES:
+            break
     return found
 
 

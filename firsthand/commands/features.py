@@ -15,14 +15,14 @@ from policy.config import PolicyConfig
 
 @dataclass(frozen=True)
 class FeaturesConfig:
-    """corpus: whose pictures are encoded.
+    """recordings: a corpus, or files and folders of episodes, whose pictures are encoded.
 
     policy, pretrained: whose encoder does it: a new policy's, or that of a checkpoint.
     kind: of the numbers stored.
     executor, workers, address: who does it, as for `convert`.
     """
 
-    corpus: tuple[str, ...] | str
+    recordings: tuple[str, ...] | str
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     pretrained: str = ""
     kind: Literal["float16", "float32"] = "float16"
@@ -51,7 +51,7 @@ def execute(config: FeaturesConfig, run: Run) -> None:
     from policy.statistics import Statistics
     from training.features import make_features
 
-    parts = corpora.named(config.corpus)
+    parts = corpora.named(config.recordings)
     if config.pretrained:
         policy = checkpoints.load_policy(config.pretrained)
     else:

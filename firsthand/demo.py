@@ -112,7 +112,7 @@ def demo(config: DemoConfig, out: Path) -> DemoResult:
         make_nursery(config.nursery, nursery, resume=nursery.exists())
     with _stage(plan, 2, "pretraining: learning what happens next"):
         watched = _pretrain(config, plan, nursery, out / "pretrain")
-    with _stage(plan, 3, "demonstrations: the expert shows every task"):
+    with _stage(plan, 3, "demonstrations: the expert shows the tasks"):
         record(config.demonstrations, demonstrations, resume=True)
     with _stage(
         plan, 4, "fine-tuning: learning to act, from the pretrained policy and from scratch"

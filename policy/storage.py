@@ -26,11 +26,12 @@ FILES = ("config.json", "statistics.json", "model.safetensors")
 
 def save_policy(policy: "Policy", directory: Path) -> None:
     """Write the three files, each under a temporary name first."""
+    weights = policy.state_dict()  # a policy that may not be saved says so before anything is made
     directory.mkdir(parents=True, exist_ok=True)
     config = {"format_version": FORMAT_VERSION, **asdict(policy.config)}
     write_json(directory / "config.json", config)
     write_json(directory / "statistics.json", asdict(policy.statistics))
-    write_weights(directory / "model.safetensors", policy.state_dict())
+    write_weights(directory / "model.safetensors", weights)
 
 
 def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str, Tensor]]:

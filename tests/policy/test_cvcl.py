@@ -26,6 +26,7 @@ from tests.policy.cvcl_files import (
     without,
 )
 from tests.policy.cvcl_golden import GOLDEN, golden_inputs, official_keys, official_weights
+from tests.policy.damage import alone, spoilt
 
 
 @pytest.fixture(scope="module")
@@ -236,19 +237,6 @@ def test_a_model_saved_anew_is_the_same(tmp_path, small):
 def changed(name: str, change: Callable[[Tensor], object]) -> Callable[[Weights], dict]:
     """With all its copies."""
     return lambda weights: {n: change(v) if n.endswith(name) else v for n, v in weights.items()}
-
-
-def alone(name: str, change: Callable[[Tensor], object]) -> Callable[[Weights], dict]:
-    return lambda weights: weights | {name: change(weights[name])}
-
-
-def spoilt(value: float) -> Callable[[Tensor], Tensor]:
-    def spoil(weights: Tensor) -> Tensor:
-        other = weights.clone()
-        other.view(-1)[5] = value
-        return other
-
-    return spoil
 
 
 BLOCK = "vision_encoder.model.blocks.7.mlp.fc1.weight"

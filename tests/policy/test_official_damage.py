@@ -4,23 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 
 from policy.official import MAE, read_gr1
+from tests.policy.damage import alone, spoilt
 from tests.policy.gr1_files import Weights, inside, openai_clip, prefixed, without
-
-
-def changed(name: str, change: Callable[[Tensor], object]) -> Callable[[Weights], dict]:
-    return lambda weights: weights | {name: change(weights[name])}
-
-
-def spoilt(value: float) -> Callable[[Tensor], Tensor]:
-    def spoil(weights: Tensor) -> Tensor:
-        other = weights.clone()
-        other.view(-1)[5] = value
-        return other
-
-    return spoil
 
 
 def dropped(*names: str) -> Callable[[Weights], dict]:
@@ -50,7 +37,7 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
         r"say where|missing",
     ),
     "the other way round": (
-        changed("transformer.h.3.mlp.c_fc.weight", lambda v: v.t()),
+        alone("transformer.h.3.mlp.c_fc.weight", lambda v: v.t()),
         r"transformer\.h\.3\.mlp\.c_fc\.weight is \(1536, 384\), not \(384, 1536\)",
     ),
     "two faults": (
@@ -59,31 +46,31 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
         r"not \(1, 1, 1, 384\)",
     ),
     "a shorter window": (
-        changed("embed_timestep.weight", lambda v: v[:5]),
+        alone("embed_timestep.weight", lambda v: v[:5]),
         r"embed_timestep\.weight is \(5, 384\), not \(10, 384\)",
     ),
     "not a number": (
-        changed("embed_state.weight", spoilt(torch.nan)),
+        alone("embed_state.weight", spoilt(torch.nan)),
         r"1 not finite: embed_state\.weight",
     ),
     "infinite": (
-        changed("model_clip.text_projection", spoilt(torch.inf)),
+        alone("model_clip.text_projection", spoilt(torch.inf)),
         r"1 not finite: model_clip\.text_projection",
     ),
     "no tensor": (
-        changed("action_queries.weight", lambda v: v.tolist()),
+        alone("action_queries.weight", lambda v: v.tolist()),
         r"action_queries\.weight is no tensor but a list",
     ),
     "whole numbers": (
-        changed("pred_arm_act.weight", lambda v: v.long()),
+        alone("pred_arm_act.weight", lambda v: v.long()),
         r"1 no floating-point numbers: pred_arm_act\.weight",
     ),
     "another fixed table": (
-        changed("decoder_pos_embed", lambda v: v.roll(1, dims=1)),
+        alone("decoder_pos_embed", lambda v: v.roll(1, dims=1)),
         "decoder_pos_embed is not MAE's sine-cosine table: up to 2 apart",
     ),
     "a smaller mask": (
-        changed("transformer.h.0.attn.bias", lambda v: v[..., :512, :512]),
+        alone("transformer.h.0.attn.bias", lambda v: v[..., :512, :512]),
         r"transformer\.h\.0\.attn\.bias is \(1, 1, 512, 512\), not \(1, 1, 1024, 1024\)",
     ),
     "a mask of some layers": (
@@ -95,7 +82,7 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
         r"12 missing: model_clip\.visual\.transformer\.resblocks\.7\.attn\.in_proj_bias",
     ),
     "CLIP's pictures of another size": (
-        changed("model_clip.visual.conv1.weight", lambda v: v[..., :16, :16]),
+        alone("model_clip.visual.conv1.weight", lambda v: v[..., :16, :16]),
         r"model_clip\.visual\.conv1\.weight is \(768, 3, 16, 16\), not \(768, 3, 32, 32\)",
     ),
     "half of MAE": (
@@ -103,7 +90,7 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
         r"4 missing: model_mae\.blocks\.7\.mlp\.fc1\.bias",
     ),
     "a wider word": (
-        changed("transformer.wte.weight", lambda v: v.expand(2, -1)),
+        alone("transformer.wte.weight", lambda v: v.expand(2, -1)),
         r"transformer\.wte\.weight is \(2, 384\), not \(1, 384\)",
     ),
     "fewer positions": (

@@ -1,5 +1,6 @@
 """What is seen as vectors, for grounding words: one for each place, and one for the picture."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ Pictures = Float[Tensor, "b 3 h w"]  # normalised as for ImageNet
 Found = Float[Tensor, "b *found"]  # a grid, or a transformer's tokens
 
 
-class Vision(nn.Module):
+class Vision(nn.Module, ABC):
     """What looks at pictures, learning or frozen.
 
     `width` is the size of a picture's vector, `place_width` that of a place's.
@@ -35,13 +36,13 @@ class Vision(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
             return self.describe(self.look(pictures))
 
+    @abstractmethod
     def look(self, pictures: Pictures) -> Found:
         """What there is before it is summed up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, found: Found) -> Features:
         """What was found, by place and as one vector."""
-        raise NotImplementedError
 
     def train(self, mode: bool = True) -> "Vision":
         """Frozen weights are used as in evaluation, unless their statistics go on drifting."""

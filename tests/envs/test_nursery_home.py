@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +33,9 @@ def spoken(alignment: float = 0.45) -> tuple[Spoken, ...]:
     return tuple(s for index in range(3) for s in record_home(5, index, 40.0, 32, alignment))
 
 
-def small(**changes: object) -> HomeConfig:
-    chosen = {"hours": 30 / 3600, "seconds": 6.0, "size": 16, "seed": 3, "evaluation": False}
-    return HomeConfig(**{**chosen, "workers": 1, **changes})  # type: ignore[arg-type]
+def small(**changes: Any) -> HomeConfig:
+    chosen = HomeConfig(hours=30 / 3600, seconds=6.0, size=16, seed=3, evaluation=False, workers=1)
+    return replace(chosen, **changes)
 
 
 def digests(folder: Path) -> dict[str, str]:

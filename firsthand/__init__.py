@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
     from envs.experts import ExpertPolicy
-    from envs.nursery_corpus import NurseryConfig, make_nursery
+    from envs.nursery.corpus import NurseryConfig, make_nursery
     from envs.playtable import PlayTable
     from envs.record import RecordConfig, record
     from envs.replay import replay
@@ -101,7 +101,7 @@ __all__ = [
 _HOMES = {
     "envs.evaluation": ("EvaluationConfig", "evaluate_chains", "evaluate_tasks"),
     "envs.experts": ("ExpertPolicy",),
-    "envs.nursery_corpus": ("NurseryConfig", "make_nursery"),
+    "envs.nursery.corpus": ("NurseryConfig", "make_nursery"),
     "envs.playtable": ("PlayTable",),
     "envs.record": ("RecordConfig", "record"),
     "envs.replay": ("replay",),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 
-from envs.nursery_corpus import NurseryConfig, make_nursery
+from envs.nursery.corpus import NurseryConfig, make_nursery
 from episodes import place
 from episodes.conversion import ConvertSettings, convert
 from episodes.corpus import Corpus

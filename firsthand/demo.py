@@ -17,7 +17,7 @@ from typing import Any
 
 from envs import workers
 from envs.evaluation import EvaluationConfig, evaluate_tasks
-from envs.nursery_corpus import NurseryConfig, make_nursery
+from envs.nursery.corpus import NurseryConfig, make_nursery
 from envs.record import RecordConfig, record
 from envs.summary import TaskResults
 from episodes.errors import UserError

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
-from envs.nursery_corpus import NurseryConfig
+from envs.nursery.corpus import NurseryConfig
 from firsthand import corpora, training_report
 from firsthand.run import Run
 from firsthand.settings import Schema

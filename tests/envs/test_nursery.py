@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs import nursery_corpus
-from envs.nursery import Clip, imagine
-from envs.nursery_corpus import NurseryConfig, make_nursery
-from envs.nursery_film import HAND_ID, TOY_ID, Film, make_episode
-from envs.nursery_moves import WAYS
-from envs.nursery_stage import Event
-from envs.nursery_toys import COLORS, KINDS, SIZES, make_toy
-from envs.nursery_words import WORDINGS, call
+from envs.home.moves import WAYS
+from envs.nursery import corpus as nursery_corpus
+from envs.nursery.clip import Clip, imagine
+from envs.nursery.corpus import NurseryConfig, make_nursery
+from envs.nursery.film import HAND_ID, TOY_ID, Film, make_episode
+from envs.nursery.stage import Event
+from envs.nursery.toys import COLORS, KINDS, SIZES, make_toy
+from envs.nursery.words import WORDINGS, call
 from episodes.errors import UserError
 from episodes.reader import EpisodeFile
 
@@ -296,7 +296,7 @@ def test_a_killed_corpus_resumes_to_the_same_bytes(
     whole = make_nursery(_config(16, 1, seconds=1.5), tmp_path / "whole.hdf5")
     out = tmp_path / "killed.hdf5"
     code = (
-        "from pathlib import Path; from envs.nursery_corpus import *;"
+        "from pathlib import Path; from envs.nursery.corpus import *;"
         f"make_nursery(NurseryConfig(16, 1.5, size=32, seed=4, held_out=0.2, workers=1),"
         f"Path({str(out)!r}))"
     )

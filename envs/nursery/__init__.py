@@ -1,0 +1,1 @@
+"""First-person clips of a table with toys and a hand."""

@@ -11,7 +11,8 @@ class VisionConfig:
     """What turns a picture of `size` pixels squared into features.
 
     `timm` is the model of that library called `model`; a vision transformer may have another
-    `patch` than its name says. `policy` is the image encoder of a robot policy with these
+    `patch` than its name says. `blocks` is a plain convolutional network that learns from little,
+    `widths` the channels of its blocks. `policy` is the image encoder of a robot policy with these
     `images`, its language `instruction` numbers wide.
 
     `weights` is a file that a new model starts from (DINO's, say). A `frozen` encoder gets no
@@ -19,9 +20,10 @@ class VisionConfig:
     batch that is learned from, as they did when CVCL was trained.
     """
 
-    encoder: Literal["timm", "policy"] = "timm"
+    encoder: Literal["timm", "blocks", "policy"] = "timm"
     model: str = "resnext50_32x4d"
     patch: int | None = None
+    widths: tuple[int, ...] = (24, 48, 96, 160)
     size: int = 224
     images: ImageConfig = field(default_factory=ImageConfig)
     instruction: int = 384

@@ -71,6 +71,30 @@ class TimmVision(Vision):
         return Features(found, summary)
 
 
+class BlockVision(Vision):
+    """Blocks of convolution, normalisation, rectifier and pooling, as in few-shot learning (Vinyals
+    et al. 2016). Of every feature the place counts where it is strongest: a picture's vector does
+    not say how much of the picture a thing fills."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config)
+        inputs = (3, *config.widths[:-1])
+        blocks = [_block(i, o) for i, o in zip(inputs, config.widths, strict=True)]
+        self.blocks = nn.Sequential(*blocks).requires_grad_(not config.frozen)
+        self.width = self.place_width = config.widths[-1]
+
+    def look(self, pictures: Pictures) -> Found:
+        return self.blocks(pictures.contiguous(memory_format=torch.channels_last))
+
+    def describe(self, found: Found) -> Features:
+        return Features(found, found.amax(dim=(2, 3)))
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2))
+
+
 class PolicyVision(Vision):
     """A robot policy's image encoder, looking with no instruction in mind."""
 
@@ -104,8 +128,9 @@ class PolicyVision(Vision):
         self.encoder.load_state_dict(weights)
 
 
-def vision(config: VisionConfig) -> TimmVision | PolicyVision:
-    return TimmVision(config) if config.encoder == "timm" else PolicyVision(config)
+def vision(config: VisionConfig) -> TimmVision | BlockVision | PolicyVision:
+    kinds = {"timm": TimmVision, "blocks": BlockVision, "policy": PolicyVision}
+    return kinds[config.encoder](config)
 
 
 def timm_trunk(config: VisionConfig) -> Any:

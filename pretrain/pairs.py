@@ -7,7 +7,7 @@ when changes nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from episodes.trust import inside, load_bytes
 from episodes.utterances import Utterance, read_utterances
 from policy.contrast import PairBatch
 from policy.vocabulary import Vocabulary
+from training.augment import ColorConfig
 
 FRAMES = "train_5fps"
 VOCABULARY = "vocab.json"
@@ -32,7 +33,8 @@ class PairConfig:
     """frame: which of an utterance's frames is seen: one drawn `anew` each epoch, or the `first`.
 
     Pictures are cut to a random rectangle of `least` of their area or more, and made `size` pixels
-    squared; `flipped` and `blurred` are the shares of them that are. CVCL's values.
+    squared; `flipped` and `blurred` are the shares of them that are, `color` is how far their
+    colours are changed. CVCL's values.
     """
 
     size: int = 224
@@ -40,6 +42,7 @@ class PairConfig:
     least: float = 0.2
     flipped: float = 0.5
     blurred: float = 0.5
+    color: ColorConfig = field(default_factory=ColorConfig)
     length: int = 25
 
     def __post_init__(self) -> None:
@@ -109,7 +112,7 @@ class Pairs:
 
 
 def changed(picture: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:
-    """Cut, made `size` squared, blurred and flipped, as CVCL's training has it."""
+    """Cut, made `size` squared, blurred and flipped, as CVCL's training has it, and recoloured."""
     box = rectangle(picture.width, picture.height, config.least, random)
     side = (config.size, config.size)
     if box != (0, 0, *picture.size) or picture.size != side:
@@ -118,6 +121,8 @@ def changed(picture: Image.Image, config: PairConfig, random: np.random.Generato
         picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
     if random.random() < config.flipped:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if not config.color.off:
+        picture = picture.convert("RGB", tuple(config.color.drawn(random).ravel().tolist()))
     return picture
 
 

@@ -39,6 +39,12 @@ class ColorConfig:
     def off(self) -> bool:
         return self == ColorConfig()
 
+    def drawn(self, random: np.random.Generator) -> Float64[np.ndarray, "3 4"]:
+        """One change of colours (see `color_map`)."""
+        ranges = (self.brightness, self.contrast, self.saturation)
+        factors = [random.uniform(max(0.0, 1 - x), 1 + x) for x in ranges]
+        return color_map(*factors, hue=random.uniform(-self.hue, self.hue))
+
 
 def shift_of(seed: int, epoch: int, index: int, limits: Sequence[int]) -> list[tuple[int, int]]:
     """Rows and columns by which a window's pictures move this time, one pair a camera."""
@@ -68,10 +74,7 @@ def shifted_into(
 
 def color_of(seed: int, epoch: int, index: int, color: ColorConfig) -> Float64[np.ndarray, "3 4"]:
     """The change of a window's colours this time (see `color_map`)."""
-    random = np.random.default_rng((seed, epoch, index, 0xC0104))
-    ranges = (color.brightness, color.contrast, color.saturation)
-    factors = [random.uniform(max(0.0, 1 - x), 1 + x) for x in ranges]
-    return color_map(*factors, hue=random.uniform(-color.hue, color.hue))
+    return color.drawn(np.random.default_rng((seed, epoch, index, 0xC0104)))
 
 
 def color_map(

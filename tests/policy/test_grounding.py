@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from policy.contrast import Contrast, PairBatch, contrast
 from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
 from policy.images import imagenet_normalised
-from policy.vision import PolicyVision
+from policy.vision import PolicyVision, vision
 from policy.vocabulary import Vocabulary
 from tests.policy.conftest import make, tiny, tiny_gr1
 from tests.policy.cvcl_golden import official, small_model, small_official, tensor
@@ -117,6 +118,17 @@ def test_any_network_of_timms_can_look_and_learn(trunk, similarity):
         assert places.shape[:2] == (4, 16)
         assert places.shape[2] > 1
         assert torch.allclose(places.norm(dim=1), torch.ones(places.shape[2:]))
+
+
+def test_blocks_say_how_strong_each_feature_is_at_its_strongest():
+    torch.manual_seed(0)
+    eyes = vision(VisionConfig(encoder="blocks", widths=(4, 6), size=16, frozen=False)).eval()
+    seen, weights, x = eyes(pictures(3, 16)), eyes.state_dict(), pictures(3, 16)
+    for block in ("blocks.0", "blocks.1"):
+        x = F.conv2d(x, weights[f"{block}.0.weight"], padding=1) / (1 + 1e-5) ** 0.5
+        x = x.clamp(min=0).unfold(2, 2, 2).unfold(3, 2, 2).amax(dim=(4, 5))
+    torch.testing.assert_close(seen.grid, x)
+    torch.testing.assert_close(seen.summary, x.flatten(2).max(dim=2).values)
 
 
 def test_pictures_and_utterances_that_belong_together_are_learned():
@@ -276,6 +288,6 @@ def test_choices_that_do_not_go_together_are_refused():
         GroundingConfig(temperature=0.0)
     with pytest.raises(ValueError, match="the vocabulary has 4 words, utterance.words says 11"):
         GroundingModel(SMALL, Vocabulary(("<pad>", "<unk>", "<sos>", "<eos>")))
-    for vision in (VisionConfig(model="no_such_network"), VisionConfig("timm", "test_resnet", 14)):
-        with pytest.raises(ValueError, match=f"timm makes no {vision.model}"):
-            GroundingModel(replace(SMALL, vision=vision))
+    for eyes in (VisionConfig(model="no_such_network"), VisionConfig("timm", "test_resnet", 14)):
+        with pytest.raises(ValueError, match=f"timm makes no {eyes.model}"):
+            GroundingModel(replace(SMALL, vision=eyes))

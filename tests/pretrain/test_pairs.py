@@ -14,6 +14,7 @@ from PIL import Image
 
 from episodes.errors import UserError
 from pretrain.pairs import UNCHANGED, PairConfig, Pairs, changed, rectangle
+from training.augment import ColorConfig
 
 COUNT = 7
 SMALL = PairConfig(size=16)
@@ -120,6 +121,18 @@ def test_half_are_flipped_and_half_blurred():
     blurred = sum(len(np.unique(picture)) > 2 for picture in shown)
     assert 70 < flipped < 130
     assert 60 < blurred < 130  # little of the least blur is to be seen
+
+
+def test_colours_are_changed_as_far_as_is_said():
+    grey = Image.fromarray(np.full((16, 16, 3), 100, np.uint8))
+    config = replace(UNCHANGED, size=16, color=ColorConfig(brightness=0.3))
+    shades = [
+        np.unique(np.asarray(changed(grey, config, np.random.default_rng(seed))))
+        for seed in range(200)
+    ]
+    assert all(len(shade) == 1 for shade in shades)  # brightness alone leaves grey grey
+    assert 70 <= min(shades) < 76
+    assert 124 < max(shades) <= 130
 
 
 def test_what_is_wrong_is_named(root):

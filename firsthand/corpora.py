@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 
+from envs.home.corpus import FRAMES, HomeConfig, make_home
 from envs.nursery.corpus import NurseryConfig, make_nursery
 from episodes import place
 from episodes.conversion import ConvertSettings, convert
@@ -14,6 +15,7 @@ from episodes.errors import UserError
 from episodes.executor import LocalExecutor
 from episodes.mixture import Part
 from episodes.report import Report
+from episodes.saycam import Saycam
 from episodes.videos import VideoFolder
 from firsthand.console import say
 
@@ -81,9 +83,10 @@ class VideosCorpus(VideoFolder):
         return convert(folder, out, *self.means())
 
 
-Choice = NurseryConfig | VideosCorpus | EpisodesCorpus | MixtureCorpus
+Choice = NurseryConfig | HomeConfig | VideosCorpus | EpisodesCorpus | MixtureCorpus
 CHOICES = {
     "nursery": NurseryConfig,
+    "home": HomeConfig,
     "videos": VideosCorpus,
     "episodes": EpisodesCorpus,
     "mixture": MixtureCorpus,
@@ -106,12 +109,34 @@ def corpora_of(corpus: Choice) -> tuple[Part, ...]:
     if isinstance(corpus, NurseryConfig):
         path = MADE / f"nursery_{_digest(corpus.source)}.hdf5"
         make_nursery(corpus, path, resume=True)
+    elif isinstance(corpus, HomeConfig):
+        path = _watched(corpus)
     else:
         root = corpus.root.resolve()
         path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
         say_report(corpus.convert(path))
     say(f"corpus: {path}")
     return (Part(Corpus.open(path)),)
+
+
+def home(config: HomeConfig) -> Path:
+    """The folder of a home, made first if it is not there yet: words are learned from it as it is.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    MADE.mkdir(parents=True, exist_ok=True)
+    return make_home(config, MADE / f"home_{_digest(config.source)}", resume=True)
+
+
+def _watched(config: HomeConfig) -> Path:
+    """A home as episodes, an utterance each, in the home's own splits."""
+    root = home(config)
+    source = Saycam(root=root, frames=FRAMES, size=config.size, splits="official")
+    path = root.with_name(f"{root.name}_episodes")
+    settings = ConvertSettings(shard_megabytes=8.0, max_lost=0.0)
+    say_report(convert(source, path, settings, LocalExecutor(config.workers)))
+    return path
 
 
 def named(places: Sequence[str] | str) -> tuple[Part, ...]:

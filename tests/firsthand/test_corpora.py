@@ -7,11 +7,14 @@ from typing import get_args
 
 import pytest
 
+from envs.home.corpus import HomeConfig
 from episodes.corpus import Corpus
 from episodes.errors import UserError
 from episodes.source import Source
 from episodes.store import EpisodeWriter
-from firsthand import cli, corpora, sources
+from episodes.utterances import read_utterances
+from firsthand import cli, corpora, settings, sources
+from firsthand.commands import pretrain
 from firsthand.corpora import EpisodesCorpus, MixtureCorpus, VideosCorpus, corpora_of
 from tests.episodes.conftest import record
 from tests.episodes.test_videos import write_video
@@ -82,6 +85,27 @@ def test_videos_are_converted_once(videos: Path, capsys) -> None:
     assert "skipped text.mp4" in said
     corpora_of(VideosCorpus(root=videos, size=16, workers=0, fps=5.0))
     assert len(list(corpora.MADE.iterdir())) == 2
+
+
+def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = HomeConfig(hours=80 / 3600, seconds=4.0, size=16, evaluation=False, workers=1)
+    root = corpora.home(small)
+    (part,) = corpora_of(small)
+    assert "Converting" in capsys.readouterr().out
+    for split, file in (("train", "train.json"), ("valid", "val.json")):
+        rows = read_utterances(root / file)
+        assert len(part.corpus.split(split)) == sum(bool(row.frame_filenames) for row in rows) > 0
+    first = part.corpus.header(int(part.corpus.split("valid")[0]))
+    assert first.instruction in {row.utterance for row in rows}
+    (again,) = corpora_of(small)
+    assert again.corpus.fingerprint == part.corpus.fingerprint
+    assert "Converting" not in capsys.readouterr().out
+    assert len(list(corpora.MADE.iterdir())) == 2
+    words = ["corpus=home", "corpus.size=32", "policy.length=2"]
+    chosen = settings.load("pretrain", pretrain.SCHEMA, words).config.corpus
+    assert isinstance(chosen, HomeConfig)
+    assert chosen.size == 32
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ the scripted expert are then tried on instructions neither has seen, from layout
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,9 +23,10 @@ from episodes.errors import UserError
 from finetune.recipe import FinetuneConfig, finetune
 from firsthand.actors import CheckpointActor, ExpertActor
 from firsthand.checkpoints import locate
-from firsthand.console import progress, say
+from firsthand.console import say
 from firsthand.rollouts import rollouts
 from firsthand.run import write_text
+from firsthand.watching import watch
 from policy.config import PolicyConfig
 from pretrain.recipe import PretrainConfig, pretrain
 from training.calibrate import seconds_per_step
@@ -164,7 +164,7 @@ def _finetune(
         (out / start, FinetuneConfig(config.policy, training, pretrained[start]))
         for start in STARTS
     ])  # fmt: skip
-    with _watch({start: out / start / "metrics.jsonl" for start in STARTS}, training.steps):
+    with watch({start: out / start / "metrics.jsonl" for start in STARTS}, training.steps):
         make = partial(partial, _finetune_one, demonstrations)
         done = list(workers.run(make, lambda: next(jobs, None), len(STARTS)))
     return {job[0].name: metrics for job, metrics in done}
@@ -216,30 +216,3 @@ def _pace(policy: PolicyConfig, config: TrainConfig, *, act: bool, processes: in
 
 def _measured(measure: Callable[[], float], job: int) -> float:
     return measure()
-
-
-@contextlib.contextmanager
-def _watch(logs: Mapping[str, Path], steps: int) -> Iterator[None]:
-    """A bar for each training run that goes on in another process, moved by its metrics file."""
-    finished = threading.Event()
-    with progress() as bar:
-        tasks = {name: bar.add_task(name, total=steps) for name in logs}
-
-        def follow() -> None:
-            while not finished.wait(1.0):
-                for name, path in logs.items():
-                    bar.update(tasks[name], completed=_last_step(path))
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            finished.set()
-            thread.join()
-
-
-def _last_step(metrics: Path) -> int:
-    """The step of the last whole line of a metrics file; 0 if there is none yet."""
-    lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []
-    return int(json.loads(lines[-1])["step"]) if lines else 0

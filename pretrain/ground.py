@@ -53,8 +53,11 @@ class GroundConfig:
                 f"pairs.length={self.pairs.length} is longer than "
                 f"model.utterance.length={self.model.utterance.length}"
             )
-        if self.training.shift or self.training.rollout_every:
-            raise UserError("training.shift and training.rollout_every mean nothing to grounding")
+        if self.training.shift or self.training.rollout_every or not self.training.color.off:
+            raise UserError(
+                "training.shift, training.color and training.rollout_every mean nothing to "
+                "grounding; pairs says how pictures are changed"
+            )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from pretrain.trials import make_trials, write_trials
 from tests.pretrain.test_ground import WORDS, make_corpus
 
 QUICK = (
-    "ground.model.vision.model=test_resnet",
+    "variants=[natural]",
+    "jobs=1",
+    "ground.model.vision.widths=[16,32]",
     "ground.model.vision.size=32",
     "ground.pairs.size=32",
     "ground.training.steps=20",
@@ -32,7 +34,7 @@ def test_words_are_learned_and_measured(tmp_path, monkeypatch):
     write_trials(corpus / "eval_test.json", make_trials(names, each=5))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["ground", f"root={corpus}", "run=learned", *QUICK]) == 0
-    words = ["ground-eval", "model=learned", f"root={corpus}", "run=measured", "permutations=10"]
+    words = ["ground-eval", "model=learned/natural/seed_0", f"root={corpus}", "run=measured", "permutations=10"]
     assert cli.main(words) == 0
     results = json.loads((tmp_path / "measured" / "results.json").read_text())
     assert results["eval_test.json"]["accuracy"] > 0.6
@@ -56,7 +58,6 @@ def test_the_published_configuration_is_the_models_default():
     ("words", "message"),
     [
         (["ground", "root=nowhere"], "nowhere"),
-        (["ground"], "root"),
         (["ground-eval", "model=nowhere", "root=x"], "no word-grounding model at nowhere"),
     ],
 )

@@ -38,7 +38,8 @@ _VERSION = 1  # of what the corpus shows: raise it whenever a seed would show so
 class HomeConfig:
     """How much to make: `hours` of recordings of `seconds` each, square frames of `size` pixels.
 
-    `alignment` is the share of utterances that name something in view while they last. Recordings
+    `alignment` is the share of utterances that name something in view while they last, `related`
+    the share of these that tell how two things are related, as far as there are such. Recordings
     or, as CVCL has it, single utterances (`split_by`) are divided into train, val and test.
     `evaluation` says whether test sets are made as well. `workers` is the number of processes; it
     changes nothing but the time.
@@ -52,6 +53,7 @@ class HomeConfig:
     size: int = 96
     seed: int = 0
     alignment: float = 0.45
+    related: float = 0.0
     split_by: Literal["video", "utterance"] = "video"
     evaluation: bool = True
     workers: int = 2
@@ -60,8 +62,9 @@ class HomeConfig:
         for name, low in (("size", 16), ("workers", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise UserError(f"home: {name} must be at least {low}, not {getattr(self, name)}")
-        if not 0 <= self.alignment <= 1:
-            raise UserError(f"home: alignment must lie in [0, 1], not {self.alignment}")
+        for name in ("alignment", "related"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"home: {name} must lie in [0, 1], not {getattr(self, name)}")
         if self.seconds * FPS < 20:
             raise UserError(f"home: a recording needs at least 4 seconds, not {self.seconds}")
         if self.hours * 3600 < self.seconds:
@@ -142,8 +145,8 @@ def _record(config: HomeConfig, out: Path, index: int) -> None:
     from envs.home.recording import record_home
 
     rows = []
-    spoken = record_home(config.seed, index, config.seconds, config.size, config.alignment)
-    for said in spoken:
+    chosen = (config.seed, index, config.seconds, config.size, config.alignment, config.related)
+    for said in record_home(*chosen):
         for name, jpeg in zip(said.row.frame_filenames, said.jpegs, strict=True):
             (out / FRAMES / name).write_bytes(jpeg)
         rows.append({

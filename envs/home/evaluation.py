@@ -4,6 +4,7 @@ eval/{dev,test}/{category}/*.jpeg   frames of recordings that nothing is learned
 eval/rooms/{category}/*.jpeg        the same in kinds of rooms that no training frame shows
 object_categories/{noun}/*.jpg      things on white, as Konkle's
 verb_clips/{noun}/*.jpg             clips of every verb with the same thing
+word_order/{noun}_{noun}/*.jpeg     two things, one nearer than the other, or of two colours
 eval_dev.json eval_test.json …      trials
 """
 
@@ -17,6 +18,7 @@ from envs.home.clips import CLIP_NOUNS, film_clips
 from envs.home.house import NEW_ROOMS, ROOMS
 from envs.home.nouns import NOUNS
 from envs.home.objects import PICTURES, portrait
+from envs.home.order import PAIRS, film_order
 from envs.home.progress import finished
 from envs.home.recording import QUALITY, STREAMS
 from envs.home.scene import Scene, make_scene
@@ -56,6 +58,11 @@ def make_evaluation(seed: int, size: int, workers: int, out: Path) -> None:
         joined = {key: takes for number in sorted(clips) for key, takes in clips[number].items()}
         _write(out / "eval_verbs_reversed.json", verb_trials(joined, True, rng))
         _write(path, verb_trials(joined, False, rng))
+    if not (path := out / "eval_word_order.json").exists():
+        work = partial(film_order, seed, size, out)
+        filmed = dict(finished("pairs of things", work, range(len(PAIRS)), workers))
+        trials = [trial for number in range(len(PAIRS)) for trial in filmed[number]]
+        _write(path, {"data": [{"trial_num": n, **trial} for n, trial in enumerate(trials)]})
 
 
 def _make_frames(split: str, seed: int, size: int, workers: int, out: Path) -> None:

@@ -39,6 +39,23 @@ FORMS = {
     "shake": ("shake", "shaking", "shook"),
 }
 
+# Of two things at once: which is nearer to the viewer, which has which colour.
+RELATIONS = {
+    "in front of": (
+        "the {one} is in front of the {other} .", "look , the {one} in front of the {other} .",
+        "see the {one} ? it 's in front of the {other} .",
+        "is the {one} in front of the {other} ?",
+    ),
+    "behind": (
+        "the {one} is behind the {other} .", "look , the {one} behind the {other} .",
+        "see the {one} ? it 's behind the {other} .", "is the {one} behind the {other} ?",
+    ),
+    "colors": (
+        "the {one} and the {other} .", "look , the {one} and the {other} .",
+        "i see the {one} and the {other} .", "we have the {one} and the {other} .",
+    ),
+}  # fmt: skip
+
 ABSENT = (
     "where did {the} go ?", "we 'll get {the} later .", "do you want to find {the} ?",
     "daddy bought you {a} .", "remember {the} ?", "you do n't have {the} .", "should we get {a} ?",

@@ -12,6 +12,7 @@ from envs.home.bouts import FPS, Bout, plan
 from envs.home.furnishings import Rng
 from envs.home.house import ROOMS
 from envs.home.nouns import Thing
+from envs.home.relations import relate, together
 from envs.home.scene import Scene, make_scene, noun_weights
 from envs.home.speech import Moment, speak
 from envs.home.view import HeadCamera, Sight
@@ -21,7 +22,7 @@ from episodes.utterances import Utterance, frame_name
 QUALITY = 90
 LONGEST = 32  # frames of an utterance at most, as in SAYCam-S
 SHORTEST = 3  # frames; a shorter gap is silence
-STREAMS = {"train": 0, "dev": 1, "test": 2, "rooms": 3, "objects": 4, "verbs": 5}
+STREAMS = {"train": 0, "dev": 1, "test": 2, "rooms": 3, "objects": 4, "verbs": 5, "order": 6}
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class Spoken:
 
 
 def generators(seed: int, stream: str, index: int) -> list[Rng]:
-    """Independent generators for scene, bouts, camera and words of a recording."""
-    seeds = np.random.SeedSequence([seed, STREAMS[stream], index]).spawn(4)
+    """Independent generators for scene, bouts, camera, words and relations of a recording."""
+    seeds = np.random.SeedSequence([seed, STREAMS[stream], index]).spawn(5)
     return [np.random.default_rng(s) for s in seeds]
 
 
 def record_home(
-    seed: int, index: int, seconds: float, size: int, alignment: float
+    seed: int, index: int, seconds: float, size: int, alignment: float, related: float
 ) -> Iterator[Spoken]:
     """The utterances of recording number `index`, one after the other."""
-    scene_rng, bout_rng, head_rng, word_rng = generators(seed, "train", index)
+    scene_rng, bout_rng, head_rng, word_rng, relation_rng = generators(seed, "train", index)
     kind = list(ROOMS)[int(scene_rng.integers(len(ROOMS)))]
     scene = make_scene(kind, scene_rng, noun_weights(kind))
     count = round(seconds * FPS)
@@ -59,6 +60,7 @@ def record_home(
         moments.append(_moment(scene.things, sights, bout, begin, end))
         jpegs.append(tuple(encode_jpeg(sight.rgb, QUALITY) for sight in sights))
     words = speak(moments, scene.things, alignment, word_rng)
+    words = relate(words, moments, scene.things, related, relation_rng)
     name = f"N_{index:06}"
     for number, (text, moment, pictures, span) in enumerate(
         zip(words, moments, jpegs, spans, strict=True), start=1
@@ -112,4 +114,5 @@ def _moment(
         {thing.noun: float(share) for thing, share in zip(things, most, strict=True)},
         bout.focus,
         bout.verb if whole else "",
+        together(sights),
     )

@@ -1,7 +1,7 @@
 """A caregiver's words: of what is in view as often as is asked for, of other things otherwise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,13 +20,15 @@ class Moment:
 
     `seen` are the shares of the picture that things fill, averaged over its frames, by number;
     `most` the largest share a noun ever fills in them. `focus` is the thing attended to (-1: none)
-    and `verb` what happens to it, if the utterance lasts as long as that.
+    and `verb` what happens to it, if the utterance lasts as long as that. `together` are pairs of
+    things seen at the same time, the nearer first, and whether it is clearly nearer.
     """
 
     seen: Mapping[int, float]
     most: Mapping[str, float]
     focus: int
     verb: str = ""
+    together: Mapping[tuple[int, int], bool] = field(default_factory=dict)
 
     def nameable(self) -> list[int]:
         return [thing for thing, share in self.seen.items() if share >= IN_VIEW]
@@ -60,7 +62,7 @@ def named(utterance: str) -> set[str]:
     return {word for word in utterance.split() if word in NOUNS}
 
 
-def _zipfian(choices: Sequence[str], rng: Rng) -> str:
+def zipfian(choices: Sequence[str], rng: Rng) -> str:
     """One of several, the earlier the likelier: by one over rank plus 2."""
     weights = 1 / (np.arange(len(choices)) + 2.0)
     return choices[rng.choice(len(choices), p=weights / weights.sum())]
@@ -74,7 +76,7 @@ def _name(moment: Moment, things: Sequence[Thing], rng: Rng) -> str:
         shares = np.array([moment.seen[i] for i in nameable])
         thing = nameable[rng.choice(len(nameable), p=shares / shares.sum())]
     does = moment.verb and thing == moment.focus and rng.random() < 0.8
-    pattern = _zipfian(DOING if does else NAMING, rng)
+    pattern = zipfian(DOING if does else NAMING, rng)
     verb, ing, past = FORMS[moment.verb] if does else ("", "", "")
     made = things[thing]
     return _fill(pattern, made.noun, made.color, made.size, rng, verb=verb, ing=ing, past=past)
@@ -84,13 +86,13 @@ def _digress(moment: Moment, rng: Rng) -> str:
     """Words about nothing in view."""
     away = [noun for noun in NOUNS if moment.most.get(noun, 0.0) <= OUT_OF_SIGHT]
     if rng.random() > NAMED:
-        pattern = _zipfian(CHATTER, rng)
-        return pattern.format(**{slot: _zipfian(words, rng) for slot, words in FILLINGS.items()})
-    noun = _zipfian(away, rng)
+        pattern = zipfian(CHATTER, rng)
+        return pattern.format(**{slot: zipfian(words, rng) for slot, words in FILLINGS.items()})
+    noun = zipfian(away, rng)
     if rng.random() < 0.3:
         verb, ing, past = FORMS[str(rng.choice(list(FORMS)))]
-        return _fill(_zipfian(DOING, rng), noun, "", "", rng, verb=verb, ing=ing, past=past)
-    return _fill(_zipfian(ABSENT, rng), noun, "", "", rng)
+        return _fill(zipfian(DOING, rng), noun, "", "", rng, verb=verb, ing=ing, past=past)
+    return _fill(zipfian(ABSENT, rng), noun, "", "", rng)
 
 
 def _fill(pattern: str, noun: str, color: str, size: str, rng: Rng, **verbs: str) -> str:

@@ -22,10 +22,12 @@ ROOM_ID, THING_ID, BOARD_ID, HAND_ID = 0, 1, 100, 200  # in the segmentation
 
 @dataclass(frozen=True)
 class Sight:
-    """A frame: the picture, and the share of it that each thing of the scene fills."""
+    """A frame: the picture, and for each thing of the scene the share of it that it fills and how
+    far its middle is from the eye, metres."""
 
     rgb: UInt8[np.ndarray, "h w 3"]
     shares: Float[np.ndarray, "n"]
+    distances: Float[np.ndarray, "n"]
 
 
 class HeadCamera:
@@ -52,6 +54,7 @@ class HeadCamera:
         eye, target, tilt = head_path(bouts, moments.reshape(-1), rng)
         self._eye, self._target = eye.reshape(-1, 2, 3), target.reshape(-1, 2, 3)
         self._tilt = tilt.reshape(-1, 2)[:, 0]
+        self._middles = np.array([[0, 0, thing.height / 2, 1] for thing in scene.things])
         rest = resting(scene)
         self._rest = np.concatenate(
             [np.eye(4)[None], rest, np.tile(np.eye(4), (2 * len(rest) + 2, 1, 1))]
@@ -81,7 +84,9 @@ class HeadCamera:
             picture = self._rasteriser.draw(camera, poses[self._group], visible=shown[self._group])
             expose(picture.rgb, picture.segmentation, THING_ID, total, seen)
         develop(total, self.scene.house.gain / (count * fine**2), rgb)
-        return Sight(rgb, seen / (count * (fine * self.size) ** 2))
+        middles = (poses[1 : 1 + len(seen)] @ self._middles[..., None])[:, :3, 0]
+        distances = np.linalg.norm(middles - eye[0], axis=1)
+        return Sight(rgb, seen / (count * (fine * self.size) ** 2), distances)
 
     def _camera(
         self, eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], tilt: float, size: int

@@ -29,8 +29,10 @@ from episodes.utterances import SPECIAL, read_utterances
 
 
 @cache
-def spoken(alignment: float = 0.45) -> tuple[Spoken, ...]:
-    return tuple(s for index in range(3) for s in record_home(5, index, 40.0, 32, alignment))
+def spoken(alignment: float = 0.45, related: float = 0.0) -> tuple[Spoken, ...]:
+    return tuple(
+        said for index in range(3) for said in record_home(5, index, 40.0, 32, alignment, related)
+    )
 
 
 def small(**changes: Any) -> HomeConfig:
@@ -121,7 +123,7 @@ def test_utterances_are_short_and_follow_each_other() -> None:
     from envs.home.bouts import plan
     from envs.home.scene import make_scene, noun_weights
 
-    scene_rng, bout_rng, _, _ = generators(0, "train", 0)
+    scene_rng, bout_rng, *_ = generators(0, "train", 0)
     scene = make_scene("kitchen", scene_rng, noun_weights("kitchen"))
     bouts = plan(scene, 1000, bout_rng)
     spans = utterance_spans(bouts, 1000, bout_rng)
@@ -229,6 +231,7 @@ def test_a_finished_corpus_is_left_and_another_folder_refused(made: Path, tmp_pa
     ("changes", "message"),
     [
         ({"alignment": 1.5}, r"alignment must lie in \[0, 1\], not 1.5"),
+        ({"related": -0.1}, r"related must lie in \[0, 1\], not -0.1"),
         ({"workers": 0}, "workers must be at least 1, not 0"),
         ({"seconds": 1.0}, "at least 4 seconds, not 1.0"),
         ({"hours": 0.001}, "less than one recording"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.home import clips, evaluation
+from envs.home import clips, evaluation, order
 from envs.home.evaluation import CATEGORIES, CLEAR, make_evaluation
 from envs.home.nouns import NOUNS
 from envs.home.objects import portrait
@@ -32,6 +32,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for module in (evaluation, clips):
             patch.setattr(module, "CLIP_NOUNS", ("ball", "duck"))
         patch.setattr(clips, "TAKES", 2)
+        patch.setattr(evaluation, "PAIRS", (("ball", "car"),))
+        patch.setattr(order, "SCENES", 12)
         make_evaluation(0, 32, 1, out)
     return out
 
@@ -131,6 +133,16 @@ def test_verbs_are_judged_with_the_noun_held_fixed(made: Path) -> None:
             assert all((made / name).exists() for name in clip)
             assert 0 <= still < len(clip)
     assert all(t["foil_verbs"] == [REVERSED[t["target_verb"]]] for t in backwards)
+
+
+def test_word_order_is_judged_by_pictures_that_are_there(made: Path) -> None:
+    found = trials(made / "eval_word_order.json")
+    assert [trial["trial_num"] for trial in found] == list(range(len(found)))
+    assert found
+    for trial in found:
+        assert trial["nouns"] == ["ball", "car"]
+        for name in trial["img_filenames"]:
+            assert decode_jpeg((made / name).read_bytes()).shape == (32, 32, 3)
 
 
 def test_trials_come_again_from_their_seed() -> None:

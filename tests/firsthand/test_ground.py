@@ -34,7 +34,13 @@ def test_words_are_learned_and_measured(tmp_path, monkeypatch):
     write_trials(corpus / "eval_test.json", make_trials(names, each=5))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["ground", f"root={corpus}", "run=learned", *QUICK]) == 0
-    words = ["ground-eval", "model=learned/natural/seed_0", f"root={corpus}", "run=measured", "permutations=10"]
+    words = [
+        "ground-eval",
+        "model=learned/natural/seed_0",
+        f"root={corpus}",
+        "run=measured",
+        "permutations=10",
+    ]
     assert cli.main(words) == 0
     results = json.loads((tmp_path / "measured" / "results.json").read_text())
     assert results["eval_test.json"]["accuracy"] > 0.6

@@ -11,12 +11,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from policy.borrowed import borrow
 from policy.fit import shapes_of
 from policy.grounding import GroundingModel
 from policy.grounding_config import VisionConfig
 from policy.renaming import Row, translate
 from policy.unpickler import open_file, read_state_dict
-from policy.vision import TimmVision, timm_trunk
+from policy.vision import PolicyVision, TimmVision, timm_trunk
 
 TEACHER = "teacher"
 PREFIXES = ("module.", "backbone.", "encoder.")  # of DataParallel, of several crops, of MAE
@@ -45,14 +46,18 @@ def load_vision(model: GroundingModel) -> None:
     """Give a new model the eyes that `vision.weights` names, if it names any.
 
     Raises:
-        ValueError: as for `load_dino`, or they are a policy's.
+        ValueError: as for `load_dino`, for a policy's encoder as for `borrow`, or nobody has such
+            a network.
     """
     source = model.config.vision.weights
     if not source:
         return
-    if not isinstance(model.vision, TimmVision):
-        raise ValueError("vision.weights is for networks of timm's: a policy brings its own")
-    model.vision.trunk.load_state_dict(trunk_weights(model.vision.trunk, source))
+    if isinstance(model.vision, PolicyVision):
+        borrow(model.vision)
+    elif isinstance(model.vision, TimmVision):
+        model.vision.trunk.load_state_dict(trunk_weights(model.vision.trunk, source))
+    else:
+        raise ValueError("vision.weights is for networks of timm's and for policies")
 
 
 def trunk_weights(trunk: nn.Module, source: str | Path | Mapping[str, Any]) -> dict[str, Tensor]:

@@ -15,9 +15,10 @@ class VisionConfig:
     `widths` the channels of its blocks. `policy` is the image encoder of a robot policy with these
     `images`, its language `instruction` numbers wide.
 
-    `weights` is a file that a new model starts from (DINO's, say). A `frozen` encoder gets no
-    gradient; the statistics of its batch normalisation are `kept`, or go on `drifting` with every
-    batch that is learned from, as they did when CVCL was trained.
+    `weights` is a file that a new model starts from (DINO's, say), or a saved policy, of which the
+    model then has the `images` and the `instruction` as well. A `frozen` encoder gets no gradient;
+    the statistics of its batch normalisation are `kept`, or go on `drifting` with every batch that
+    is learned from, as they did when CVCL was trained.
     """
 
     encoder: Literal["timm", "blocks", "policy"] = "timm"

@@ -1,6 +1,7 @@
 """What is seen as vectors, for grounding words: one for each place, and one for the picture."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +97,23 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class PolicyVision(Vision):
-    """A robot policy's image encoder, looking with no instruction in mind."""
+    """A robot policy's image encoder, looking with no instruction in mind.
+
+    Raises:
+        ValueError: it is a vision transformer for pictures of another size.
+    """
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__(config)
         images = replace(config.images, frozen=config.frozen)
         self.encoder = image_encoder(images, config.instruction).requires_grad_(not config.frozen)
+        if isinstance(self.encoder, ViTEncoder):
+            embed: Any = self.encoder.vit.patch_embed
+            if embed.img_size != (config.size, config.size):
+                raise ValueError(
+                    f"{config.images.model} looks at {embed.img_size[0]} pixels squared, "
+                    f"vision.size says {config.size}"
+                )
         self.width = self.place_width = self.encoder.width
 
     def look(self, pictures: Pictures) -> Found:
@@ -117,12 +129,15 @@ class PolicyVision(Vision):
         return Features(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
 
     def start_from(self, policy: "Policy") -> None:
-        """Take over the weights of a policy's encoder.
+        """`take_over` a policy's encoder."""
+        self.take_over(policy.images.state_dict())
+
+    def take_over(self, weights: Mapping[str, Tensor]) -> None:
+        """Look with the weights of a policy's encoder, by the names they have in it.
 
         Raises:
             ValueError: it is of another kind, by the names of its weights.
         """
-        weights = policy.images.state_dict()
         if wrong := misfits(shapes_of(weights), shapes_of(self.encoder.state_dict())):
             raise ValueError(f"the policy's image encoder is no {self.config.images}: {wrong}")
         self.encoder.load_state_dict(weights)

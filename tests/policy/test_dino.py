@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from policy.config import ImageConfig
 from policy.dino import load_vision
 from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
@@ -90,8 +89,8 @@ def test_a_new_model_gets_the_eyes_that_are_named(trunk, tmp_path):
     load_vision(model)
     found = model.vision.trunk.state_dict()
     assert all(torch.equal(found[name], value) for name, value in trunk.items())
-    config = GroundingConfig(VisionConfig(encoder="policy", images=ImageConfig(), weights="x.pth"))
-    with pytest.raises(ValueError, match="a policy brings its own"):
+    config = GroundingConfig(VisionConfig("blocks", size=64, weights="x.pth"))
+    with pytest.raises(ValueError, match=r"weights is for networks of timm's and for policies"):
         load_vision(GroundingModel(config))
 
 

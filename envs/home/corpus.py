@@ -48,7 +48,7 @@ class HomeConfig:
         UserError: a number is out of range.
     """
 
-    hours: float = 4.0
+    hours: float = 12.0
     seconds: float = 60.0
     size: int = 96
     seed: int = 0

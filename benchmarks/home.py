@@ -20,7 +20,7 @@ SAYCAM = 600_000  # frames
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Time the rendering of a home.")
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224], help="pixels")
     parser.add_argument("--workers", type=int, default=2)

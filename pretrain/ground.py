@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from episodes.errors import UserError
+from policy.borrowed import as_the_policy
 from policy.contrast import PairBatch
 from policy.dino import load_vision
 from policy.grounding import GroundingModel
@@ -134,7 +135,10 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
     words = replace(config.model.utterance, words=len(pairs.vocabulary))
     torch.manual_seed(config.training.seed)
     try:
-        model = GroundingModel(replace(config.model, utterance=words), pairs.vocabulary)
+        seen = as_the_policy(config.model.vision)
+        model = GroundingModel(
+            replace(config.model, vision=seen, utterance=words), pairs.vocabulary
+        )
         load_vision(model)
     except ValueError as error:
         raise UserError(str(error)) from error

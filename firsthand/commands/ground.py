@@ -1,15 +1,17 @@
 """Learning what words refer to from a child's point of view."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envs.home.corpus import HomeConfig
-from firsthand import corpora
+from episodes.errors import UserError
+from firsthand import checkpoints, corpora
 from firsthand.console import say
 from firsthand.run import Run
 from firsthand.settings import Schema
 from firsthand.study import Study, learn
+from policy.borrowed import as_the_policy
 from pretrain.ground import GroundConfig
 from pretrain.variants import VARIANTS, Variant
 
@@ -37,7 +39,8 @@ def execute(config: GroundCommand, run: Run) -> None:
     root = corpora.home(config.home) if config.root is None else config.root
     study = Study.of(root, config.variants, config.seeds)
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # processes that train one model together
-    results = learn(study, config.ground, run.path, 1 if several else config.jobs, run.resume)
+    recipe = seeing(config.ground)
+    results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
     for member, result in results.items():
         figures = ", ".join(
             f"{name.replace('_', ' ')} {result.metrics[f'held_out/{name}']:.3f}"
@@ -46,3 +49,21 @@ def execute(config: GroundCommand, run: Run) -> None:
         )
         say(f"{member.path}: held out {figures}")
     say(f"what they have learned: firsthand ground-eval model={run.path}")
+
+
+def seeing(config: GroundConfig) -> GroundConfig:
+    """The same, with the encoder of the policy that is named: that of a run is its best.
+
+    Known from the start, so that the control with random weights has the same encoder.
+
+    Raises:
+        UserError: there is no such policy.
+    """
+    vision = config.model.vision
+    if vision.encoder != "policy" or not vision.weights:
+        return config
+    try:
+        found = as_the_policy(replace(vision, weights=checkpoints.locate(vision.weights)))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return replace(config, model=replace(config.model, vision=found))

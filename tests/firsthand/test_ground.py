@@ -3,13 +3,17 @@
 import json
 
 import pytest
+import torch
 
 from firsthand import cli, settings
 from firsthand.commands import ground, ground_eval
+from policy.grounding import GroundingModel
 from pretrain.ground import GroundConfig
 from pretrain.trials import make_trials, write_trials
+from tests.policy.conftest import make, tiny
 from tests.pretrain.test_ground import WORDS, make_corpus
 
+EYES = "ground.model.vision.weights=nowhere"
 QUICK = (
     "variants=[natural]",
     "jobs=1",
@@ -43,9 +47,9 @@ def test_words_are_learned_and_measured(tmp_path, monkeypatch):
     ]
     assert cli.main(words) == 0
     results = json.loads((tmp_path / "measured" / "results.json").read_text())
-    assert results["eval_test.json"]["accuracy"] > 0.6
-    assert results["eval_test.json"]["trials"] == 20
-    page = (tmp_path / "measured" / "results.md").read_text()
+    assert results["sets"]["eval_test.json"]["trials"] == 20
+    assert results["rows"][0]["sets"]["eval_test.json"]["mean"] > 0.6
+    page = (tmp_path / "measured" / "report.md").read_text()
     assert "| yellow |" in page
 
 
@@ -64,6 +68,7 @@ def test_the_published_configuration_is_the_models_default():
     ("words", "message"),
     [
         (["ground", "root=nowhere"], "nowhere"),
+        (["ground", "root=x", "ground.model.vision.encoder=policy", EYES], "checkpoint at nowhere"),
         (["ground-eval", "model=nowhere", "root=x"], "no word-grounding model at nowhere"),
     ],
 )

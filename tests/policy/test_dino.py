@@ -11,6 +11,7 @@ from policy.dino import load_vision
 from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
 from policy.official import load_dino
+from policy.vision import TimmVision
 from tests.policy.cvcl_files import Weights, prefixed, without
 
 SMALL = VisionConfig(model="test_resnet", size=64)
@@ -87,6 +88,7 @@ def test_a_new_model_gets_the_eyes_that_are_named(trunk, tmp_path):
     vision = replace(SMALL, weights=str(tmp_path / "dino.pth"))
     model = GroundingModel(GroundingConfig(vision, UtteranceConfig(words=9), width=8))
     load_vision(model)
+    assert isinstance(model.vision, TimmVision)
     found = model.vision.trunk.state_dict()
     assert all(torch.equal(found[name], value) for name, value in trunk.items())
     config = GroundingConfig(VisionConfig("blocks", size=64, weights="x.pth"))

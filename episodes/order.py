@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from episodes.errors import UserError
 
@@ -68,6 +68,35 @@ class Shuffled:
 
     def batch(self, number: int, size: int) -> list[Place]:
         return nth_batch(self, number, size)
+
+
+class Weighted(Shuffled):
+    """Windows as often as their weights say, none twice in an epoch.
+
+    The heaviest come in every epoch, one of half their weight in every other, by systematic
+    sampling (Madow 1949) in an order drawn anew.
+
+    Raises:
+        UserError: a weight is negative or not finite, or all are zero.
+    """
+
+    def __init__(self, weights: Float64[np.ndarray, " n"], seed: int, lanes: int = 1) -> None:
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any()):
+            raise UserError("weights must be finite, not negative, and not all zero")
+        self._shares = weights / weights.max()
+        super().__init__(max(1, int(self._shares.sum())), seed, lanes)
+
+    def __str__(self) -> str:
+        return f"about {self.count} of {len(self._shares)} windows, by weight, {self.lanes} lanes"
+
+    def indices(self, epoch: int) -> Int64[np.ndarray, "n"]:
+        """The windows of an epoch."""
+        random = np.random.default_rng((self.seed, epoch))
+        windows = random.permutation(np.flatnonzero(self._shares))
+        ends = np.cumsum(self._shares[windows])
+        marks = (random.random() + np.arange(self.count)) * (ends[-1] / self.count)
+        drawn = np.searchsorted(ends, marks, side="right").clip(max=len(windows) - 1)
+        return random.permutation(windows[drawn])
 
 
 def nth_batch(order: Order, number: int, size: int) -> list[Place]:

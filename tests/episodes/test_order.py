@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from episodes.blocked import Blocked
 from episodes.errors import UserError
 from episodes.mixture import Mixed
-from episodes.order import Shuffled, some_windows, split_names
+from episodes.order import Shuffled, Weighted, some_windows, split_names
 from episodes.pieces import cut
 
 sizes = st.integers(1, 60)
@@ -22,6 +22,30 @@ def test_every_epoch_is_a_permutation(n, seed, epoch):
 def test_epochs_and_seeds_differ():
     orders = [Shuffled(1000, seed).indices(epoch) for seed in range(3) for epoch in range(3)]
     assert len({order.tobytes() for order in orders}) == 9
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), seeds, st.integers(0, 1000))
+def test_weighted_windows_come_once_an_epoch_at_most(weights, seed, epoch):
+    weights = np.array([*weights, 1.0])
+    order = Weighted(weights, seed)
+    drawn = order.indices(epoch)
+    assert len(drawn) == order.count == max(1, int(weights.sum()))
+    assert len(set(drawn)) == len(drawn)
+    assert (weights[drawn] > 0).all()
+
+
+def test_windows_come_as_often_as_their_weights_say():
+    weights = np.array([4.0, 2.0, 1.0, 0.0, 1.0])
+    order = Weighted(weights, 3)
+    drawn = [window for number in range(2000) for _, window in order.batch(number, 4)]
+    assert np.bincount(drawn, minlength=5) / len(drawn) == pytest.approx(weights / 8, abs=0.02)
+    assert Weighted(np.ones(50), 0).count == 50
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [np.inf, 1.0], []])
+def test_weights_that_say_nothing_are_refused(weights):
+    with pytest.raises(UserError, match="weights must be finite"):
+        Weighted(np.array(weights), 0)
 
 
 def test_what_cannot_be_ordered_is_refused():

@@ -3,17 +3,13 @@
 import json
 
 import pytest
-import torch
 
 from firsthand import cli, settings
 from firsthand.commands import ground, ground_eval
-from policy.grounding import GroundingModel
 from pretrain.ground import GroundConfig
 from pretrain.trials import make_trials, write_trials
-from tests.policy.conftest import make, tiny
 from tests.pretrain.test_ground import WORDS, make_corpus
 
-EYES = "ground.model.vision.weights=nowhere"
 QUICK = (
     "variants=[natural]",
     "jobs=1",
@@ -68,7 +64,6 @@ def test_the_published_configuration_is_the_models_default():
     ("words", "message"),
     [
         (["ground", "root=nowhere"], "nowhere"),
-        (["ground", "root=x", "ground.model.vision.encoder=policy", EYES], "checkpoint at nowhere"),
         (["ground-eval", "model=nowhere", "root=x"], "no word-grounding model at nowhere"),
     ],
 )

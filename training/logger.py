@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+import torch
+from jaxtyping import Float, UInt8
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.writer import SummaryWriter
@@ -61,6 +62,24 @@ class TensorBoardLogger:
 
     def text(self, tag: str, words: str, step: int) -> None:
         self._writer.add_text(tag, words, step)
+
+    def embedding(
+        self,
+        tag: str,
+        vectors: Float[np.ndarray, "n d"],
+        columns: Mapping[str, Sequence[str]],
+        sprites: UInt8[np.ndarray, "n s s 3"] | None,
+    ) -> None:
+        """Vectors for the projector, what is known of each, and its small picture."""
+        rows = list(zip(*columns.values(), strict=True))
+        images = None if sprites is None else torch.from_numpy(sprites).permute(0, 3, 1, 2) / 255
+        if len(columns) == 1:  # of one column the projector takes the first line for a value
+            self._writer.add_embedding(vectors, [row[0] for row in rows], images, tag=tag)
+        else:
+            head = list(columns)
+            self._writer.add_embedding(
+                vectors, [list(row) for row in rows], images, tag=tag, metadata_header=head
+            )
 
     def _add(self, summary: Summary, step: int) -> None:
         assert self._writer.file_writer is not None

@@ -1,0 +1,59 @@
+"""How all pictures of a report look."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pretrain.word_pictures.estimate import Estimate
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+
+# Okabe and Ito's colours, which people with any colour vision tell apart.
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#7F7F7F",
+    "#000000",
+    "#B8A800",
+)
+HEAT = colormaps["viridis"]
+_DOTS = 100  # an inch
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches. No window knows of it."""
+    made = Figure(figsize=(width, height), dpi=_DOTS, layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def rendered(drawn: Figure) -> Picture:
+    canvas = drawn.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def plain(axes: Any) -> None:
+    """A frame on two sides only."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def middle_and_bars(values: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:
+    """Means in percent, and how far their intervals reach below and above, as matplotlib asks."""
+    below = [100 * max(value.mean - value.low, 0.0) for value in values]
+    above = [100 * max(value.high - value.mean, 0.0) for value in values]
+    return [100 * value.mean for value in values], [below, above]

@@ -1,6 +1,5 @@
 """How often a model finds the picture that a word means, among several."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pretrain.summary import Summary
 from pretrain.trials import Trial
 
 
@@ -32,30 +32,12 @@ class Choices:
     @cached_property
     def by_word(self) -> dict[str, float]:
         """In alphabetical order."""
-        return {
-            word: float(
-                np.mean([c for w, c in zip(self.words, self.credit, strict=True) if w == word])
-            )
-            for word in sorted(set(self.words))
-        }
+        return {word: float(np.mean(self.credit_of(word))) for word in sorted(set(self.words))}
 
-
-@dataclass(frozen=True)
-class Summary:
-    """The mean over models that differ in their seed, and its standard error: n - 1 under the root.
-
-    One model alone has no such error, which is then None.
-    """
-
-    mean: float
-    error: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Summary":
-        if len(values) < 2:
-            return cls(float(np.mean(values)), None)
-        spread = float(np.std(values, ddof=1))
-        return cls(float(np.mean(values)), spread / math.sqrt(len(values)))
+    def credit_of(self, word: str) -> list[float]:
+        return [
+            credit for asked, credit in zip(self.words, self.credit, strict=True) if asked == word
+        ]
 
 
 def forced_choice(
@@ -92,5 +74,8 @@ def over_seeds(models: Sequence[Choices]) -> tuple[Summary, dict[str, Summary]]:
     words = [set(model.words) for model in models]
     if any(asked != words[0] for asked in words):
         raise ValueError("the models were asked for different words")
-    by_word = {w: Summary.of([m.by_word[w] for m in models]) for w in models[0].by_word}
-    return Summary.of([model.accuracy for model in models]), by_word
+    by_word = {
+        word: Summary.of_answers([model.credit_of(word) for model in models])
+        for word in models[0].by_word
+    }
+    return Summary.of_answers([model.credit for model in models]), by_word

@@ -16,12 +16,16 @@ from torch import Tensor, nn
 class ProbeConfig:
     """CVCL's probe: Adam, no weight decay, no augmentation; `share` of every class's labels.
 
+    It learns for so many `epochs`, or, where these are fewer, `steps`: as many as CVCL's probe took
+    with its fewest labels. A dozen labels, a batch, would hardly move the weights.
+
     Features come from an encoder in evaluation. Upstream's adapts its batch normalisation to the
     labelled frames, and measures with the statistics of the four frames of each trial.
     """
 
     share: float = 1.0
     epochs: int = 100
+    steps: int = 500
     batch_size: int = 64
     rate: float = 5e-4
     seed: int = 0
@@ -58,7 +62,8 @@ def train_probe(
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=random)
     optimizer = torch.optim.Adam(layer.parameters(), lr=config.rate)
-    for _ in range(config.epochs):
+    batches = math.ceil(len(rows) / config.batch_size)
+    for _ in range(max(config.epochs, math.ceil(config.steps / batches))):
         for batch in torch.randperm(len(rows), generator=random).split(config.batch_size):
             optimizer.zero_grad()
             F.cross_entropy(layer(inputs[batch]), targets[batch]).backward()

@@ -1,41 +1,90 @@
-"""Measuring what a word-grounding model knows."""
+"""Measuring what word-grounding models know."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from episodes.errors import UserError
-from firsthand.console import say
-from firsthand.run import Run, write_text
+from firsthand.console import console, progress, say
+from firsthand.run import RUNS, Run, write_text
 from firsthand.settings import Schema
-from policy.grounding import GroundingModel
-from pretrain.ground_eval import GroundEvalConfig, as_markdown, measure_words
-
-BEST = Path("checkpoints/best/policy")  # of a run
+from pretrain.ground_eval.config import GroundEvalConfig
+from pretrain.ground_eval.study import STUDY
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroundEvalCommand(GroundEvalConfig):
-    """`model` is measured on the test sets of the corpus at `root`."""
+    """`model` is one run of `firsthand ground` or several, saved models or hub ids; None is the
+    newest run. `root` is the corpus with the test sets; None is the one that was learned from.
+    """
 
-    model: str
-    root: Path
+    model: str | tuple[str, ...] | None = None
+    root: Path | None = None
 
 
 SCHEMA = Schema(GroundEvalCommand)
 
 
 def execute(config: GroundEvalCommand, run: Run) -> None:
-    """Measure, and leave the figures as JSON and Markdown."""
-    place = config.model if not (Path(config.model) / BEST).is_dir() else Path(config.model) / BEST
-    try:
-        model = GroundingModel.from_pretrained(place)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    """Measure; leave the figures as JSON, the report as Markdown with its pictures, and everything
+    in TensorBoard."""
+    from pretrain.ground_eval.evaluate import evaluate
+    from pretrain.ground_eval.gallery import draw
+    from pretrain.ground_eval.page import as_markdown
+    from pretrain.ground_eval.study import at, read_studies
+
+    named = config.model or newest()
+    studies = read_studies([named] if isinstance(named, str) else named, config.checkpoint)
+    if config.root is not None:
+        studies = [at(config.root, study) for study in studies]
     recipe = GroundEvalConfig(**{f.name: getattr(config, f.name) for f in fields(GroundEvalConfig)})
-    found = measure_words(model, config.root, recipe)
-    results = {name: figures.plain() for name, figures in found.items()}
-    write_text(run.path / "results.json", json.dumps(results, indent=1) + "\n")
-    page = as_markdown(found)
-    write_text(run.path / "results.md", page)
+    with notices() as notice:
+        evaluation = evaluate(studies, recipe, notice)
+    report = evaluation.report
+    write_text(run.path / "results.json", json.dumps(report.plain(), indent=1) + "\n")
+    captions = draw(evaluation, run.path)
+    page = as_markdown(report, captions)
+    write_text(run.path / "report.md", page)
     say(page)
+    say(f"report, pictures, figures: {run.path}")
+
+
+def newest() -> str:
+    """The run of `firsthand ground` that was finished last.
+
+    Raises:
+        UserError: there is none.
+    """
+    studies = list((RUNS / "ground").glob(f"*/{STUDY}"))
+    if not studies:
+        raise UserError(
+            f"{RUNS / 'ground'} holds no run: start with `firsthand ground`, or name one with "
+            "model=RUN"
+        )
+    return str(max(studies, key=lambda path: path.stat().st_mtime).parent)
+
+
+@contextmanager
+def notices() -> Iterator[Callable[[str, int, int], None]]:
+    """Says who looks at pictures: a bar each on a terminal, elsewhere a line."""
+    if not console().is_terminal:
+        begun: set[str] = set()
+
+        def line(name: str, done: int, total: int) -> None:
+            if name not in begun:
+                begun.add(name)
+                say(f"{name} …")
+
+        yield line
+        return
+    with progress() as bars:
+        tasks = {}
+
+        def bar(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield bar

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.errors import UserError
-from pretrain.forced_choice import Choices, Summary, forced_choice, over_seeds
+from pretrain.forced_choice import Choices, forced_choice, over_seeds
 from pretrain.trials import Trial, locate, make_trials, read_trials, write_trials
 
 PICTURES = {name: [f"eval/test/{name}/{name}_{i}.jpg" for i in range(5)] for name in "dcabe"}
@@ -177,7 +177,6 @@ def test_errors_are_those_of_the_mean_over_seeds():
     assert accuracy.mean == pytest.approx(0.5)
     assert accuracy.error == pytest.approx(np.std([0.75, 0.5, 0.25], ddof=1) / 3**0.5)
     assert by_word["a"].mean == pytest.approx(0.5)
-    assert Summary.of([0.4]) == Summary(0.4, None)
     with pytest.raises(ValueError, match="different words"):
         over_seeds([*models, Choices(("c",), (1.0,), 0.25)])
 

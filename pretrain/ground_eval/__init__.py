@@ -1,0 +1,1 @@
+"""What word-grounding models have learned, measured as CVCL measures it (Vong et al. 2024)."""

@@ -1,0 +1,137 @@
+"""Measures studies: every model on every test set, one model after the other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from episodes.errors import UserError
+from policy.grounding import GroundingModel
+from pretrain.ground_eval import tables
+from pretrain.ground_eval.clip import Clip
+from pretrain.ground_eval.config import GroundEvalConfig
+from pretrain.ground_eval.figures import Figures, Scene, measure
+from pretrain.ground_eval.parts import Measured, measure_parts, parts_of
+from pretrain.ground_eval.report import Part, Report, Row
+from pretrain.ground_eval.study import LABELS, Member, Study
+from pretrain.ground_eval.test_sets import TestSet, find_test_sets, labelled_pictures
+
+Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are done, of how many
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found; and of the model that is shown in pictures what it sees, and where it is."""
+
+    report: Report
+    scene: Scene | None
+    model: str
+
+
+def evaluate(
+    studies: Sequence[Study], config: GroundEvalConfig, notice: Notice | None = None
+) -> Evaluation:
+    """The first study in full; of all of them accuracy against alignment.
+
+    Raises:
+        UserError: a study has no corpus, a model, trial file or picture is missing or malformed.
+    """
+    study = studies[0]
+    root = _root(study)
+    sets = find_test_sets(root, config)
+    labelled = labelled_pictures(root)
+    found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
+    parts: dict[str, list[Measured]] = {variant: [] for variant in study.variants}
+    for member in study.members:
+        model = load_member(member)
+        found[member.variant].append(
+            measure(
+                model,
+                sets,
+                labelled,
+                config,
+                seed=member.seed,
+                layers=member.variant == study.main,
+                tell=_tell(notice, _name(member)),
+            )
+        )
+        parts[member.variant].append(measure_parts(model, root, config))
+    main = found[study.main]
+    others = [_briefly(other, config, notice) for other in studies[1:]]
+    rows = tables.rows(study, found)
+    if config.clip:
+        rows.append(_clip(config, sets, main[0], notice))
+    report = Report(
+        study=study.name,
+        root=str(root),
+        alignment=study.alignment,
+        main=study.main,
+        seeds=len(main),
+        sets={name: tables.facts(sets[name], main[0]) for name in sets},
+        rows=tuple(rows),
+        probes=tables.probes(found),
+        exchange=tables.exchange(root, main, next(iter(sets))),
+        ranks=tables.ranks(main, next(iter(sets))),
+        retrieval=tables.retrieval(found),
+        concepts=tables.concepts(found),
+        layers=tables.layers(main),
+        curve=tables.curve([(study, found), *others]) if others else (),
+        parts=(*parts_of(parts), *_stitched(study, root, config)),
+    )
+    shown = next(member for member in study.members if member.variant == study.main)
+    return Evaluation(report, main[0].scene, shown.model)
+
+
+def load_member(member: Member) -> GroundingModel:
+    """On the GPU if there is one."""
+    try:
+        model = GroundingModel.from_pretrained(member.model)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _root(study: Study) -> Path:
+    if study.root is None:
+        raise UserError(f"{study.name} does not say what it learned from: write root=CORPUS")
+    return study.root
+
+
+def _briefly(
+    study: Study, config: GroundEvalConfig, notice: Notice | None
+) -> tuple[Study, dict[str, list[Figures]]]:
+    """A study's accuracy alone."""
+    sets = find_test_sets(_root(study), config)
+    found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
+    for member in study.members:
+        tell = _tell(notice, f"{study.name}: {_name(member)}")
+        figures = measure(load_member(member), sets, {}, config, briefly=True, tell=tell)
+        found[member.variant].append(figures)
+    return study, found
+
+
+def _name(member: Member) -> str:
+    return f"{LABELS.get(member.variant, member.variant)}, seed {member.seed}"
+
+
+def _tell(notice: Notice | None, name: str) -> Callable[[int, int], None] | None:
+    return None if notice is None else lambda done, total: notice(name, done, total)
+
+
+def _clip(
+    config: GroundEvalConfig, sets: Mapping[str, TestSet], main: Figures, notice: Notice | None
+) -> Row:
+    """CLIP in the trials that the models are asked, by the categories' own names."""
+    clip, chosen = Clip(config.clip), {}
+    for name in main.choices:
+        known = sets[name].asking(tuple(main.called))
+        assert known is not None
+        judge = clip.judge(known, known.words, _tell(notice, f"CLIP, {known.title}"))
+        if (choices := judge.choose(known)) is not None:
+            chosen[name] = choices
+    return Row.of("CLIP", [chosen])
+
+
+def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Part, ...]:
+    return ()

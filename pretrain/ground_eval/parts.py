@@ -1,0 +1,51 @@
+"""Trials of other things than pictures: each kind has a section of its own in the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from policy.grounding import GroundingModel
+from pretrain.forced_choice import Choices
+from pretrain.ground_eval.config import GroundEvalConfig
+from pretrain.ground_eval.report import Part, Row
+from pretrain.ground_eval.study import LABELS
+
+Measured = Mapping[str, Mapping[str, Choices]]  # kind of trials -> file -> what was chosen
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`measure` gives what a model chose, by trial file, in those that the corpus has."""
+
+    title: str
+    says: str
+    columns: Mapping[str, str]
+    measure: Callable[[GroundingModel, Path, GroundEvalConfig], Mapping[str, Choices]]
+
+
+KINDS: tuple[Kind, ...] = ()
+
+
+def measure_parts(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Measured:
+    """What a model chose in trials of all kinds."""
+    return {kind.title: kind.measure(model, root, config) for kind in KINDS}
+
+
+def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Part, ...]:
+    """A section for each kind of trials that there were, from what each variant's models chose."""
+    parts = []
+    for kind in KINDS:
+        rows = [
+            Row.of(LABELS.get(variant, variant), [one[kind.title] for one in models])
+            for variant, models in found.items()
+        ]
+        chance = {
+            name: choices.chance
+            for models in found.values()
+            for one in models
+            for name, choices in one[kind.title].items()
+        }
+        if chance:
+            columns = {name: kind.columns.get(name, name) for name in chance}
+            parts.append(Part(kind.title, kind.says, columns, chance, tuple(rows)))
+    return tuple(parts)

@@ -1,0 +1,56 @@
+"""A share of right answers, and how far it may be from the true one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 1.959964  # standard deviations: 95 % of a normal distribution lie within
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The mean over models that differ in their seed, and its standard error: n - 1 under the root.
+
+    One model alone has no such error, which is then None. `low` and `high` lie one error to either
+    side, or, for one model whose answers are known, at the ends of their 95 % interval.
+    """
+
+    mean: float
+    error: float | None
+    low: float
+    high: float
+    models: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Summary":
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, None, mean, mean, len(values))
+        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        return cls(mean, error, mean - error, mean + error, len(values))
+
+    @classmethod
+    def of_answers(cls, models: Sequence[Sequence[float]]) -> "Summary":
+        """Of what each model got for each of its answers, from 0 to 1."""
+        if len(models) > 1:
+            return cls.of([float(np.mean(credit)) for credit in models])
+        mean = float(np.mean(models[0]))
+        return cls(mean, None, *wilson(mean, len(models[0])), 1)
+
+    def shown(self) -> str:
+        """With the error, or else with the interval, if there is one."""
+        if self.error is not None:
+            return f"{100 * self.mean:.1f} ± {100 * self.error:.1f} %"
+        if self.low == self.high:
+            return f"{100 * self.mean:.1f} %"
+        return f"{100 * self.mean:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+def wilson(share: float, trials: int) -> tuple[float, float]:
+    """The ends of the 95 % interval of a share of right answers (Wilson 1927)."""
+    square = LEVEL**2 / trials
+    centre = (share + square / 2) / (1 + square)
+    half = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

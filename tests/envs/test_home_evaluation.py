@@ -33,7 +33,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setattr(module, "CLIP_NOUNS", ("ball", "duck"))
         patch.setattr(clips, "TAKES", 2)
         patch.setattr(evaluation, "PAIRS", (("ball", "car"),))
-        patch.setattr(order, "SCENES", 12)
+        patch.setattr(order, "SCENES", 8)
+        patch.setattr(order, "BOUTS", 250)
+        patch.setattr(order, "BOTH", 0.01)
         make_evaluation(0, 32, 1, out)
     return out
 

@@ -2,19 +2,26 @@
 
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from episodes.partial import PartialFile
+from pretrain.ground_eval.eyes import read_pictures
+from pretrain.ground_eval.figures import Scene
+from pretrain.ground_eval.report import Report
+from pretrain.word_pictures.album import some_frames
 from pretrain.word_pictures.style import Picture
 from training.logger import TensorBoardLogger
 
 _SIDE = 8192  # pixels: the projector loads no larger sprite
+_SPRITE = 48
+_DIGITS = 5  # of vectors, which are written as text
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,45 @@ def show_words(
             logs.embedding(name, embedding.vectors, embedding.columns, small)
     finally:
         logs.close()
+
+
+def scalars_of(report: Report) -> dict[str, float]:
+    """Accuracies by test set and model, under tags that TensorBoard takes."""
+    parts = [row for part in report.parts for row in part.rows]
+    return {
+        f"accuracy/{_tag(name)}/{_tag(row.label)}": accuracy.mean
+        for row in (*report.rows, *parts)
+        for name, accuracy in row.sets.items()
+    }
+
+
+def embeddings_of(scene: Scene) -> dict[str, Embedding]:
+    """Words and some of the pictures of what they mean, in the space that they share."""
+    rows = some_frames(scene)
+    paths = [scene.paths[row] for row in rows]
+    frames = read_pictures(paths, _SPRITE, scene.shrunk).permute(0, 2, 3, 1).numpy()
+    vectors = np.concatenate([scene.seen[rows].numpy(), scene.said.numpy()])
+    columns = {
+        "word": [*(scene.shown[row] for row in rows), *scene.words],
+        "kind": ["picture"] * len(rows) + ["word"] * len(scene.words),
+    }
+    sprites = np.concatenate([frames, np.stack([_written(word) for word in scene.words])])
+    return {"words_and_pictures": Embedding(vectors.round(_DIGITS), columns, sprites)}
+
+
+def _written(word: str) -> UInt8[np.ndarray, "{_SPRITE} {_SPRITE} 3"]:
+    """A word as a picture, as large as it fits."""
+    tile = Image.new("RGB", (_SPRITE, _SPRITE), "white")
+    pen = ImageDraw.Draw(tile)
+    fonts = (ImageFont.load_default(size) for size in range(16, 6, -1))
+    font = next((f for f in fonts if pen.textlength(word, f) <= _SPRITE), None)
+    middle = (_SPRITE / 2, _SPRITE / 2)
+    pen.text(middle, word, fill="black", font=font or ImageFont.load_default(6), anchor="mm")
+    return np.asarray(tile)
+
+
+def _tag(name: str) -> str:
+    return re.sub(r"[^0-9A-Za-z]+", "_", name.removesuffix(".json").removesuffix(".csv")).strip("_")
 
 
 def fitting(sprites: UInt8[np.ndarray, "n s s 3"]) -> UInt8[np.ndarray, "n t t 3"]:

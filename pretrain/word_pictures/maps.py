@@ -34,7 +34,7 @@ def frame_map(words: Sequence[str], shown: Sequence[str], places: WordMap) -> Pi
         # neighbours in the list are far apart on the wheel
         colour = hues(number * 0.618034 % 1)
         mine = places.frames[[row for row, label in enumerate(shown) if label == word]]
-        axes.scatter(*mine.T, s=5, color=colour, alpha=0.6, linewidths=0)
+        axes.scatter(*mine.T, s=14, color=colour, alpha=0.7, linewidths=0)
         axes.scatter(*said, s=70, marker="^", color=colour, edgecolors="black", zorder=3)
         _write(axes, word, said, "black")
     _finish(axes)

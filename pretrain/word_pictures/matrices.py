@@ -24,8 +24,8 @@ def concept_matrices(
     """
     order = seriated(seen)
     names = [words[int(row)] for row in order]
-    side = 1.8 + 0.17 * min(len(words), _MOST)
-    drawn = figure(2 * side + 0.8, side + 0.6)
+    side = 1.6 + 0.14 * min(len(words), _MOST)
+    drawn = figure(2 * side + 1.2, side)
     for axes, values, title in zip(
         drawn.subplots(1, 2), (seen, said), ("how they look", "what they are called"), strict=True
     ):
@@ -79,7 +79,8 @@ def confusion(
     """
     drawn = figure(2.2 + 0.5 * len(chosen), 1.6 + 0.36 * len(asked))
     axes = drawn.subplots()
-    image = axes.imshow(shares, cmap=HEAT, vmin=0, vmax=max(float(np.nanmax(shares)), 1e-9))
+    high = max(float(np.nanmax(shares)), 1e-9)
+    image = axes.imshow(shares, cmap=HEAT, vmin=0, vmax=high, aspect="auto")
     _names(axes, asked, chosen)
     _write(axes, 100 * shares, "{:.0f}")
     for row, name in enumerate(asked):
@@ -87,7 +88,7 @@ def confusion(
             _frame(axes, row, list(chosen).index(name))
     guess = "" if chance is None else f" (chance {100 * chance:.0f})"
     axes.set(ylabel="asked for", xlabel=f"chosen, in %{guess}")
-    drawn.colorbar(image, ax=axes, shrink=0.7)
+    drawn.colorbar(image, ax=axes)
     return rendered(drawn)
 
 

@@ -1,19 +1,17 @@
 """Frames side by side, with words."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
-from episodes.errors import UserError
 from pretrain.word_pictures.style import HEAT, Picture
 
 _CELL = 96  # pixels of a frame's side
 _GAP = 4
 _LINE = 16  # pixels of a line of text
-_CAPTION = 118  # pixels for the words before a row
+_CAPTION = 92  # pixels for the words before a row
 _EDGE = 4  # of a wrong frame
 _TALL = 14  # rows under each other, before a second column begins
 _BEST = 5  # words of a frame
@@ -87,19 +85,6 @@ def overlaid(picture: UInt8[np.ndarray, "h w 3"], look: Float[np.ndarray, "h w"]
     return ((1 - weight) * picture + weight * colours).round().astype(np.uint8)
 
 
-def read_picture(path: Path, side: int) -> Picture:
-    """A picture file as a square.
-
-    Raises:
-        UserError: it is no picture that can be read.
-    """
-    try:
-        with Image.open(path) as file:
-            return np.asarray(file.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: is no readable picture: {error}") from error
-
-
 def _cell(frame: Picture) -> UInt8[np.ndarray, "{_CELL} {_CELL} 3"]:
     return np.array(Image.fromarray(frame).resize((_CELL, _CELL), Image.Resampling.BICUBIC))
 
@@ -114,7 +99,7 @@ def _sheet(rows: Mapping[tuple[str, str], Sequence[Picture]]) -> Picture:
     """Rows of cells on white, two lines of words before each; many rows in several columns."""
     across = -(-len(rows) // _TALL)
     down = -(-len(rows) // across)
-    width = _CAPTION + max(len(cells) for cells in rows.values()) * (_CELL + _GAP) + _GAP
+    width = _CAPTION + max(len(cells) for cells in rows.values()) * (_CELL + _GAP) + 4 * _GAP
     height = _CELL + _GAP
     sheet = Image.new("RGB", (across * width, down * height + _GAP), "white")
     pen, large, small = (

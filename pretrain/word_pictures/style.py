@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pretrain.word_pictures.estimate import Estimate
+from pretrain.summary import Summary
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}"
 
 
-def middle_and_bars(values: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:
+def middle_and_bars(values: Sequence[Summary]) -> tuple[list[float], list[list[float]]]:
     """Means in percent, and how far their intervals reach below and above, as matplotlib asks."""
     below = [100 * max(value.mean - value.low, 0.0) for value in values]
     above = [100 * max(value.high - value.mean, 0.0) for value in values]

@@ -11,9 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Pictures as stored, 0 to 255, and what was said meanwhile, padded with zeros behind."""
+    """Pictures, or clips of t, as stored, 0 to 255, and what was said meanwhile, padded with zeros
+    behind."""
 
-    images: UInt8[Tensor, "b 3 h w"]
+    images: UInt8[Tensor, "b *t 3 h w"]
     tokens: Int[Tensor, "b l"]
     lengths: Int[Tensor, " b"]
 

@@ -12,16 +12,20 @@ from policy.contrast import Contrast, PairBatch, contrast
 from policy.grounding_config import GroundingConfig
 from policy.grounding_storage import load_grounding, save_grounding
 from policy.images import imagenet_normalised, to_unit
+from policy.motion import Motion
 from policy.storage import fill
 from policy.utterance import Lengths, Tokens, said, utterance_encoder
 from policy.vision import Pictures, vision
 from policy.vocabulary import Vocabulary
 
+Seen = Float[Tensor, "b *t 3 h w"]  # pictures, or clips of t frames, normalised as for ImageNet
+
 
 class GroundingModel(nn.Module):
     """Pictures and utterances as vectors of one space, where those that belong together are near.
 
-    Encoders take pictures normalised as for ImageNet; tokens are padded with zeros behind.
+    Encoders take pictures normalised as for ImageNet; tokens are padded with zeros behind. A model
+    of clips takes as many pictures of each as its configuration says (`clip`).
     """
 
     def __init__(self, config: GroundingConfig, vocabulary: Vocabulary | None = None) -> None:
@@ -36,6 +40,10 @@ class GroundingModel(nn.Module):
         self.vision = vision(config.vision)
         flat = config.similarity == "flat"
         seen = self.vision.width if flat else self.vision.place_width
+        self.motion = None
+        if config.clip.frames > 1:
+            self.motion = Motion(self.vision.place_width, config.clip)
+            seen += self.motion.width
         self.project = nn.Linear(seen, config.width)
         self.utterance = utterance_encoder(config.utterance, config.width)
         if config.learn_temperature:
@@ -46,7 +54,7 @@ class GroundingModel(nn.Module):
         images = imagenet_normalised(to_unit(batch.images))
         return contrast(self.compare(images, batch.tokens, batch.lengths))
 
-    def compare(self, images: Pictures, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "i t"]:
+    def compare(self, images: Seen, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "i t"]:
         """Similarities of every picture with every utterance, over the temperature.
 
         Under autocast the encoders alone are less precise: cosines are taken in full.
@@ -59,9 +67,25 @@ class GroundingModel(nn.Module):
                 return self.logits(at_least_single(seen), at_least_single(said))
             return self.spatial_logits(at_least_single(seen), at_least_single(said), lengths)
 
-    def encode_image(self, images: Pictures) -> Float[Tensor, "b d"]:
-        """A picture's vector, of length 1."""
-        return F.normalize(self.project(self.vision(images).summary), dim=1)
+    def encode_image(self, images: Seen) -> Float[Tensor, "b d"]:
+        """A picture's or a clip's vector, of length 1. To a model of clips, a picture is one in
+        which nothing happens.
+
+        Raises:
+            ValueError: clips are not of as many frames as the model's.
+        """
+        frames = self.config.clip.frames
+        if images.ndim == 5 and (self.motion is None or images.shape[1] != frames):
+            raise ValueError(f"clips have {images.shape[1]} frames, clip.frames says {frames}")
+        if self.motion is None:
+            return F.normalize(self.project(self.vision(images).summary), dim=1)
+        grid, summary = self.vision(images.flatten(0, -4))
+        if images.ndim == 5:
+            grid, summary = (value.unflatten(0, images.shape[:2]) for value in (grid, summary))
+        else:
+            grid, summary = grid[:, None].expand(-1, frames, -1, -1, -1), summary[:, None]
+        seen = torch.cat([summary.mean(dim=1), self.motion(grid)], dim=1)
+        return F.normalize(self.project(seen), dim=1)
 
     def encode_text(self, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "b d"]:
         """An utterance's vector, of length 1.

@@ -34,6 +34,23 @@ class VisionConfig:
 
 
 @dataclass(frozen=True)
+class ClipConfig:
+    """How many `frames` are seen of what goes on during an utterance: 1 is a picture, more a clip,
+    in which things happen (`policy/motion.py`, `widths` the channels of its blocks).
+
+    Of a clip whose `order` is `shuffled` every frame is seen, but not when: a control.
+    """
+
+    frames: int = 1
+    order: Literal["natural", "shuffled"] = "natural"
+    widths: tuple[int, int] = (64, 160)
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise ValueError(f"a clip has at least 1 frame, not {self.frames}")
+
+
+@dataclass(frozen=True)
 class UtteranceConfig:
     """What turns an utterance of at most `length` tokens out of `words` into one vector.
 
@@ -64,6 +81,7 @@ class GroundingConfig:
     Similarities are divided by the `temperature`, which stays as it is or is learned from there.
     `flat` compares one vector of a picture with one of an utterance. The others compare every
     place of the picture with every word: `mean` over both, or over the words the `max` over places.
+    A `clip` has one vector.
     """
 
     vision: VisionConfig = field(default_factory=VisionConfig)
@@ -72,10 +90,15 @@ class GroundingConfig:
     temperature: float = 0.07
     learn_temperature: bool = False
     similarity: Literal["flat", "mean", "max"] = "flat"
+    clip: ClipConfig = field(default_factory=ClipConfig)
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise ValueError(f"the temperature must be positive, not {self.temperature}")
+        if self.clip.frames > 1 and self.similarity != "flat":
+            raise ValueError(
+                f"clips of {self.clip.frames} frames need similarity=flat, not {self.similarity}"
+            )
         utterance = self.utterance
         if utterance.encoder == "transformer" and self.width % utterance.heads:
             raise ValueError(

@@ -6,9 +6,12 @@ every epoch, the other pairs of the batch as what does not belong together.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float64
 from torch.utils.data import DataLoader, Dataset
 
 from episodes.errors import UserError
@@ -72,10 +75,16 @@ class GroundResult:
 
 
 def ground(
-    config: GroundConfig, root: Path, run_dir: Path, *, resume: bool = False
+    config: GroundConfig,
+    root: Path,
+    run_dir: Path,
+    *,
+    weights: Float64[np.ndarray, " n"] | None = None,
+    resume: bool = False,
 ) -> GroundResult:
     """Train a model on the corpus at `root`; checkpoints and logs are left in `run_dir`.
 
+    `weights` say how often to draw each of the utterances that have frames; all alike if not given.
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
     never been killed.
 
@@ -83,9 +92,14 @@ def ground(
         UserError: the corpus cannot be read, the encoder's weights do not fit, the run directory is
             in use, or a resumed run was begun under another configuration.
     """
-    learned = Pairs(root, config.pairs, file=config.learned, frames=config.frames)
-    measured = replace(UNCHANGED, size=config.pairs.size, length=config.pairs.length)
-    held_out = Pairs(root, measured, file=config.held_out, frames=config.frames)
+    clip = config.model.clip
+    learned = Pairs(
+        root, config.pairs, clip=clip, file=config.learned, frames=config.frames, weights=weights
+    )
+    measured = replace(
+        UNCHANGED, size=config.pairs.size, length=config.pairs.length, about=config.pairs.about
+    )
+    held_out = Pairs(root, measured, clip=clip, file=config.held_out, frames=config.frames)
     model = make_model(config, learned)
     training = config.training
     with join(training.threads) as team:
@@ -204,6 +218,7 @@ def _checkpoints(
         "model": str(config.model),
         "pictures": str(config.pairs),
         "learned": config.learned,
+        "weights": "" if pairs.weights is None else sha256(pairs.weights.tobytes()).hexdigest(),
         "processes": team.size,
         "device": team.device.type,
         "arithmetic": str(arithmetic.dtype),

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from episodes.errors import UserError
-from episodes.order import Shuffled
+from episodes.order import Shuffled, Weighted
 from episodes.trust import inside, load_bytes
 from episodes.utterances import Utterance, read_utterances
 from policy.contrast import PairBatch
+from policy.grounding_config import ClipConfig
 from policy.vocabulary import Vocabulary
 from training.augment import ColorConfig
 
@@ -30,7 +31,10 @@ VOCABULARY = "vocab.json"
 
 @dataclass(frozen=True)
 class PairConfig:
-    """frame: which of an utterance's frames is seen: one drawn `anew` each epoch, or the `first`.
+    """frame_anew: which of an utterance's frames is seen: one drawn `anew` each epoch, or the
+    `first`. The frames of a clip are spread over all of them, drawn anew or always alike.
+
+    about: only utterances with one of these words are taken, all of them if none is named.
 
     Pictures are cut to a random rectangle of `least` of their area or more, and made `size` pixels
     squared; `flipped` and `blurred` are the shares of them that are, `color` is how far their
@@ -44,6 +48,7 @@ class PairConfig:
     blurred: float = 0.5
     color: ColorConfig = field(default_factory=ColorConfig)
     length: int = 25
+    about: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("least", "flipped", "blurred"):
@@ -57,58 +62,101 @@ UNCHANGED = PairConfig(frame_anew=False, least=1.0, flipped=0.0, blurred=0.0)
 class Pairs:
     """The utterances of one file, and batches of them in the order of a seed.
 
+    With `weights`, one for each utterance that has frames, batches hold utterances as often as
+    these say.
+
     Raises:
-        UserError: a file is missing or malformed, or no utterance has a frame.
+        UserError: a file is missing or malformed, or no utterance has a frame and is about what is
+            asked for.
     """
 
     def __init__(
-        self, root: Path, config: PairConfig, *, file: str = "train.json", frames: str = FRAMES
+        self,
+        root: Path,
+        config: PairConfig,
+        *,
+        clip: ClipConfig | None = None,
+        file: str = "train.json",
+        frames: str = FRAMES,
+        weights: Float64[np.ndarray, " n"] | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.clip = config, clip or ClipConfig()
         self.folder = inside(root, frames)
+        about = set(config.about)
         self.utterances: Sequence[Utterance] = [
-            row for row in read_utterances(inside(root, file)) if row.frame_filenames
+            row
+            for row in read_utterances(inside(root, file))
+            if row.frame_filenames and (not about or about & set(row.utterance.split()))
         ]
         if not self.utterances:
-            raise UserError(f"{root / file}: no utterance has a frame")
+            of = f" and one of the words {', '.join(config.about)}" if about else ""
+            raise UserError(f"{root / file}: no utterance has a frame{of}")
         try:
             self.vocabulary = Vocabulary.read(inside(root, VOCABULARY))
         except ValueError as error:
             raise UserError(str(error)) from error
+        if weights is not None and len(weights) != len(self):
+            raise UserError(f"{root / file}: {len(self)} utterances, but {len(weights)} weights")
+        self.weights = weights
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def batch(self, number: int, size: int, seed: int) -> PairBatch:
-        """Batch `number` of an endless sequence: epoch after epoch, each utterance once in each.
+        """Batch `number` of an endless sequence: epoch after epoch, each utterance once in each,
+        or as often as its weight says.
 
         An epoch's last utterances share a batch with the next one's first.
         """
-        places = Shuffled(len(self), seed).batch(number, size)
+        weighted, count = self.weights, len(self)
+        order = Shuffled(count, seed) if weighted is None else Weighted(weighted, seed)
+        places = order.batch(number, size)
         drawn = [(index, np.random.default_rng((seed, epoch, index))) for epoch, index in places]
         return self._batch(drawn)
 
     def rows(self, start: int, stop: int) -> PairBatch:
         """Utterances as they stand in the file, for measuring; random choices are always alike."""
-        some = range(start, min(stop, len(self)))
-        return self._batch([(index, np.random.default_rng((0, 0, index))) for index in some])
+        return self.some(range(start, min(stop, len(self))))
+
+    def some(self, indices: Sequence[int], draw: int = 0) -> PairBatch:
+        """Utterances by their index; random choices are alike in every draw of one number."""
+        return self._batch([(i, np.random.default_rng((0, draw, i))) for i in indices])
 
     def _batch(self, drawn: Sequence[tuple[int, np.random.Generator]]) -> PairBatch:
-        pictures = np.stack([self._picture(index, random) for index, random in drawn])
+        pictures = np.stack([self._seen(index, random) for index, random in drawn])
         said = [self.utterances[index].utterance for index, _ in drawn]
         tokens, lengths = self.vocabulary.encode(said, length=self.config.length)
-        return PairBatch(torch.from_numpy(pictures).permute(0, 3, 1, 2), tokens, lengths)
+        return PairBatch(torch.from_numpy(pictures).movedim(-1, -3), tokens, lengths)
 
-    def _picture(self, index: int, random: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-        names = self.utterances[index].frame_filenames
-        chosen = int(random.integers(len(names))) if self.config.frame_anew else 0
-        path = inside(self.folder, names[chosen])
+    def _seen(self, index: int, random: np.random.Generator) -> UInt8[np.ndarray, "*t h w 3"]:
+        names, anew = self.utterances[index].frame_filenames, self.config.frame_anew
+        if self.clip.frames == 1:
+            chosen = int(random.integers(len(names))) if anew else 0
+            return self._picture(names[chosen], random)
+        frames = moments(len(names), self.clip, random, anew=anew)
+        change = int(random.integers(1 << 62))  # the same of all frames
+        return np.stack(
+            [self._picture(names[frame], np.random.default_rng(change)) for frame in frames]
+        )
+
+    def _picture(self, name: str, random: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+        path = inside(self.folder, name)
         try:
             with Image.open(BytesIO(load_bytes(path, max_bytes=1 << 28))) as file:
                 picture = file.convert("RGB")
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
             raise UserError(f"{path}: is no readable picture: {error}") from error
         return np.asarray(changed(picture, self.config, random))
+
+
+def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: bool) -> list[int]:
+    """Which of `count` frames a clip shows: one of each of so many equal parts of the time (Wang et
+    al. 2016), drawn `anew` or the middle one; in any order if the clip's order is shuffled."""
+    within = random.random(clip.frames) if anew else np.full(clip.frames, 0.5)
+    chosen = ((np.arange(clip.frames) + within) * (count / clip.frames)).astype(int)
+    if clip.order == "shuffled":
+        random.shuffle(chosen)
+    return np.minimum(chosen, count - 1).tolist()
 
 
 def changed(picture: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:

@@ -1,12 +1,13 @@
 """What a word-grounding model is measured against: the same training with one thing changed."""
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
+from policy.grounding_config import ClipConfig
 from pretrain.ground import GroundConfig
 
-Variant = Literal["natural", "shuffled", "random"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
+Variant = Literal["natural", "shuffled", "random", "still", "jumbled"]
+VARIANTS: tuple[Variant, ...] = ("natural", "shuffled", "random")  # CVCL's
 
 
 def varied(config: GroundConfig, variant: Variant, seed: int) -> GroundConfig:
@@ -14,7 +15,7 @@ def varied(config: GroundConfig, variant: Variant, seed: int) -> GroundConfig:
 
     `natural` is what was asked for. `shuffled` hears each utterance with another's frames.
     `random` sees through a network that stays as it was drawn, so that only the projection and the
-    words learn.
+    words learn. Of clips, `still` sees a single frame and `jumbled` all of them, out of order.
     """
     config = replace(config, training=replace(config.training, seed=seed))
     if variant == "shuffled":
@@ -22,4 +23,7 @@ def varied(config: GroundConfig, variant: Variant, seed: int) -> GroundConfig:
     if variant == "random":
         vision = replace(config.model.vision, weights="", frozen=True)
         return replace(config, model=replace(config.model, vision=vision))
+    if variant in ("still", "jumbled"):
+        clip = ClipConfig() if variant == "still" else replace(config.model.clip, order="shuffled")
+        return replace(config, model=replace(config.model, clip=clip))
     return config

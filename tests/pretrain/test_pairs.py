@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from episodes.errors import UserError
-from pretrain.pairs import UNCHANGED, PairConfig, Pairs, changed, rectangle
+from episodes.order import Shuffled
+from policy.grounding_config import ClipConfig
+from pretrain.pairs import UNCHANGED, PairConfig, Pairs, changed, moments, rectangle
 from training.augment import ColorConfig
 
 COUNT = 7
@@ -158,3 +160,48 @@ def test_what_is_wrong_is_named(root):
         Pairs(root, SMALL)
     with pytest.raises(ValueError, match="blurred lies in 0..1, not at 2"):
         PairConfig(blurred=2.0)
+
+
+@given(
+    count=st.integers(1, 40),
+    frames=st.integers(2, 12),
+    anew=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_clip_is_spread_over_all_the_time_in_order(count, frames, anew, seed):
+    clip = ClipConfig(frames=frames)
+    chosen = moments(count, clip, np.random.default_rng(seed), anew=anew)
+    for k, frame in enumerate(chosen):
+        assert np.floor(k * count / frames) <= frame < (k + 1) * count / frames
+    shuffled = replace(clip, order="shuffled")
+    again = moments(count, shuffled, np.random.default_rng(seed), anew=anew)
+    assert sorted(again) == chosen
+
+
+def test_a_clip_is_changed_as_a_whole_and_comes_shuffled_if_that_is_asked_for(root):
+    half = np.full((24, 32, 3), 40, np.uint8)
+    half[:, :16] = 180
+    names = [f"v_002_{j:02}.png" for j in range(3)]
+    for j, name in enumerate(names):
+        Image.fromarray(half + 20 * np.uint8(j)).save(root / "train_5fps" / name)
+    orders = set()
+    for order in ("natural", "shuffled"):
+        pairs = Pairs(root, replace(SMALL, blurred=0.0), clip=ClipConfig(frames=3, order=order))
+        seen = pairs.batch(0, COUNT, 0)
+        assert seen.images.shape == (COUNT, 3, 3, 16, 16)
+        assert torch.equal(seen.images, pairs.batch(0, COUNT, 0).images)
+        for number in range(20):
+            utterances = [u for _, u in Shuffled(COUNT, 0).batch(number, COUNT)]
+            shown = pairs.batch(number, COUNT, 0).images[utterances.index(2)].int()
+            place = shown[:, 0, 0, 0].argsort()  # the frames are ever brighter
+            gaps = shown[place].diff(dim=0)
+            assert ((gaps - 20).abs() <= 1).all(), "cut and flipped alike"
+            orders.add((order, tuple(place.tolist())))
+    assert {seen for order, seen in orders if order == "natural"} == {(0, 1, 2)}
+    assert len(orders) == 7, "of a shuffled clip any order"
+
+
+def test_only_what_is_about_something_is_taken(root):
+    assert len(Pairs(root, replace(SMALL, about=("look", "see")))) == 3
+    with pytest.raises(UserError, match="no utterance has a frame and one of the words see, hear"):
+        Pairs(root, replace(SMALL, about=("see", "hear")))

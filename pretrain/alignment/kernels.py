@@ -8,13 +8,15 @@ its rows; CKNNA holds one of truth values.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from pretrain.alignment.neighbours import Features, among, blocks, check_pair, nearest
+from pretrain.alignment.neighbours import Features, blocks, check_pair, near
 
 # Added to what a measure is divided by, as upstream does: things all alike score 0.
 EPSILON = 1e-6
+FEW = 32  # one number in so many of a matrix is had sooner alone
+MANY = 1 << 14  # inner products that are in memory at a time
 
 Kept = Bool[Tensor, "n n"] | None
 
@@ -31,6 +33,17 @@ class Kernel:
             return self.features[block] @ self.features.t()
         distance = torch.cdist(self.features[block], self.features)
         return torch.exp(-(distance**2) / (2 * self.sigma**2))
+
+    def pairs(
+        self, block: slice, i: Int[Tensor, " p"], j: Int[Tensor, " p"]
+    ) -> Float64[Tensor, " p"]:
+        """Some numbers of a block's rows. If they are many it pays to have the whole rows."""
+        rows = self.features[block]
+        if self.sigma is not None or len(i) * FEW > len(rows) * len(self.features):
+            return self.rows(block)[i, j].double()
+        several = zip(i.split(MANY), j.split(MANY), strict=True)
+        found = [(rows[n] * self.features[m]).sum(dim=1) for n, m in several]
+        return torch.cat(found).double()
 
 
 def cka(a: Features, b: Features, *, sigma: float | None = None, unbiased: bool = False) -> float:
@@ -67,7 +80,9 @@ def cknna(
     k = len(a) - 1 if k is None else k
     if k < 2:
         raise ValueError(f"CKNNA needs 2 neighbours or more, not {k}")
-    of_a, of_b = (among(nearest(x, k, itself=not unbiased), len(x)) for x in (a, b))
+    if k == len(a) - unbiased and not distance_agnostic:  # nothing is left out
+        return cka(a, b, unbiased=unbiased)
+    of_a, of_b = (near(x, k, itself=not unbiased) for x in (a, b))
     if distance_agnostic:
         return _aligned(float((of_a & of_b).sum()), float(of_a.sum()), float(of_b.sum()))
     estimate = hsic_unbiased if unbiased else hsic_biased
@@ -113,27 +128,42 @@ class _Sums:
 
 def _sums(left: Kernel, right: Kernel, kept: Kept, diagonal: bool) -> _Sums:
     """In double precision. The kernels are symmetric, what is kept of them need not be."""
-    if kept is None and left.sigma is None and right.sigma is None:
+    if kept is not None:
+        return _kept_sums(left, right, kept, diagonal)
+    if left.sigma is None and right.sigma is None:
         return _linear_sums(left.features.double(), right.features.double(), diagonal)
     n, device = len(left.features), left.features.device
     both = torch.zeros((), dtype=torch.float64, device=device)
-    rows_k, rows_l, columns_k, columns_l = torch.zeros(4, n, dtype=torch.float64, device=device)
+    rows_k, rows_l = torch.zeros(2, n, dtype=torch.float64, device=device)
     for block in blocks(n):
         row_k = left.rows(block)
         row_l = row_k.clone() if right is left else right.rows(block)
         if not diagonal:
             for row in (row_k, row_l):
                 row[torch.arange(len(row)), torch.arange(n)[block]] = 0
-        product = row_k * row_l
-        if kept is not None:
-            product *= kept[block] & kept[:, block].t()
-            row_k *= kept[block]
-            row_l *= kept[block]
-        both += product.sum(dtype=torch.float64)
+        both += (row_k * row_l).sum(dtype=torch.float64)
         rows_k[block] = row_k.sum(dim=1, dtype=torch.float64)
         rows_l[block] = row_l.sum(dim=1, dtype=torch.float64)
-        columns_k += row_k.sum(dim=0, dtype=torch.float64)
-        columns_l += row_l.sum(dim=0, dtype=torch.float64)
+    return _Sums(both, rows_k, rows_l, rows_k, rows_l)
+
+
+def _kept_sums(left: Kernel, right: Kernel, kept: Bool[Tensor, "n n"], diagonal: bool) -> _Sums:
+    """Number by number, because of near neighbours there are few."""
+    n, device = len(kept), kept.device
+    both = torch.zeros((), dtype=torch.float64, device=device)
+    rows_k, rows_l, columns_k, columns_l = torch.zeros(4, n, dtype=torch.float64, device=device)
+    for block in blocks(n):
+        row, j = kept[block].nonzero(as_tuple=True)
+        i = row + block.start
+        if not diagonal:
+            row, i, j = row[i != j], i[i != j], j[i != j]
+        k = left.pairs(block, row, j)
+        l = k if right is left else right.pairs(block, row, j)  # noqa: E741
+        both += (k * l)[kept[j, i]].sum()
+        rows_k.index_add_(0, i, k)
+        rows_l.index_add_(0, i, l)
+        columns_k.index_add_(0, j, k)
+        columns_l.index_add_(0, j, l)
     return _Sums(both, rows_k, rows_l, columns_k, columns_l)
 
 

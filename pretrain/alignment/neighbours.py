@@ -23,16 +23,17 @@ def nearest(features: Features, k: int, *, itself: bool = False) -> Neighbours:
     Raises:
         ValueError: there are not as many.
     """
-    things = len(features)
-    if not 1 <= k <= things - (not itself):
-        raise ValueError(f"{things} things have no {k} neighbours")
-    found = []
-    for block in blocks(things):
-        rows = features[block] @ features.t()
-        if not itself:
-            rows[torch.arange(len(rows)), torch.arange(things)[block]] = -torch.inf
-        found.append(_first(rows, k))
-    return torch.cat(found)
+    return torch.cat([_first(rows, k) for rows in _similarities(features, k, itself)])
+
+
+def near(features: Features, k: int, *, itself: bool = False) -> Bool[Tensor, "n n"]:
+    """The same as `nearest` as a table that says yes or no of every thing, of many k's the faster.
+
+    Raises:
+        ValueError: as for `nearest`.
+    """
+    tables = [_chosen(rows, k) for rows in _similarities(features, k, itself)]
+    return torch.cat(tables)
 
 
 def mutual_knn(a: Features, b: Features, k: int = 10) -> float:
@@ -110,6 +111,30 @@ def check_pair(a: Features, b: Features) -> None:
 def _pair(a: Features, b: Features, k: int) -> tuple[Neighbours, Neighbours]:
     check_pair(a, b)
     return nearest(a, k), nearest(b, k)
+
+
+def _similarities(features: Features, k: int, itself: bool) -> Iterator[Float[Tensor, "rows n"]]:
+    """Block by block, a thing at minus infinity from itself if it is not to be its neighbour."""
+    things = len(features)
+    if not 1 <= k <= things - (not itself):
+        raise ValueError(f"{things} things have no {k} neighbours")
+    for block in blocks(things):
+        rows = features[block] @ features.t()
+        if not itself:
+            rows[torch.arange(len(rows)), torch.arange(things)[block]] = -torch.inf
+        yield rows
+
+
+def _chosen(rows: Float[Tensor, "rows n"], k: int) -> Bool[Tensor, "rows n"]:
+    """Where the k largest values are; of equals the first."""
+    least = rows.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+    chosen = rows >= least
+    tied = chosen.sum(dim=1) > k
+    if tied.any():
+        above, equal = rows[tied] > least[tied], rows[tied] == least[tied]
+        room = k - above.sum(dim=1, keepdim=True)
+        chosen[tied] = above | (equal & (equal.cumsum(dim=1) <= room))
+    return chosen
 
 
 def _first(rows: Float[Tensor, "rows n"], k: int) -> Int[Tensor, "rows k"]:

@@ -22,6 +22,7 @@ from pretrain.alignment.neighbours import (
     edit_distance_knn,
     lcs_knn,
     mutual_knn,
+    near,
     nearest,
     shared_neighbours,
 )
@@ -190,16 +191,17 @@ def test_kernels_agree_as_plain_arithmetic_says(seed, things, unbiased):
     everything = np.ones((things, things))
     wanted = aligned(k, m, everything, everything, everything)
     assert cka(a, b, unbiased=unbiased) == pytest.approx(wanted, abs=1e-9)
-    near_k, near_m = (near(z, 3, unbiased) for z in (k, m))
-    wanted = aligned(k, m, near_k * near_m, near_k, near_m)
-    assert cknna(a, b, 3, unbiased=unbiased) == pytest.approx(wanted, abs=1e-9)
+    for few in (3, things - 2, things - unbiased):
+        near_k, near_m = (plain_near(z, few, unbiased) for z in (k, m))
+        wanted = aligned(k, m, near_k * near_m, near_k, near_m)
+        assert cknna(a, b, few, unbiased=unbiased) == pytest.approx(wanted, abs=1e-9)
     far = ((x[:, None] - x[None]) ** 2).sum(2), ((y[:, None] - y[None]) ** 2).sum(2)
     wide = [np.exp(-z / (2 * 1.5**2)) for z in far]
     wanted = aligned(*wide, everything, everything, everything)
     assert cka(a, b, sigma=1.5, unbiased=unbiased) == pytest.approx(wanted, abs=1e-7)
 
 
-def near(kernel: np.ndarray, k: int, unbiased: bool) -> np.ndarray:
+def plain_near(kernel: np.ndarray, k: int, unbiased: bool) -> np.ndarray:
     found = np.zeros_like(kernel)
     for i, row in enumerate(kernel):
         others = [j for j in range(len(row)) if j != i or not unbiased]
@@ -263,6 +265,25 @@ def test_of_equally_near_things_the_first_are_nearer():
     corners = torch.tensor([[1.0, 0], [1, 0], [0, 1], [1, 0], [0, 1], [1, 0]])
     assert nearest(corners, 2).tolist() == [[1, 3], [0, 3], [4, 0], [0, 1], [2, 0], [0, 1]]
     assert nearest(torch.ones(40, 3), 5)[7].tolist() == [0, 1, 2, 3, 4]
+
+
+@given(seed=st.integers(0, 10**6), things=st.integers(4, 24), itself=st.booleans())
+def test_a_table_of_neighbours_is_their_lists(seed, things, itself):
+    """Whole numbers, so that many are equally near."""
+    rows = torch.randint(-2, 3, (things, 2), generator=torch.Generator().manual_seed(seed)).float()
+    k = 1 + seed % (things - 1)
+    assert torch.equal(near(rows, k, itself=itself), among(nearest(rows, k, itself=itself), things))
+
+
+def test_few_numbers_of_a_kernel_are_those_of_its_rows():
+    kernel, wide = (Kernel(features("related", "A"), sigma) for sigma in (None, 1.5))
+    block = slice(16, 48)
+    i, j = torch.tensor([0, 3, 31, 3]), torch.tensor([5, 63, 0, 19])
+    for one in (kernel, wide):
+        torch.testing.assert_close(one.pairs(block, i, j), one.rows(block)[i, j])
+    many = torch.arange(32).repeat_interleave(8), torch.arange(8).repeat(32)
+    torch.testing.assert_close(kernel.pairs(block, *many), kernel.rows(block)[many])
+    assert not len(kernel.pairs(block, i[:0], j[:0]))
 
 
 @pytest.mark.parametrize("measure", [lcs_knn, edit_distance_knn])

@@ -90,6 +90,8 @@ def _views(scene: Scene, one: int, other: int, size: int, rng: Rng) -> list[_Vie
         if sight.shares[list(pair)].min() < BOTH or len(found) == VIEWS:
             continue
         said = phrases(scene.things[pair[0]], scene.things[pair[1]], pairs[pair])
+        if "colors" in said:  # true in either order: always in the same one
+            said["colors"] = phrases(scene.things[one], scene.things[other], False)["colors"]
         found.append(_View(encode_jpeg(sight.rgb, QUALITY), said))
     return found
 

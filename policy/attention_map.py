@@ -24,8 +24,10 @@ def word_map(model: GroundingModel, images: Pictures, text_features: Float[Tenso
 
     Raises:
         ValueError: the model looks with a transformer, whose places have no part in the picture's
-            vector but through attention: see `attention_maps`.
+            vector but through attention: see `attention_maps`; or it sees clips.
     """
+    if model.config.clip.frames > 1:
+        raise ValueError("Grad-CAM is of pictures: this model sees clips")
     with torch.no_grad():
         found = model.vision.look(images)
     if found.ndim != 4:

@@ -103,7 +103,7 @@ def embeddings_of(scene: Scene) -> dict[str, Embedding]:
     return {"words_and_pictures": Embedding(vectors.round(_DIGITS), columns, sprites)}
 
 
-def _written(word: str) -> UInt8[np.ndarray, "{_SPRITE} {_SPRITE} 3"]:
+def _written(word: str) -> UInt8[np.ndarray, "side side 3"]:
     """A word as a picture, as large as it fits."""
     tile = Image.new("RGB", (_SPRITE, _SPRITE), "white")
     pen = ImageDraw.Draw(tile)

@@ -39,8 +39,7 @@ def word_looks(
 def _maps(model: GroundingModel, images: Pictures, said: Float[Tensor, "n d"]) -> Maps | None:
     if model.config.similarity != "flat":
         with torch.no_grad():
-            near = torch.einsum("ndrc,nd->nrc", model.encode_places(images), said)
-        return near.clamp(min=0)
+            return torch.einsum("ndrc,nd->nrc", model.encode_places(images), said)
     try:
         return word_map(model, images, said)
     except ValueError:

@@ -85,7 +85,7 @@ def overlaid(picture: UInt8[np.ndarray, "h w 3"], look: Float[np.ndarray, "h w"]
     return ((1 - weight) * picture + weight * colours).round().astype(np.uint8)
 
 
-def _cell(frame: Picture) -> UInt8[np.ndarray, "{_CELL} {_CELL} 3"]:
+def _cell(frame: Picture) -> UInt8[np.ndarray, "side side 3"]:
     return np.array(Image.fromarray(frame).resize((_CELL, _CELL), Image.Resampling.BICUBIC))
 
 

@@ -20,6 +20,7 @@ from firsthand.run import write_text
 from firsthand.watching import watch
 from pretrain.ground import GroundConfig, GroundResult, ground
 from pretrain.variants import Variant, varied
+from pretrain.weighting import ground_weighted
 
 STUDY = "study.json"
 
@@ -105,7 +106,8 @@ def _learn(
     study: Study, config: GroundConfig, folder: Path, resume: bool, member: Member
 ) -> GroundResult:
     one = varied(config, member.variant, member.seed)
-    return ground(one, study.root, folder / member.path, resume=resume)
+    train = ground_weighted if member.variant == "weighted" else ground
+    return train(one, study.root, folder / member.path, resume=resume)
 
 
 def _learn_aside(

@@ -6,7 +6,7 @@ from typing import Literal
 from policy.grounding_config import ClipConfig
 from pretrain.ground import GroundConfig
 
-Variant = Literal["natural", "shuffled", "random", "still", "jumbled"]
+Variant = Literal["natural", "shuffled", "random", "still", "jumbled", "weighted"]
 VARIANTS: tuple[Variant, ...] = ("natural", "shuffled", "random")  # CVCL's
 
 
@@ -16,6 +16,7 @@ def varied(config: GroundConfig, variant: Variant, seed: int) -> GroundConfig:
     `natural` is what was asked for. `shuffled` hears each utterance with another's frames.
     `random` sees through a network that stays as it was drawn, so that only the projection and the
     words learn. Of clips, `still` sees a single frame and `jumbled` all of them, out of order.
+    `weighted` is as asked for, too: it is `pretrain.weighting` that trains it.
     """
     config = replace(config, training=replace(config.training, seed=seed))
     if variant == "shuffled":

@@ -74,6 +74,19 @@ def test_a_study_says_what_its_corpus_is(tmp_path: Path):
     ]
 
 
+def test_weighted_models_are_judged_by_two_others_first(tmp_path: Path):
+    root = make_corpus(tmp_path / "corpus")
+    content = json.loads((root / "train.json").read_text())
+    for i, row in enumerate(content["data"]):
+        row["video_filename"] = f"{i % 4}.mp4"
+    (root / "train.json").write_text(json.dumps(content))
+    study = Study.of(root, ["weighted"], [0])
+    results = learn(study, QUICK, tmp_path, jobs=1, resume=False)
+    folder = tmp_path / "weighted/seed_0"
+    assert len(json.loads((folder / "weights.json").read_text())) == len(content["data"])
+    assert results[study.members[0]].model.samefile(folder / "checkpoints/last/policy")
+
+
 @pytest.mark.parametrize(("variants", "seeds"), [((), (0,)), (("natural",), (0, 0))])
 def test_none_is_no_study_and_none_comes_twice(variants, seeds, tmp_path: Path):
     with pytest.raises(UserError, match="none twice"):

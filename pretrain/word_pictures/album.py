@@ -172,7 +172,7 @@ def _montages(scene: Scene, model: GroundingModel) -> dict[str, Picture]:
         pictures["looks"] = looks_montage(names, frames.reshape(*by_word, 3), maps.reshape(by_word))
     pictures["frames_by_word"] = frames_by_word_montage(
         {scene.words[n]: list(_frames(scene, model, near[n][:_NEAREST])) for n in words},
-        {scene.words[n]: list(shown[near[n][:_NEAREST]] == scene.words[n]) for n in words},
+        {scene.words[n]: (shown[near[n][:_NEAREST]] == scene.words[n]).tolist() for n in words},
     )
     random = np.random.default_rng(0)
     drawn = [int(random.choice(own[n])) for n in words]

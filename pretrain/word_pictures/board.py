@@ -108,7 +108,7 @@ def _written(word: str) -> UInt8[np.ndarray, "side side 3"]:
     tile = Image.new("RGB", (_SPRITE, _SPRITE), "white")
     pen = ImageDraw.Draw(tile)
     fonts = (ImageFont.load_default(size) for size in range(16, 6, -1))
-    font = next((f for f in fonts if pen.textlength(word, f) <= _SPRITE), None)
+    font = next((f for f in fonts if pen.textlength(word, f) <= _SPRITE - 4), None)
     middle = (_SPRITE / 2, _SPRITE / 2)
     pen.text(middle, word, fill="black", font=font or ImageFont.load_default(6), anchor="mm")
     return np.asarray(tile)

@@ -1,17 +1,16 @@
 """Measuring what word-grounding models know."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from episodes.errors import UserError
-from firsthand.console import console, progress, say
-from firsthand.run import RUNS, Run, write_text
+from firsthand.console import console, progress, say, working
+from firsthand.run import RUNS, Run
 from firsthand.settings import Schema
 from pretrain.ground_eval.config import GroundEvalConfig
-from pretrain.ground_eval.study import STUDY
+from pretrain.ground_eval.study import STUDY, at, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +27,9 @@ SCHEMA = Schema(GroundEvalCommand)
 
 
 def execute(config: GroundEvalCommand, run: Run) -> None:
-    """Measure; leave the figures as JSON, the report as Markdown with its pictures, and everything
-    in TensorBoard."""
+    """Measure; leave figures, the report, pictures and everything in TensorBoard."""
     from pretrain.ground_eval.evaluate import evaluate
-    from pretrain.ground_eval.gallery import draw
-    from pretrain.ground_eval.page import as_markdown
-    from pretrain.ground_eval.study import at, read_studies
+    from pretrain.ground_eval.publish import publish
 
     named = config.model or newest()
     studies = read_studies([named] if isinstance(named, str) else named, config.checkpoint)
@@ -42,11 +38,8 @@ def execute(config: GroundEvalCommand, run: Run) -> None:
     recipe = GroundEvalConfig(**{f.name: getattr(config, f.name) for f in fields(GroundEvalConfig)})
     with notices() as notice:
         evaluation = evaluate(studies, recipe, notice)
-    report = evaluation.report
-    write_text(run.path / "results.json", json.dumps(report.plain(), indent=1) + "\n")
-    captions = draw(evaluation, run.path)
-    page = as_markdown(report, captions)
-    write_text(run.path / "report.md", page)
+    with working("pictures"):
+        page = publish(evaluation, run.path)
     say(page)
     say(f"report, pictures, figures: {run.path}")
 

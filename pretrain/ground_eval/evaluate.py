@@ -22,11 +22,13 @@ Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found; and of the model that is shown in pictures what it sees, and where it is."""
+    """What was found; and of the model that is shown in pictures where it is, what it sees, and
+    what it chose in trials of other kinds."""
 
     report: Report
-    scene: Scene | None
     model: str
+    scene: Scene | None
+    parts: Measured
 
 
 def evaluate(
@@ -44,7 +46,7 @@ def evaluate(
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
     parts: dict[str, list[Measured]] = {variant: [] for variant in study.variants}
     for member in study.members:
-        model = load_member(member)
+        model = load_model(member.model)
         found[member.variant].append(
             measure(
                 model,
@@ -62,17 +64,18 @@ def evaluate(
     rows = tables.rows(study, found)
     if config.clip:
         rows.append(_clip(config, sets, main[0], notice))
+    first = next(iter(main[0].choices))
     report = Report(
         study=study.name,
         root=str(root),
         alignment=study.alignment,
         main=study.main,
         seeds=len(main),
-        sets={name: tables.facts(sets[name], main[0]) for name in sets},
+        sets=tables.facts(sets, main[0]),
         rows=tuple(rows),
         probes=tables.probes(found),
-        exchange=tables.exchange(root, main, next(iter(sets))),
-        ranks=tables.ranks(main, next(iter(sets))),
+        exchange=tables.exchange(root, main, first),
+        ranks=tables.ranks(main, first),
         retrieval=tables.retrieval(found),
         concepts=tables.concepts(found),
         layers=tables.layers(main),
@@ -80,13 +83,13 @@ def evaluate(
         parts=(*parts_of(parts), *_stitched(study, root, config)),
     )
     shown = next(member for member in study.members if member.variant == study.main)
-    return Evaluation(report, main[0].scene, shown.model)
+    return Evaluation(report, shown.model, main[0].scene, parts[study.main][0])
 
 
-def load_member(member: Member) -> GroundingModel:
+def load_model(source: str) -> GroundingModel:
     """On the GPU if there is one."""
     try:
-        model = GroundingModel.from_pretrained(member.model)
+        model = GroundingModel.from_pretrained(source)
     except ValueError as error:
         raise UserError(str(error)) from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -106,7 +109,7 @@ def _briefly(
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
     for member in study.members:
         tell = _tell(notice, f"{study.name}: {_name(member)}")
-        figures = measure(load_member(member), sets, {}, config, briefly=True, tell=tell)
+        figures = measure(load_model(member.model), sets, {}, config, briefly=True, tell=tell)
         found[member.variant].append(figures)
     return study, found
 

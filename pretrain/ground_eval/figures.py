@@ -24,7 +24,8 @@ from pretrain.ground_eval.test_sets import TestSet, with_other_pictures
 class Scene:
     """The pictures of the first test set, n of them, and its w words, as a model has them.
 
-    means: of the vectors of the pictures that show what each word means.
+    means: of the vectors of the pictures that show what each word means. shrunk: whether it saw the
+    pictures in the middle of white.
     """
 
     paths: tuple[Path, ...]
@@ -34,6 +35,7 @@ class Scene:
     nearness: Float[Tensor, "n w"]
     means: Float[Tensor, "w d"]
     said: Float[Tensor, "w d"]
+    shrunk: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def make_scene(eyes: Eyes, test_set: TestSet) -> Scene:
         views.nearness[:, columns],
         _means(views.vectors, tuple(shown.values()), words),
         eyes.said[columns],
+        test_set.shrunk,
     )
 
 
@@ -152,7 +155,7 @@ def _agreement(scene: Scene, config: GroundEvalConfig) -> Agreement | None:
 
 def _seen_layers(eyes: Eyes, scene: Scene) -> dict[str, Float[Tensor, "w _"]]:
     """Means over the pictures of each concept, from the first stage to the space of words."""
-    views = eyes.look(scene.paths)
+    views = eyes.look(scene.paths, shrunk=scene.shrunk)
     layers = {**views.stages, "features": views.features, "projection": views.vectors}
     return {name: _means(rows, scene.shown, scene.words) for name, rows in layers.items()}
 

@@ -98,11 +98,12 @@ def _by_halves(eyes: Eyes, test_set: TestSet, seed: int) -> Choices | None:
 class Exchange:
     """How many utterances that name a category one label is worth.
 
-    said: such utterances, of all categories. labels: what a probe needs to be as accurate as the
-    model; None if the model lies outside the probes that were trained, which `bound` tells.
+    by_word: how many name each; said: all of these. labels: what a probe needs to be as accurate
+    as the model; None if the model lies outside the probes that were trained, which `bound` tells.
     worth: `said` over `labels`, or its bound.
     """
 
+    by_word: Mapping[str, int]
     said: int
     accuracy: float
     probes: tuple[tuple[int, float], ...]
@@ -111,20 +112,22 @@ class Exchange:
     worth: float
 
 
-def exchange_rate(said: int, accuracy: float, probes: Sequence[tuple[int, float]]) -> Exchange:
-    """From the accuracy of a model that heard a category named `said` times, and those of probes by
+def exchange_rate(
+    by_word: Mapping[str, int], accuracy: float, probes: Sequence[tuple[int, float]]
+) -> Exchange:
+    """From the accuracy of a model that heard each category named so often, and those of probes by
     their number of labels, the fewest first.
 
     Between two probes accuracy is taken to grow with the logarithm of the number of labels. A model
     below the first probe is worth fewer labels than that had: a label is worth "at least" so many
     utterances. One above the last probe is worth more: "at most".
     """
-    points = tuple(probes)
+    points, said = tuple(probes), sum(by_word.values())
     if accuracy < points[0][1]:
-        return Exchange(said, accuracy, points, None, "at least", said / points[0][0])
+        return Exchange(by_word, said, accuracy, points, None, "at least", said / points[0][0])
     for (few, low), (many, high) in zip(points, points[1:], strict=False):
         if low <= accuracy < high:
             part = (accuracy - low) / (high - low)
             labels = float(np.exp((1 - part) * np.log(few) + part * np.log(many)))
-            return Exchange(said, accuracy, points, labels, "", said / labels)
-    return Exchange(said, accuracy, points, None, "at most", said / points[-1][0])
+            return Exchange(by_word, said, accuracy, points, labels, "", said / labels)
+    return Exchange(by_word, said, accuracy, points, None, "at most", said / points[-1][0])

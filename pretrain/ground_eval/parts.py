@@ -9,7 +9,10 @@ from pretrain.forced_choice import Choices
 from pretrain.ground_eval.config import GroundEvalConfig
 from pretrain.ground_eval.report import Part, Row
 from pretrain.ground_eval.study import LABELS
+from pretrain.verbs import measure_verbs
+from pretrain.word_order import measure_order
 
+VERBS = "What is being done?"
 Measured = Mapping[str, Mapping[str, Choices]]  # kind of trials -> file -> what was chosen
 
 
@@ -23,7 +26,32 @@ class Kind:
     measure: Callable[[GroundingModel, Path, GroundEvalConfig], Mapping[str, Choices]]
 
 
-KINDS: tuple[Kind, ...] = ()
+def _verbs(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
+    return measure_verbs(model, root, ends=config.ends)
+
+
+def _order(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
+    found = measure_order(model, root)
+    return {} if found is None else {"text": found.text, "image": found.image}
+
+
+KINDS = (
+    Kind(
+        VERBS,
+        "Clips of different deeds with the same thing; a model of single pictures sees one of "
+        "each, at a moment drawn at random.",
+        {"eval_verbs.json": "verbs", "eval_verbs_reversed.json": "a verb and it backwards"},
+        _verbs,
+    ),
+    Kind(
+        "Is the order of words heard?",
+        "Two pictures and two utterances of the same words in another order: which utterance is "
+        "true of a picture, and of which picture an utterance is true. Whoever hears no order gets "
+        "a half in every trial.",
+        {"text": "utterances", "image": "pictures"},
+        _order,
+    ),
+)
 
 
 def measure_parts(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Measured:

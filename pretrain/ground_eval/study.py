@@ -19,6 +19,8 @@ NATURAL = "natural"  # the variant that learns from utterances as they were said
 LABELS = {
     "shuffled": "shuffled utterances",
     "random": "random features",
+    "still": "one picture",
+    "jumbled": "clips out of order",
     NATURAL: "CVCL",
     "weighted": "CVCL, weighted pairs",
 }

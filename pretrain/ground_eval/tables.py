@@ -28,15 +28,18 @@ from pretrain.summary import Summary
 ByVariant = Mapping[str, Sequence[Figures]]
 
 
-def facts(test_set: TestSet, figures: Figures) -> SetFacts:
-    chosen = figures.choices.get(test_set.name)
-    return SetFacts(
-        test_set.title,
-        0 if chosen is None else len(chosen.credit),
-        len(test_set.places),
-        float("nan") if chosen is None else chosen.chance,
-        figures.unknown[test_set.name],
-    )
+def facts(sets: Mapping[str, TestSet], main: Figures) -> dict[str, SetFacts]:
+    """Of the sets that ask for a word which the model has heard."""
+    return {
+        name: SetFacts(
+            sets[name].title,
+            len(choices.credit),
+            len(sets[name].places),
+            choices.chance,
+            main.unknown[name],
+        )
+        for name, choices in main.choices.items()
+    }
 
 
 def rows(study: Study, found: ByVariant) -> list[Row]:
@@ -77,7 +80,7 @@ def exchange(root: Path, main: Sequence[Figures], name: str) -> Exchange | None:
         for share in shares
     ]
     accuracy = float(np.mean([one.choices[name].accuracy for one in main]))
-    return exchange_rate(sum(said.values()), accuracy, probes)
+    return exchange_rate(said, accuracy, probes)
 
 
 def ranks(main: Sequence[Figures], name: str) -> Ranks | None:

@@ -14,8 +14,9 @@ from pretrain.ground_eval.config import GroundEvalConfig
 from pretrain.ground_eval.figures import Figures, Scene, measure
 from pretrain.ground_eval.parts import Measured, measure_parts, parts_of
 from pretrain.ground_eval.report import Part, Report, Row
-from pretrain.ground_eval.study import LABELS, Member, Study
+from pretrain.ground_eval.study import LABELS, Member, Study, read_studies
 from pretrain.ground_eval.test_sets import TestSet, find_test_sets, labelled_pictures
+from pretrain.stitching import as_markdown, measure_stitching, plain
 
 Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are done, of how many
 
@@ -137,4 +138,21 @@ def _clip(
 
 
 def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Part, ...]:
-    return ()
+    """The first model of the study and the one that is to be stitched to it."""
+    if not config.stitched:
+        return ()
+    (other,) = read_studies([config.stitched], config.checkpoint)
+    first, second = (
+        next(member for member in one.members if member.variant == one.main)
+        for one in (study, other)
+    )
+    models = {"the model": load_model(first.model), "the other": load_model(second.model)}
+    found = measure_stitching(models, root, config)
+    says = (
+        f"`{first.model}` and, as the other, `{second.model}`. An affine map takes what one makes "
+        "of held-out frames to where the other sees the same frames, or hears what was said of "
+        "them; in brackets 95 % intervals over trials; left is what remains, above chance, of the "
+        "accuracy that a model has with its own eyes."
+    )
+    text, values = as_markdown(found), {"stitches": plain(found)}
+    return (Part("Do one model's eyes do in the other's place?", says, text=text, values=values),)

@@ -16,7 +16,10 @@ from torch import nn
 from episodes.errors import UserError
 from policy.grounding import GroundingModel
 from policy.vocabulary import SPECIAL, Vocabulary
+from pretrain.ground_eval import evaluate
 from pretrain.ground_eval.config import GroundEvalConfig
+from pretrain.ground_eval.page import as_markdown as page_of
+from pretrain.ground_eval.study import Member, Study
 from pretrain.stitching import Stitch, as_markdown, fitted, measure_stitching, plain, ridge
 from tests.pretrain.ground_eval.colours import COLOURS, make_model, make_root
 
@@ -140,6 +143,17 @@ def test_they_are_compared_with_the_models_own(stitches):
     rows = plain(list(stitches.values()))
     assert rows[0]["label"] == "other, its own eyes"
     json.dumps(rows)
+
+
+def test_the_report_has_a_section_on_a_second_model(root, tmp_path, monkeypatch):
+    models = {"first": straight(), str(tmp_path): turned()}
+    monkeypatch.setattr(evaluate, "load_model", models.__getitem__)
+    study = Study("run", root, None, (Member("natural", 0, "first"),))
+    config = replace(CONFIG, permutations=5, layer_permutations=2, stitched=str(tmp_path))
+    page = page_of(evaluate.evaluate([study], config).report, {})
+    assert "## Do one model's eyes do in the other's place?" in page
+    assert page.count("| **the model, its own eyes** |") == 1
+    assert page.count("the other's eyes to where the model sees") == 2
 
 
 def test_only_words_that_both_know_are_asked_for(root):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from policy.contrast import Contrast, PairBatch, contrast
@@ -54,7 +54,12 @@ class GroundingModel(nn.Module):
         images = imagenet_normalised(to_unit(batch.images))
         return contrast(self.compare(images, batch.tokens, batch.lengths))
 
-    def compare(self, images: Seen, tokens: Tokens, lengths: Lengths) -> Float[Tensor, "i t"]:
+    def compare(
+        self,
+        images: Float[Tensor, "i *frames 3 h w"],
+        tokens: Int[Tensor, "t l"],
+        lengths: Int[Tensor, " t"],
+    ) -> Float[Tensor, "i t"]:
         """Similarities of every picture with every utterance, over the temperature.
 
         Under autocast the encoders alone are less precise: cosines are taken in full.

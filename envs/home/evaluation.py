@@ -32,7 +32,7 @@ CATEGORIES = (
     "hat", "lamp", "train", "tree",
 )  # fmt: skip
 OBJECTS = tuple(NOUNS)  # shown on white
-QUOTAS = {"dev": 60, "test": 100, "rooms": 40}  # pictures a category
+QUOTAS = {"dev": 200, "test": 100, "rooms": 40}  # pictures a category
 FOILS = {"dev": (3, 9, 21), "test": (3, 9, 21), "rooms": (3,)}  # of the trial files
 TRIALS = 100  # a category
 REPEATS = 5  # of every object on white

@@ -105,18 +105,21 @@ def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
 def locate(root: Path, trial: Trial) -> list[Path]:
     """Where a trial's pictures lie: by their names in `root`, or in a folder called as they show.
 
-    Of absolute names, those of the machine that a file was made on, the last two parts count.
+    Of absolute names, those of the machine that a file was made on as CVCL's are, the longest end
+    counts that there is in `root`, of two parts at least.
 
     Raises:
-        UserError: a picture is in neither place, or its name leads out of `root`.
+        UserError: a picture is in no such place, or its name leads out of `root`.
     """
     found = []
     for category, image in zip(trial.categories, trial.images, strict=True):
-        name = "/".join(Path(image).parts[-2:]) if os.path.isabs(image) else image
-        places = [inside(root, name), inside(root, f"{category}/{Path(name).name}")]
+        parts = Path(image).parts
+        ends = range(1, max(2, len(parts) - 1)) if os.path.isabs(image) else (0,)
+        places = [inside(root, "/".join(parts[start:])) for start in ends]
+        places.append(inside(root, f"{category}/{Path(image).name}"))
         there = next((place for place in places if place.is_file()), None)
         if there is None:
-            raise UserError(f"{places[0]}: there is no such picture, nor {places[1]}")
+            raise UserError(f"{places[-2]}: there is no such picture, nor {places[-1]}")
         found.append(there)
     return found
 

@@ -120,7 +120,7 @@ def test_a_damaged_file_is_named(name, content, message, tmp_path):
 
 
 def test_pictures_are_found_by_name_or_by_category(tmp_path):
-    for name in ("eval/ball/a.jpg", "ball/x.jpg", "chair/c.jpg"):
+    for name in ("eval/ball/a.jpg", "ball/x.jpg", "chair/c.jpg", "eval/test/ball/y.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     trial = Trial(
@@ -130,6 +130,10 @@ def test_pictures_are_found_by_name_or_by_category(tmp_path):
     )
     places = ["eval/ball/a.jpg", "ball/x.jpg", "chair/c.jpg"]
     assert locate(tmp_path, trial) == [tmp_path / place for place in places]
+    elsewhere = Trial("ball", ("ball",) * 2, ("/misc/S/eval/test/ball/y.jpg", "/S/ball/x.jpg"))
+    assert locate(tmp_path, elsewhere) == [tmp_path / "eval/test/ball/y.jpg", tmp_path / places[1]]
+    with pytest.raises(UserError, match=r"b/none\.jpg: there is no such picture"):
+        locate(tmp_path, Trial("b", ("b", "b"), ("/S/b/none.jpg", "x.jpg")))
     with pytest.raises(UserError, match=r"none\.jpg: there is no such picture, nor .*b/none\.jpg"):
         locate(tmp_path, Trial("a", ("a", "b"), ("ball/x.jpg", "none.jpg")))
     with pytest.raises(UserError, match="does not name a file inside"):

@@ -32,6 +32,7 @@ from training.precision import Arithmetic
 
 WEIGHTS = "weights.json"
 _OTHERS = 256  # utterances whose frames an utterance's own are ranked among
+_DOUBT = 0.02  # is added to every belief, so that nothing said is never heard
 _DRAWS = 3  # frames of an utterance that are looked at
 
 
@@ -92,8 +93,10 @@ def beliefs(
     """How likely each utterance is about what was seen, given its rank and its words.
 
     Ranks are uniform if it is not, and of density a r^(a - 1) if it is; how likely it is by its
-    words alone is a logistic function of their sum. Both are fitted by maximum likelihood, the
-    words' part under a normal prior. Tokens 0 are padding.
+    words alone is a logistic function of a number for each. All are fitted by maximum likelihood,
+    the words' numbers under a normal prior. With a from 2 on, what poor judges leave unsure counts
+    as about something else; otherwise nearly all would do for nearly uniform ranks. Tokens 0 are
+    padding.
     """
     log = torch.from_numpy(ranks).log()
     told = torch.zeros(words + 2, dtype=torch.float64)  # a number a word, then the constant and a
@@ -103,7 +106,7 @@ def beliefs(
 
     def parts() -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         prior = told[-2] + (told[:-2][tokens] * (tokens > 0)).sum(dim=1)
-        excess = F.softplus(told[-1])  # a - 1, which is not negative
+        excess = 1 + F.softplus(told[-1])  # a - 1
         return F.logsigmoid(prior) + excess.log1p() + excess * log, F.logsigmoid(-prior)
 
     def closure() -> Float[Tensor, ""]:
@@ -141,7 +144,7 @@ def _judged(
         found[~half] = ranks(model, pairs, np.flatnonzero(~half), arithmetic)
     said = [row.utterance for row in pairs.utterances]
     tokens, _ = pairs.vocabulary.encode(said, length=asked.length, ends=False)
-    return beliefs(found, tokens, len(pairs.vocabulary))
+    return beliefs(found, tokens, len(pairs.vocabulary)) + _DOUBT
 
 
 def _information(

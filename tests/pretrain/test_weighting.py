@@ -57,7 +57,7 @@ def test_beliefs_are_probabilities(share):
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         here = (found >= low) & (found < low + 0.2)
         if here.sum() > 100:
-            assert about[here].mean() == pytest.approx(found[here].mean(), abs=0.07)
+            assert about[here].mean() == pytest.approx(found[here].mean(), abs=0.1)
 
 
 def test_words_tell_where_ranks_do_not():

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ class ProbeConfig:
     It learns for so many `epochs`, or, where these are fewer, `steps`: as many as CVCL's probe took
     with its fewest labels. A dozen labels, a batch, would hardly move the weights.
 
+    Pictures are compared by the `probability` that they show a class. Upstream compares `logit`s,
+    of which a classifier decides only by how much they differ within a picture.
+
     Features come from an encoder in evaluation. Upstream's adapts its batch normalisation to the
     labelled frames, and measures with the statistics of the four frames of each trial.
     """
@@ -29,19 +33,23 @@ class ProbeConfig:
     batch_size: int = 64
     rate: float = 5e-4
     seed: int = 0
+    compared: Literal["probability", "logit"] = "probability"
 
 
 @dataclass(frozen=True)
 class Probe:
-    """`classify` gives a number for each of the `classes`, the largest for the likeliest."""
+    """`classify` gives a number for each of the `classes`, the largest for the likeliest: the
+    logarithm of its probability, or its logit."""
 
     classes: tuple[str, ...]
     layer: nn.Linear
     labels: int
+    compared: Literal["probability", "logit"]
 
     @torch.no_grad()
     def classify(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes"]:
-        return self.layer(features)
+        numbers = self.layer(features)
+        return numbers.log_softmax(dim=1) if self.compared == "probability" else numbers
 
     def word(self, name: str) -> Float[Tensor, " classes"]:
         """What `classify` times this is: the number of one class, as forced choice takes it."""
@@ -68,7 +76,7 @@ def train_probe(
             optimizer.zero_grad()
             F.cross_entropy(layer(inputs[batch]), targets[batch]).backward()
             optimizer.step()
-    return Probe(classes, layer.requires_grad_(False), len(rows))
+    return Probe(classes, layer.requires_grad_(False), len(rows), config.compared)
 
 
 def labelled(labels: Sequence[str], share: float, seed: int) -> list[int]:

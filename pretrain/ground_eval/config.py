@@ -20,7 +20,8 @@ class GroundEvalConfig:
 
     Of a run its `last` model is measured, or the one with the `best` held-out loss, which rises
     long before words stop being learned. `shares` are those of the labels in `eval/dev` that linear
-    probes learn from. `clip` is a folder with a CLIP of transformers, which is then asked too.
+    probes learn from; these compare pictures by a word's probability, or as upstream by its logit
+    (`compared`). `clip` is a folder with a CLIP of transformers, which is then asked too.
     `stitched` is a second model, for the section on stitching.
     """
 
@@ -30,6 +31,7 @@ class GroundEvalConfig:
     called: Mapping[str, str] = field(default_factory=lambda: {"cat": "kitty"})
     checkpoint: Literal["last", "best"] = "last"
     shares: tuple[float, ...] = (0.01, 0.1, 1.0)
+    compared: Literal["probability", "logit"] = "probability"
     clip: str = ""
     stitched: str = ""
     permutations: int = 9999

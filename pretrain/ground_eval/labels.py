@@ -43,7 +43,9 @@ def probe_words(
     if len(set(names)) > 1:
         features = eyes.look(paths, tell=tell).features
         for share in config.shares:
-            probe = train_probe(features, names, ProbeConfig(share, seed=seed))
+            probe = train_probe(
+                features, names, ProbeConfig(share, seed=seed, compared=config.compared)
+            )
             choices = {}
             for name, test_set in sets.items():
                 if not test_set.shrunk and set(test_set.words) <= set(probe.classes):
@@ -56,14 +58,16 @@ def probe_words(
         halves = {
             name: chosen
             for name, test_set in sets.items()
-            if test_set.shrunk and (chosen := _by_halves(eyes, test_set, seed)) is not None
+            if test_set.shrunk and (chosen := _by_halves(eyes, test_set, config, seed)) is not None
         }
         whole = found.get(1.0, Probed(0))
         found[1.0] = Probed(whole.labels, {**whole.choices, **halves})
     return {share: probed for share, probed in found.items() if probed.choices}
 
 
-def _by_halves(eyes: Eyes, test_set: TestSet, seed: int) -> Choices | None:
+def _by_halves(
+    eyes: Eyes, test_set: TestSet, config: GroundEvalConfig, seed: int
+) -> Choices | None:
     """What probes choose that learned from the half of every category which is no target."""
     images: dict[str, list[str]] = {}
     for image, category in sorted(test_set.shown.items()):
@@ -82,7 +86,7 @@ def _by_halves(eyes: Eyes, test_set: TestSet, seed: int) -> Choices | None:
         names = sorted(learned)
         known = torch.stack([features[name] for name in names])
         shown = [test_set.shown[name] for name in names]
-        probe = train_probe(known, shown, ProbeConfig(seed=seed))
+        probe = train_probe(known, shown, ProbeConfig(seed=seed, compared=config.compared))
         judge = Judge.of(probe.classes, paths, probe.classify(rows))
         trials = tuple(trial for trial in test_set.trials if trial.images[0] in held_out)
         asked = TestSet(test_set.name, trials, test_set.places, test_set.shrunk)

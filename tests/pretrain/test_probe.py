@@ -80,3 +80,23 @@ def test_utterances_are_counted_and_not_words():
         "ball": 1,
         "car": 0,
     }
+
+
+@pytest.mark.parametrize("compared", ["probability", "logit"])
+def test_pictures_are_compared_by_probability_or_logit(compared):
+    features, labels = clusters(10, 1.0, 0)
+    probe = train_probe(features, labels, ProbeConfig(epochs=5, compared=compared))
+    numbers = probe.layer(features)
+    if compared == "probability":
+        numbers = numbers.softmax(dim=1).log()
+    assert torch.allclose(probe.classify(features), numbers, atol=1e-5)
+
+
+def test_few_labels_are_learned_from_for_as_long_as_upstreams_fewest():
+    features, labels = clusters(1, 0.0, 0)
+    found = [
+        train_probe(features, labels, ProbeConfig(epochs=epochs, steps=steps)).layer.weight
+        for epochs, steps in ((1, 100), (100, 1), (1, 1))
+    ]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])

@@ -83,7 +83,8 @@ def captions(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         kind = next((k for k in sorted(_CAPTIONS, key=len)[::-1] if name.startswith(k)), name)
         rest = name.removeprefix(kind).strip("_").replace("_", " ")
-        found[name] = _CAPTIONS.get(kind, kind) + (f" ({rest})" if rest else "")
+        line = _CAPTIONS.get(kind, kind)
+        found[name] = f"{line.removesuffix('.')} ({rest})." if rest else line
     return found
 
 
@@ -139,13 +140,14 @@ def _of_scene(report: Report, scene: Scene) -> dict[str, Picture]:
         by_word = _compared(report).by_word.get(next(iter(report.sets)), {})
         known = [number for number, word in enumerate(scene.words) if word in by_word]
         words = [scene.words[number] for number in known]
-        pictures["distance_against_accuracy"] = scatter(
-            words,
-            places.distances[known],
-            np.array([100 * by_word[word].mean for word in words]),
-            "distance between a word and its pictures on the map",
-            "right choices in %",
-        )
+        if words:
+            pictures["distance_against_accuracy"] = scatter(
+                words,
+                places.distances[known],
+                np.array([100 * by_word[word].mean for word in words]),
+                "distance between a word and its pictures on the map",
+                "right choices in %",
+            )
     try:
         agreement = concept_agreement(scene.means, scene.said)
     except ValueError:  # too few, or nothing is more like one thing than like another

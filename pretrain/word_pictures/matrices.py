@@ -25,16 +25,16 @@ def concept_matrices(
     order = seriated(seen)
     names = [words[int(row)] for row in order]
     side = 1.6 + 0.14 * min(len(words), _MOST)
-    drawn = figure(2 * side + 1.2, side)
+    drawn = figure(2 * side + 1.2, side + 0.3)
     for axes, values, title in zip(
         drawn.subplots(1, 2), (seen, said), ("how they look", "what they are called"), strict=True
     ):
         shown = values[np.ix_(order, order)].copy()
         np.fill_diagonal(shown, np.nan)  # always 1, and would hide the differences
-        image = axes.imshow(shown, cmap=HEAT)
+        image = axes.imshow(shown, cmap=HEAT, aspect="auto")
         _names(axes, names, names)
         axes.set_title(title, fontsize=10)
-        drawn.colorbar(image, ax=axes, shrink=0.7)
+        drawn.colorbar(image, ax=axes)
     drawn.suptitle(f"r = {r:.2f}, p = {p:.4f}", fontsize=11)
     return rendered(drawn)
 
@@ -61,8 +61,9 @@ def layer_pairs(
         axes.imshow(values, cmap=HEAT, aspect="auto")
         _names(axes, rows, columns)
         _write(axes, values, "{:.2f}")
-        row, column = np.unravel_index(np.nanargmax(values), values.shape)
-        _frame(axes, int(row), int(column))
+        if np.isfinite(values).any():
+            row, column = np.unravel_index(np.nanargmax(values), values.shape)
+            _frame(axes, int(row), int(column))
         axes.set_title(measure, fontsize=9)
     return rendered(drawn)
 
@@ -100,10 +101,10 @@ def _names(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
 
 
 def _write(axes: Any, values: Float[np.ndarray, "r c"], form: str) -> None:
-    low, high = np.nanmin(values), np.nanmax(values)
+    known = values[np.isfinite(values)]
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            dark = value < (low + high) / 2  # viridis begins dark
+            dark = value < (known.min() + known.max()) / 2  # viridis begins dark
             colour = "white" if dark else "black"
             axes.text(
                 column, row, form.format(value), ha="center", va="center", fontsize=7, color=colour

@@ -41,3 +41,9 @@ def test_two_words_are_enough_and_one_is_not(concepts):
     assert np.isfinite(place_words(seen[:2], said[:2]).seen).all()
     with pytest.raises(ValueError, match="1 words make no map"):
         place_words(seen[:1], said[:1])
+
+
+def test_a_model_that_sees_nothing_has_a_map():
+    found = place_words(np.ones((5, 3)), np.ones((5, 3)), np.zeros((2, 3)))
+    assert np.isfinite(found.distances).all()
+    assert np.isfinite(found.frames).all()

@@ -78,7 +78,7 @@ def test_every_picture_has_a_caption_of_its_own(pictures):
     lines = captions(list(pictures))
     assert lines.keys() == pictures.keys()
     assert len(set(lines.values())) == len(lines)
-    assert lines["categories_object_categories"] == "Right choices by category. (object categories)"
+    assert lines["categories_object_categories"] == "Right choices by category (object categories)."
     assert lines["verbs_reversed"].startswith("Which verbs are chosen")
 
 

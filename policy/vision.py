@@ -123,8 +123,8 @@ class PolicyVision(Vision):
         return self.encoder(pixels, pixels.new_zeros(len(pixels), self.config.instruction)).grid
 
     def describe(self, found: Found) -> Features:
-        if found.ndim == 4:
-            return Features(found, found.mean(dim=(2, 3)))
+        if found.ndim == 4:  # a mean over so many places says little of a thing in one of them
+            return Features(found, found.amax(dim=(2, 3)))
         rows = round((found.shape[1] - 1) ** 0.5)
         return Features(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
 

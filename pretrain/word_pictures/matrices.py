@@ -58,9 +58,9 @@ def layer_pairs(
     drawn = figure(max(2.0, 0.6 * len(columns)) * len(scores) + 1.6, height)
     panels = drawn.subplots(1, len(scores), squeeze=False, sharey=True)[0]
     for axes, (measure, values) in zip(panels, scores.items(), strict=True):
-        axes.imshow(values, cmap=HEAT, aspect="auto")
+        image = axes.imshow(values, cmap=HEAT, aspect="auto")
         _names(axes, rows, columns)
-        _write(axes, values, "{:.2f}")
+        _write(axes, values, image.norm(values), "{:.2f}")
         if np.isfinite(values).any():
             row, column = np.unravel_index(np.nanargmax(values), values.shape)
             _frame(axes, int(row), int(column))
@@ -83,7 +83,7 @@ def confusion(
     high = max(float(np.nanmax(shares)), 1e-9)
     image = axes.imshow(shares, cmap=HEAT, vmin=0, vmax=high, aspect="auto")
     _names(axes, asked, chosen)
-    _write(axes, 100 * shares, "{:.0f}")
+    _write(axes, 100 * shares, shares / high, "{:.0f}")
     for row, name in enumerate(asked):
         if name in chosen:
             _frame(axes, row, list(chosen).index(name))
@@ -100,12 +100,13 @@ def _names(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_xticks(range(len(columns)), columns, fontsize=small, rotation=turned)
 
 
-def _write(axes: Any, values: Float[np.ndarray, "r c"], form: str) -> None:
-    known = values[np.isfinite(values)]
+def _write(
+    axes: Any, values: Float[np.ndarray, "r c"], shades: Float[np.ndarray, "r c"], form: str
+) -> None:
+    """Values on their shades, from 0, which is dark, to 1."""
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            dark = value < (known.min() + known.max()) / 2  # viridis begins dark
-            colour = "white" if dark else "black"
+            colour = "white" if shades[row, column] < 0.5 else "black"
             axes.text(
                 column, row, form.format(value), ha="center", va="center", fontsize=7, color=colour
             )

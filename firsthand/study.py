@@ -84,6 +84,7 @@ def learn(
 ) -> dict[Member, GroundResult]:
     """Train the models, `jobs` at a time, each in a process of its own with its share of the cores;
     with one job in this process, one after the other. Those that are finished are not begun again.
+    Models in processes of their own read for themselves: such processes may have no readers.
 
     Raises:
         UserError: as for `ground`.
@@ -92,9 +93,8 @@ def learn(
     if jobs == 1:
         return {member: _learn(study, config, folder, resume, member) for member in study.members}
     jobs = min(jobs, len(study.members))
-    if not config.training.threads:
-        share = max(1, len(os.sched_getaffinity(0)) // jobs)
-        config = replace(config, training=replace(config.training, threads=share))
+    share = config.training.threads or max(1, len(os.sched_getaffinity(0)) // jobs)
+    config = replace(config, training=replace(config.training, threads=share, workers=0))
     waiting = iter(study.members)
     logs = {member.path: folder / member.path / "metrics.jsonl" for member in study.members}
     make = partial(partial, _learn_aside, study, config, folder, resume)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from policy.grounding import GroundingModel
 from policy.images import ViTEncoder
-from policy.vision import Pictures, PolicyVision
+from policy.vision import Pictures, PolicyVision, TimmVision
 
 Maps = Float[Tensor, "b rows columns"]
 
@@ -93,7 +93,7 @@ def _vision_transformer(model: GroundingModel) -> Any:
     if isinstance(vision, PolicyVision):
         network = vision.encoder.vit if isinstance(vision.encoder, ViTEncoder) else None
     else:
-        network = vision.trunk
+        network = vision.trunk if isinstance(vision, TimmVision) else None
     if not isinstance(network, VisionTransformer) or not network.num_prefix_tokens:
         raise ValueError("attention maps need a vision transformer with a class token")
     return network

@@ -9,7 +9,7 @@ from torch import nn
 from policy.attention_map import attention_maps, enlarged, grad_cam, word_map
 from policy.config import ImageConfig
 from policy.grounding import GroundingModel
-from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
+from policy.grounding_config import ClipConfig, GroundingConfig, UtteranceConfig, VisionConfig
 from tests.policy.cvcl_golden import official, tensor
 
 SMALL = GroundingConfig(
@@ -120,3 +120,8 @@ def test_the_wrong_map_is_refused():
         word_map(other, torch.randn(1, 3, 96, 96), directions(1))
     with pytest.raises(ValueError, match="need a vision transformer with a class token"):
         attention_maps(model_of(SMALL), torch.randn(1, 3, 96, 96))
+    clips = replace(SMALL, vision=VisionConfig(encoder="blocks", size=96), clip=ClipConfig(2))
+    with pytest.raises(ValueError, match="this model sees clips"):
+        word_map(model_of(clips), torch.randn(1, 3, 96, 96), directions(1))
+    with pytest.raises(ValueError, match="need a vision transformer with a class token"):
+        attention_maps(model_of(clips), torch.randn(1, 3, 96, 96))

@@ -47,6 +47,7 @@ class Row:
             name: {
                 word: Summary.of_answers([choices.credit_of(word) for choices in found])
                 for word in found[0].by_word
+                if all(word in choices.by_word for choices in found)
             }
             for name, found in asked.items()
         }

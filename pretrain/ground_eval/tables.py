@@ -113,6 +113,7 @@ def _mean_retrieval(figures: Sequence[Figures], name: str) -> Found:
         {
             word: Summary.of([one.frames[word].average_precision for one in each])
             for word in each[0].frames
+            if all(word in one.frames for one in each)
         },
         Summary.of([one.words.first for one in each]),
         Summary.of([one.words.reciprocal_rank for one in each]),

@@ -21,6 +21,7 @@ TITLES = {
     "eval_new_rooms.json": "new rooms",
     "eval_object_categories.json": "on white",
 }
+PICTURES = (".jpeg", ".jpg", ".png")
 FOILS = re.compile(r"_\d+_foils(?=\.\w+$)")
 
 
@@ -80,7 +81,10 @@ def with_other_pictures(sets: dict[str, TestSet]) -> list[str]:
 def labelled_pictures(root: Path) -> dict[str, list[Path]]:
     """The pictures in `eval/dev` by what they show: of each category the folder of its name."""
     folders = sorted(path for path in (root / "eval" / "dev").glob("*") if path.is_dir())
-    found = {folder.name: sorted(p for p in folder.iterdir() if p.is_file()) for folder in folders}
+    found = {
+        folder.name: sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+        for folder in folders
+    }
     return {category: pictures for category, pictures in found.items() if pictures}
 
 

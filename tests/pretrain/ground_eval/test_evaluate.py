@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from episodes.errors import UserError
+from pretrain.forced_choice import Choices
 from pretrain.ground_eval import evaluate as module
 from pretrain.ground_eval.config import GroundEvalConfig
 from pretrain.ground_eval.evaluate import Evaluation, evaluate
@@ -159,9 +160,9 @@ def test_ranks_are_correlated():
 
 
 def test_rows_hold_what_all_models_were_asked():
-    from pretrain.forced_choice import Choices
-
     one = Choices(("a", "b"), (1.0, 0.0), 0.5)
     row = Row.of("x", [{"s": one, "t": one}, {"s": one}])
     assert set(row.sets) == {"s"}
     assert row.sets["s"] == Summary(0.5, 0.0, 0.5, 0.5, 2)
+    fewer = Row.of("x", [{"s": one}, {"s": Choices(("b",), (1.0,), 0.5)}])
+    assert set(fewer.by_word["s"]) == {"b"}

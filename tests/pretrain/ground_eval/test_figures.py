@@ -66,6 +66,13 @@ def test_test_sets_are_found_by_their_names(root, tmp_path):
         find_test_sets(root, replace(QUICK, trials=("none.json",)))
 
 
+def test_other_files_beside_labelled_pictures_are_none(tmp_path):
+    for name in ("red/a.JPG", "red/.DS_Store", "blue/b.txt"):
+        (tmp_path / "eval" / "dev" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "eval" / "dev" / name).touch()
+    assert labelled_pictures(tmp_path) == {"red": [tmp_path / "eval" / "dev" / "red" / "a.JPG"]}
+
+
 def test_pictures_shown_against_more_foils_are_not_counted_twice(model, root):
     figures = found(model, root)
     assert set(figures.choices) == {

@@ -84,17 +84,14 @@ def test_a_word_map_leaves_no_trace():
     "vision",
     [
         VisionConfig(model="test_vit", size=96),
-        VisionConfig("policy", size=96, images=ImageConfig("vit", model="test_vit")),
+        VisionConfig("policy", size=160, images=ImageConfig("vit", model="test_vit")),
     ],
 )
 def test_attention_is_that_of_the_last_block(vision):
     model = model_of(replace(SMALL, vision=vision))
     images = torch.randn(2, 3, vision.size, vision.size)
-    if vision.encoder == "policy":  # whose size timm's name says
-        images = torch.randn(2, 3, 160, 160)
-        network = model.vision.encoder.vit
-    else:
-        network = model.vision.trunk
+    policy = vision.encoder == "policy"
+    network = model.vision.encoder.vit if policy else model.vision.trunk
     found = attention_maps(model, images)
     with torch.no_grad():
         x = network._pos_embed(network.patch_embed(images))

@@ -5,9 +5,9 @@ Most of what a child hears is about nothing in view, and pairs of that kind only
 others teach. The recordings are parted into halves; a model that learned from one half judges the
 pairs of the other, so that none is judged by what memorised it (cross-fitting). What counts is the
 rank of an utterance's own frames among others' frames: of utterances about something else it is
-uniform. How many are about what is seen, and which words tell, follows from the ranks alone
-(two-groups model, local false discovery rates with covariates, Efron 2008, Scott
-et al. 2015). The model proper then draws pairs as often as they are believed.
+uniform. How many are about what is seen, and which words tell, follows from the ranks alone: a
+two-groups model with covariates (local false discovery rates, Efron 2008; Scott et al. 2015). The
+model proper then draws pairs as often as they are believed.
 """
 
 import json
@@ -28,6 +28,7 @@ from policy.grounding import GroundingModel
 from policy.images import imagenet_normalised, to_unit
 from pretrain.ground import GroundConfig, GroundResult, ground
 from pretrain.pairs import UNCHANGED, Pairs
+from training.distributed import join
 from training.precision import Arithmetic
 
 WEIGHTS = "weights.json"
@@ -50,7 +51,10 @@ def ground_weighted(
         weights = np.array(load_json(path), dtype=np.float64)
     else:
         weights = _judged(config, root, run_dir, resume)
-        _write(path, weights)
+        with join(config.training.threads) as team:
+            if team.first:
+                _write(path, weights)
+            team.wait()
     return ground(config, root, run_dir, weights=weights, resume=resume)
 
 
@@ -139,9 +143,10 @@ def _judged(
         result = ground(
             halved, root, run_dir / f"half_{number}", weights=half.astype(float), resume=resume
         )
-        arithmetic = Arithmetic.choose(training.precision, torch.device("cpu"))
-        model = GroundingModel.from_pretrained(result.model)
-        found[~half] = ranks(model, pairs, np.flatnonzero(~half), arithmetic)
+        with join(training.threads) as team:
+            arithmetic = Arithmetic.choose(training.precision, team.device)
+            model = GroundingModel.from_pretrained(result.model).to(team.device)
+            found[~half] = ranks(model, pairs, np.flatnonzero(~half), arithmetic)
     said = [row.utterance for row in pairs.utterances]
     tokens, _ = pairs.vocabulary.encode(said, length=asked.length, ends=False)
     return beliefs(found, tokens, len(pairs.vocabulary)) + _DOUBT
@@ -155,7 +160,7 @@ def _information(
     arithmetic: Arithmetic,
 ) -> Float[Tensor, "n n"]:
     """Of every frame (rows) and every utterance, less than what an InfoNCE takes as chance."""
-    batch = pairs.some(some.tolist(), draw)
+    batch = pairs.some(some.tolist(), draw).to(arithmetic.device)
     with arithmetic.autocast():
         images = imagenet_normalised(to_unit(batch.images))
         logits = model.compare(images, batch.tokens, batch.lengths)

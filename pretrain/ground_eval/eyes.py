@@ -69,13 +69,18 @@ class Eyes:
         Those that are `shrunk` fill the middle half of that, on white.
         """
         new = [path for path in dict.fromkeys(paths) if (path, shrunk) not in self._seen]
+        table: list[Tensor] = []  # whole from the start: kept bit by bit it would split the heap
         for start in range(0, len(new), BATCH):
             batch = new[start : start + BATCH]
             pixels = read_pictures(batch, self.model.config.vision.size, shrunk)
-            for path, *rows in zip(batch, *self._encode(pixels), strict=True):
-                self._seen[path, shrunk] = tuple(rows)
+            found = self._encode(pixels)
+            table = table or [rows.new_empty(len(new), rows.shape[1]) for rows in found]
+            for column, rows in zip(table, found, strict=True):
+                column[start : start + len(batch)] = rows
             if tell is not None:
-                tell(min(start + BATCH, len(new)), len(new))
+                tell(start + len(batch), len(new))
+        for path, *rows in zip(new, *table, strict=True):
+            self._seen[path, shrunk] = tuple(rows)
         columns = zip(*(self._seen[path, shrunk] for path in paths), strict=True)
         nearness, vectors, features, *inner = (torch.stack(column) for column in columns)
         return Views(nearness, vectors, features, dict(zip(self._stages, inner, strict=True)))

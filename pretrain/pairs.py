@@ -151,12 +151,19 @@ class Pairs:
 
 def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: bool) -> list[int]:
     """Which of `count` frames a clip shows: one of each of so many equal parts of the time (Wang et
-    al. 2016), drawn `anew` or the middle one; in any order if the clip's order is shuffled."""
+    al. 2016), drawn `anew` or the middle one; in any order if the clip's order is shuffled.
+
+    Of a clip shown backwards the middle ones are the same frames: where two are in the middle, it is
+    the outer one.
+    """
+    parts = np.arange(clip.frames)
     within = random.random(clip.frames) if anew else np.full(clip.frames, 0.5)
-    chosen = ((np.arange(clip.frames) + within) * (count / clip.frames)).astype(int)
+    places = (parts + within) * (count / clip.frames)
+    chosen = np.where(anew | (2 * parts < clip.frames), np.floor(places), np.ceil(places) - 1)
+    chosen = np.minimum(chosen.astype(int), count - 1)
     if clip.order == "shuffled":
         random.shuffle(chosen)
-    return np.minimum(chosen, count - 1).tolist()
+    return chosen.tolist()
 
 
 def changed(picture: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:

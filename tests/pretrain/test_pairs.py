@@ -178,6 +178,13 @@ def test_a_clip_is_spread_over_all_the_time_in_order(count, frames, anew, seed):
     assert sorted(again) == chosen
 
 
+@given(count=st.integers(1, 40), half=st.integers(1, 8))
+def test_a_clip_shows_the_same_frames_backwards(count, half):
+    random, clip = np.random.default_rng(0), ClipConfig(frames=2 * half)
+    chosen = moments(count, clip, random, anew=False)
+    assert [count - 1 - frame for frame in reversed(chosen)] == chosen
+
+
 def test_a_clip_is_changed_as_a_whole_and_comes_shuffled_if_that_is_asked_for(root):
     half = np.full((24, 32, 3), 40, np.uint8)
     half[:, :16] = 180

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from policy.grounding_storage import load_grounding
 from policy.storage import load_policy
+from tests.pretrain.test_ground import make_corpus
 
 KILLS = 10
 TRAINING = (
@@ -36,8 +39,9 @@ READERS = {
 }
 
 
-def check_whole(run: Path) -> None:
-    """Whatever bears a final name (drafts start with a dot or end in .partial) can be read."""
+def check_whole(run: Path, load: Callable[[Path], object]) -> None:
+    """Whatever bears a final name (drafts start with a dot or end in .partial) can be read, models
+    by `load`."""
     for path in run.rglob("*"):
         parts = path.relative_to(run).parts
         if path.is_file() and not any(p.startswith(".") or p.endswith(".partial") for p in parts):
@@ -45,7 +49,7 @@ def check_whole(run: Path) -> None:
     for path in (run / "checkpoints").glob("[0-9lb]*"):  # the links last and best too
         assert json.loads((path / "training.json").read_text())["step"] == int(path.resolve().name)
         assert load_file(path / "training.safetensors")
-        assert load_policy(path / "policy")
+        assert load(path / "policy")
 
 
 def results(run: Path) -> dict[str, object]:
@@ -64,8 +68,8 @@ def results(run: Path) -> dict[str, object]:
 class Life:
     """One process of a run, from its start to its end or its violent death."""
 
-    def __init__(self, firsthand, words: tuple[str, ...], run: Path) -> None:
-        self._firsthand, self._log = firsthand, run / "metrics.jsonl"
+    def __init__(self, firsthand, words: tuple[str, ...], run: Path, model: str) -> None:
+        self._firsthand, self._log = firsthand, run / model / "metrics.jsonl"
         self._before = self._inode()  # a process that begins to train replaces its log
         self.process = firsthand.start(*words, f"run={run}", "resume=true")
 
@@ -90,38 +94,45 @@ class Life:
         self._firsthand.ended(self.process, 0)
 
 
-def kill_often(firsthand, words: tuple[str, ...], seed: int) -> None:
+def kill_often(
+    firsthand,
+    words: tuple[str, ...],
+    seed: int,
+    model: str = "",
+    load: Callable[[Path], object] = load_policy,
+) -> None:
     """Ten kills of one run: every fifth while it gets ready, the others while it trains.
 
     The moments are drawn evenly from the time that getting ready, or a seventh of training, takes.
+    `model` is the folder in the run where a model learns, `load` reads what is saved of it.
     """
     firsthand(*words, "run=first")  # makes the corpus
-    expected = results(firsthand.folder / "first")
+    expected = results(firsthand.folder / "first" / model)
     begun = time.monotonic()
-    reference = Life(firsthand, words, firsthand.folder / "reference")
+    reference = Life(firsthand, words, firsthand.folder / "reference", model)
     reference.wait_for_training()
     ready = time.monotonic()
     reference.end()
     ended = time.monotonic()
-    assert results(firsthand.folder / "reference") == expected
-    draw, kills, runs = random.Random(seed), 0, 0
+    assert results(firsthand.folder / "reference" / model) == expected
+    draw, kills, runs, run = random.Random(seed), 0, 0, firsthand.folder
     while kills < KILLS:
-        life = Life(firsthand, words, run := firsthand.folder / f"broken{runs}")
+        life = Life(firsthand, words, run := firsthand.folder / f"broken{runs}", model)
         if kills % 5 == 0:
             killed = life.kill(after=draw.uniform(0, ready - begun))
         else:
             life.wait_for_training()
             killed = life.kill(after=draw.uniform(0, (ended - ready) / 7))
-        check_whole(run)
+        check_whole(run / model, load)
         if not killed:  # it was faster than the reference: another run takes the next kill
-            assert results(run) == expected
+            assert results(run / model) == expected
             runs += 1
             continue
         kills += 1
-        print("killed with", sorted(p.name for p in run.glob("checkpoints/*")))
-    Life(firsthand, words, run).end()
-    check_whole(run)
-    assert results(run) == expected
+        print("killed with", sorted(p.name for p in (run / model).glob("checkpoints/*")))
+    Life(firsthand, words, run, model).end()
+    check_whole(run / model, load)
+    assert results(run / model) == expected
 
 
 @pytest.mark.slow
@@ -137,3 +148,13 @@ def test_ten_kills_of_finetuning_leave_no_trace(firsthand):
     few = ("tasks=[lift_red_block_table,turn_on_led]", "episodes=4", "held_out_every=2")
     firsthand("record", *few, "run=recorded")
     kill_often(firsthand, ("finetune", "demonstrations=recorded", *TRAINING), seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_ten_kills_of_grounding_leave_no_trace(firsthand):
+    root = make_corpus(firsthand.folder / "corpus")
+    no_pictures = tuple(word for word in TRAINING if not word.startswith("training.picture_every"))
+    training = tuple(f"ground.{word}" for word in no_pictures)
+    words = ("ground", f"root={root}", "variants=[natural]", "jobs=1", *training)
+    kill_often(firsthand, words, seed=3, model="natural/seed_0", load=load_grounding)

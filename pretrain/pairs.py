@@ -153,14 +153,15 @@ def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: 
     """Which of `count` frames a clip shows: one of each of so many equal parts of the time (Wang et
     al. 2016), drawn `anew` or the middle one; in any order if the clip's order is shuffled.
 
-    Of a clip shown backwards the middle ones are the same frames: where two are in the middle, it is
-    the outer one.
+    The middle ones are the same when a clip is shown backwards: of two the outer one is taken.
     """
     parts = np.arange(clip.frames)
-    within = random.random(clip.frames) if anew else np.full(clip.frames, 0.5)
-    places = (parts + within) * (count / clip.frames)
-    chosen = np.where(anew | (2 * parts < clip.frames), np.floor(places), np.ceil(places) - 1)
-    chosen = np.minimum(chosen.astype(int), count - 1)
+    if anew:
+        chosen = ((parts + random.random(clip.frames)) * (count / clip.frames)).astype(int)
+        chosen = np.minimum(chosen, count - 1)
+    else:
+        early = (2 * parts + 1) * count // (2 * clip.frames)
+        chosen = np.where(2 * parts < clip.frames, early, count - 1 - early[::-1])
     if clip.order == "shuffled":
         random.shuffle(chosen)
     return chosen.tolist()

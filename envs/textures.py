@@ -134,6 +134,33 @@ def noise(
     return _picture(_between(low, high, _smooth_noise(rng, size, (cells, cells), octaves=5)))
 
 
+def stripes(size: int, first: Color, second: Color) -> UInt8[np.ndarray, "s s 3"]:
+    """One bar of each colour."""
+    bars = np.empty((size, size, 3), np.uint8)
+    bars[:, : size // 2], bars[:, size // 2 :] = (
+        np.round(np.array(color) * 255) for color in (second, first)
+    )
+    return bars
+
+
+def surface(
+    kind: str, seed: int, size: int, color: Color, darker: Color
+) -> UInt8[np.ndarray, "s s 3"]:
+    """What walls, floors and furniture are made of: `kind` is wood, checker, tiles, fabric, stripes
+    or noise."""
+    if kind == "wood":
+        return wood(seed, size, color, darker)
+    if kind == "checker":
+        return checker(seed, size, 4, color, darker)
+    if kind == "tiles":
+        return tiles(seed, size, 4, color, darker)
+    if kind == "fabric":
+        return fabric(seed, size, color)
+    if kind == "stripes":
+        return stripes(size, color, darker)
+    return noise(seed, size, 6, darker, color)
+
+
 @dataclass(frozen=True)
 class Atlas:
     """Every texture with its coarser levels (each half as fine), in one array.

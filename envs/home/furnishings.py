@@ -62,19 +62,7 @@ class Builder:
 
     def texture(self, kind: str, color: Color) -> UInt8[np.ndarray, "s s 3"]:
         seed, darker = int(self.rng.integers(2**31)), dyed(color, self.draw(0.65, 0.85))
-        if kind == "wood":
-            return textures.wood(seed, TEXELS, color, darker)
-        if kind == "checker":
-            return textures.checker(seed, TEXELS, 4, color, darker)
-        if kind == "tiles":
-            return textures.tiles(seed, TEXELS, 4, color, darker)
-        if kind == "fabric":
-            return textures.fabric(seed, TEXELS, color)
-        if kind == "stripes":
-            bars = np.full((TEXELS, TEXELS, 3), np.round(np.array(color) * 255), np.uint8)
-            bars[:, : TEXELS // 2] = np.round(np.array(darker) * 255)
-            return bars
-        return textures.noise(seed, TEXELS, 6, darker, color)
+        return textures.surface(kind, seed, TEXELS, color, darker)
 
     def any_of(self, *kinds: str) -> str:
         return str(self.rng.choice(kinds))

@@ -41,15 +41,7 @@ def _pale(rng: np.random.Generator, low: float = 0.55, high: float = 0.95) -> Co
 def _texture(rng: np.random.Generator, kind: str, color: Color) -> np.ndarray:
     """A texture of a kind around a colour."""
     seed, darker = int(rng.integers(2**31)), dyed(color, 0.72)
-    if kind == "wood":
-        return textures.wood(seed, TEXELS, color, darker)
-    if kind == "checker":
-        return textures.checker(seed, TEXELS, 4, color, darker)
-    if kind == "tiles":
-        return textures.tiles(seed, TEXELS, 4, color, darker)
-    if kind == "fabric":
-        return textures.fabric(seed, TEXELS, color)
-    return textures.noise(seed, TEXELS, 6, darker, color)
+    return textures.surface(kind, seed, TEXELS, color, darker)
 
 
 def pattern(rng: np.random.Generator) -> np.ndarray | None:

@@ -18,6 +18,14 @@ SMALLER = {
     "pretrain": ["training=smoke", "training.steps=6", "training.batch_size=4"],
     "record": ["tasks=[move_slider_left]", "episodes=3", "held_out_every=2", "workers=0"],
     "finetune": ["training=smoke", "training.steps=6", "training.batch_size=4"],
+    "ground": [
+        "home.hours=0.2",
+        "home.size=32",
+        "ground.training.steps=20",
+        "ground.training.warmup=5",
+        "ground.training.batch_size=16",
+    ],
+    "ground-eval": ["permutations=99", "layer_permutations=9"],
     "evaluate": ["tasks=[move_slider_left]", "trials=1", "chains=1", "steps=30", "workers=0"],
 }
 

@@ -91,7 +91,7 @@ def shuffle_texts(utterances: Sequence[Utterance], seed: int) -> list[Utterance]
 def split_utterances(
     utterances: Sequence[Utterance], seed: int, by: Literal["video", "utterance"] = "video"
 ) -> dict[str, list[Utterance]]:
-    """Divide at random into train, val and test: 90, 5 and 5 %.
+    """Divide at random into train, val and test: 90, 5 and 5 %, of three or more at least one each.
 
     CVCL divides utterances, so that neighbours in time end on both sides; by video, nothing that
     was trained on is measured on.
@@ -102,6 +102,8 @@ def split_utterances(
     units = list(dict.fromkeys(keys))
     order = np.random.default_rng(seed).permutation(len(units))
     train, val = (int(len(units) * FRACTIONS[name]) for name in ("train", "val"))
+    if not val and len(units) >= 3:
+        train, val = min(train, len(units) - 2), 1
     names = ["train"] * train + ["val"] * val + ["test"] * (len(units) - train - val)
     split_of = {units[index]: name for index, name in zip(order, names, strict=True)}
     divided: dict[str, list[Utterance]] = {"train": [], "val": [], "test": []}

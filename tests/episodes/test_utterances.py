@@ -128,6 +128,15 @@ def test_shuffling_permutes_only_the_sentences():
     assert [row.frame_filenames for row in after] == [row.frame_filenames for row in before]
 
 
+@pytest.mark.parametrize("videos", range(3, 41))
+def test_few_recordings_leave_some_to_measure_on(videos):
+    divided = split_utterances(rows(2 * videos, videos=videos), 0)
+    counts = [len({row.video_filename for row in part}) for part in divided.values()]
+    assert sum(counts) == videos
+    assert min(counts) >= 1
+    assert counts[0] == max(counts)
+
+
 @pytest.mark.parametrize("by", ["video", "utterance"])
 def test_splits_hold_everything_once(by):
     divided = split_utterances(rows(400, videos=40), 0, by)

@@ -23,6 +23,7 @@ from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode, Narration
 from episodes.errors import UserError
 from episodes.npz import load_npz
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside
 
 SPLITS = {"training": "train", "validation": "valid"}
@@ -144,7 +145,7 @@ class Calvin:
             detail=detail,
         )
 
-    def read(self, item: Item) -> Iterator[Episode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[Episode]:
         detail = item.detail
         first, end = detail["first"], detail["end"]
         folder = inside(self.root, detail["folder"]) if detail["folder"] else self.root

@@ -32,6 +32,7 @@ from episodes.report import Report
 from episodes.shard import Record, Shard, make_shard, settings_of
 from episodes.source import Item, Listing, Source, recordings
 from episodes.splits import By, split_recordings
+from episodes.tally import Tally
 
 MANIFEST, REPORT, _LOCK = "corpus.json", "report.json", ".lock"
 _NAMED = 10  # lost items that a message names
@@ -99,7 +100,8 @@ def convert(
         splits = split_recordings(counted, settings.held_out, settings.seed, settings.split_by)
         lost = [*(lost for record in records for lost in record.lost), *listing.lost]
         items = len(listing.items) + len(listing.lost)
-        report = Report.of(source.origin, items, splits, lost, listing.notes)
+        tallies = [listing.tally, *(record.tally for record in records)]
+        report = Report.of(source.origin, items, splits, lost, listing.notes, tallies)
         place.write(place.join(out, REPORT), report.to_json())
         _acceptable(report, settings, out)
         kept = {"key": key, "source": settings_of(source), **asdict(settings)}
@@ -110,8 +112,11 @@ def convert(
 
 def _check_names(listing: Listing, origin: str) -> None:
     if not listing.items:
-        lost = "".join(f"; {name} {reason}" for name, reason in listing.lost[:_NAMED])
-        raise UserError(f"there is nothing in this dataset ({origin}) that could be used{lost}")
+        report = Report.of(
+            origin, len(listing.lost), (), listing.lost, listing.notes, [listing.tally]
+        )
+        why = "".join(f"; {line.strip()}" for line in report.lines()[:_NAMED])
+        raise UserError(f"there is nothing in this dataset ({origin}) that could be used{why}")
     repeated = [n for n, count in Counter(item.name for item in listing.items).items() if count > 1]
     if repeated:
         raise UserError(
@@ -124,7 +129,8 @@ def _key(shards: Sequence[Shard], listing: Listing, settings: ConvertSettings) -
     """Changes with whatever decides the corpus."""
     items = [[item.name, item.group, item.split] for item in listing.items]
     divided = [settings.held_out, settings.split_by, settings.seed]
-    decided_by = [[shard.key for shard in shards], items, listing.lost, listing.notes, divided]
+    said = [listing.lost, listing.notes, listing.tally.to_json()]
+    decided_by = [[shard.key for shard in shards], items, said, divided]
     return sha256(to_json(decided_by).encode()).hexdigest()
 
 
@@ -183,7 +189,7 @@ def _deadly(shard: Shard, executor: Executor) -> dict[str, str]:
 
 def _try(job: tuple[Source, Item]) -> None:
     with suppress(Exception):
-        for _ in recordings(*job):
+        for _ in recordings(*job, Tally()):
             pass
 
 

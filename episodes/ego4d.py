@@ -21,6 +21,7 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, Sentence, clean, without_repeats
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, is_there, load_json
 from episodes.utterances import is_time
 
@@ -92,7 +93,7 @@ class Ego4D(ClipSettings, NarrationFilter):
                 lost.append((uid, str(error)))
         return Listing(tuple(items), tuple(lost), notes.in_words(self, len(said)))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         return read_clips(inside(self.root, item.detail["path"]), clips_of(item), self)
 
     def _find(self, names: tuple[str, ...]) -> Path | None:

@@ -20,6 +20,7 @@ from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, basic_form, clean
 from episodes.pictures import read_picture_clips
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, is_there, load_csv
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
@@ -86,7 +87,7 @@ class EpicKitchens(ClipSettings, NarrationFilter):
         )
         return Listing(tuple(items), tuple(lost), tuple(f"{n} {what}" for n, what in notes if n))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         path = inside(self.root, item.detail["path"])
         if path.is_dir():
             return read_picture_clips(path, item.detail["rate"], clips_of(item), self)

@@ -28,6 +28,7 @@ from episodes.lerobot_values import (
 )
 from episodes.names import named_cameras, plain_name
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, regular_file
 
 _LATE = 0.05  # of a period, by which a time stamp may miss its place
@@ -99,7 +100,7 @@ class LeRobot:
         notes = self._notes(layout, len(items) + len(lost))
         return Listing(tuple(items), tuple(lost), tuple(notes))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         layout, detail = Layout(self.root), item.detail
         parts = self._parts(layout.features)
         numbers, stills = self._values(layout, detail)

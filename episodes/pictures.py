@@ -19,6 +19,7 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
 from episodes.narrations import Said, read_narrations
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, load_bytes
 from episodes.video import CAMERA, VideoSettings, narrations_within, square
 
@@ -67,7 +68,7 @@ class PictureFolders(VideoSettings):
         notes += [f"{name}: {gap}" for name, gap in gaps if gap]
         return Listing(tuple(items), (), tuple(notes))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         folder = self.root if item.name == "." else inside(self.root, item.name)
         said = tuple(Narration(*values) for values in item.detail["narrations"])
         count = len(find_pictures(folder)) * self.fps / self.rate

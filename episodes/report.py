@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from episodes.header import to_json
+from episodes.tally import Parts, Tally, notes_of
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Report:
     recordings: how many of them there are in each split.
     lost: every item that cannot be used, and why.
     notes: what is odd but costs nothing.
+    parts: of the items that are used, by unit: how many parts are used, and every one that is lost.
     """
 
     origin: str
@@ -23,6 +25,16 @@ class Report:
     recordings: Mapping[str, int]
     lost: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    parts: tuple[Parts, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What was lost and what is odd, a line each; items before their parts."""
+        lines = [f"{name}: {reason}" for name, reason in self.lost]
+        for part in self.parts:
+            if part.lost:
+                lines.append(f"{part.lost_count:,} of {part.total:,} {part.unit}s are lost:")
+                lines += [f"  {where}: {why} ({count})" for where, why, count in part.lost]
+        return [*lines, *self.notes]
 
     @property
     def used(self) -> int:
@@ -40,10 +52,14 @@ class Report:
         splits: Sequence[str],
         lost: Sequence[tuple[str, str]],
         notes: Sequence[str],
+        tallies: Sequence[Tally] = (),
     ) -> "Report":
-        """From the split of every recording."""
+        """From the split of every recording, and what was counted on the way."""
         counted = dict(sorted(Counter(splits).items()))
-        return cls(origin, items, counted, tuple(lost), tuple(notes))
+        whole = Tally()
+        for tally in tallies:
+            whole.add(tally)
+        return cls(origin, items, counted, tuple(lost), notes_of(whole, notes), whole.parts)
 
     def to_json(self) -> bytes:
         return (json.dumps(json.loads(to_json(asdict(self))), indent=1) + "\n").encode()
@@ -52,4 +68,8 @@ class Report:
     def from_json(cls, data: bytes) -> "Report":
         values = json.loads(data)
         values["lost"] = tuple((name, reason) for name, reason in values["lost"])
-        return cls(**values | {"notes": tuple(values["notes"])})
+        parts = (
+            Parts(part["unit"], part["used"], tuple((w, r, n) for w, r, n in part["lost"]))
+            for part in values.get("parts", ())
+        )
+        return cls(**values | {"notes": tuple(values["notes"]), "parts": tuple(parts)})

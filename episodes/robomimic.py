@@ -40,6 +40,7 @@ from episodes.robomimic_demo import (
     open_group,
 )
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, regular_file
 
 _ENDINGS = (".hdf5", ".h5")
@@ -109,7 +110,7 @@ class Robomimic:
         told = [f"{note}: {_some(names)}" for note, names in notes.items()]
         return Listing(tuple(items), tuple(lost), tuple(told))
 
-    def read(self, item: Item) -> Iterator[Episode | EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
         name, demo = item.detail["file"], item.detail["demo"]
         path = inside(self.root, name) if name else self.root
         if item.detail["ours"]:

@@ -17,6 +17,7 @@ from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.pictures import read_jpeg
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, is_there
 from episodes.utterances import Utterance, read_utterances
 from episodes.video import CAMERA, VideoSettings
@@ -81,7 +82,7 @@ class Saycam:
                 lost.append((name, str(error)))
         return Listing(tuple(items), tuple(lost))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
         for text, number, start, fps, names in item.detail["utterances"]:
             paths = [inside(self.root, str(Path(self.frames, name))) for name in names]

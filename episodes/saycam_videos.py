@@ -20,6 +20,7 @@ from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
 from episodes.seek import shown_at
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.transcripts import FPS, Transcript, read_transcript
 from episodes.trust import inside, is_there
 from episodes.utterances import (
@@ -84,7 +85,7 @@ class SaycamVideos:
                 lost.append((path.name, str(error).removeprefix(f"{path}: ")))
         return Listing(tuple(items), tuple(lost), tuple(notes))
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
         with OpenVideo(inside(self.root, item.detail["path"])) as video:
 
@@ -133,7 +134,7 @@ def extract_frames(
     rows = []
     for item, utterances in source.utterances():
         said = {str(row.utterance_num): row for row in utterances}
-        for episode in source.read(item):
+        for episode in source.read(item, Tally()):
             row = said[episode.source["clip"]]
             pictures = episode.frames["rgb_static"].data
             names = row.frame_filenames[: len(pictures)]

@@ -23,9 +23,10 @@ from episodes.header import to_json
 from episodes.index_writer import describe
 from episodes.reader import EpisodeFile
 from episodes.source import Item, Source, recordings
+from episodes.tally import Tally
 from episodes.writer import FORMAT_VERSION, EpisodeWriter
 
-_VERSION = 1  # of what this file makes of the same items: a new one makes them again
+_VERSION = 2  # of what this file makes of the same items: a new one makes them again
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Record:
         lost: the names of those that became none, and why.
         bytes: size of the shard's file, 0 if there is none.
         summary: what `episodes.index_writer` says of the file, None if there is none.
+        tally: parts of the items that are used, and of those the parts that are lost.
     """
 
     counts: tuple[tuple[str, int], ...]
     lost: tuple[tuple[str, str], ...]
     bytes: int
     summary: dict[str, Any] | None
+    tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def read(cls, folder: str, key: str) -> "Record | None":
@@ -54,7 +57,7 @@ class Record:
             values = json.loads(data)
             values["counts"] = tuple((str(name), int(count)) for name, count in values["counts"])
             values["lost"] = tuple((str(name), str(reason)) for name, reason in values["lost"])
-            return cls(**values)
+            return cls(**values | {"tally": Tally.from_json(values["tally"])})
         except (ValueError, TypeError, LookupError):
             return None  # not ours, or damaged: the shard is made again
 
@@ -96,41 +99,44 @@ def make_shard(shard: Shard) -> Record:
     if record is not None and (not record.bytes or place.size(file) == record.bytes):
         return replace(record, summary=None)
     with _file_for(file) as path:
-        counts, lost = _write(shard, path)
+        counts, lost, tally = _write(shard, path)
         made = any(count for _, count in counts)
         summary = describe(EpisodeFile(path)) if made else None
-        record = Record(counts, lost, path.stat().st_size if made else 0, summary)
-    place.write(place.join(shard.folder, f"{shard.key}.json"), to_json(asdict(record)).encode())
+        record = Record(counts, lost, path.stat().st_size if made else 0, summary, tally)
+    facts = asdict(record) | {"tally": tally.to_json()}
+    place.write(place.join(shard.folder, f"{shard.key}.json"), to_json(facts).encode())
     return replace(record, summary=None)
 
 
 def _write(
     shard: Shard, path: Path
-) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]:
-    """Write the recordings to `path`; returns a record's counts and lost."""
-    counts, lost = [], []
+) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...], Tally]:
+    """Write the recordings to `path`; returns a record's counts, lost and tally."""
+    counts, lost, whole = [], [], Tally()
     source = {"origin": shard.source.origin, "key": shard.key}
     with suppress(_NothingLeftError), EpisodeWriter(path, source=source) as writer:
         for item in shard.items:
-            before = len(writer)
-            if reason := shard.barred.get(item.name) or _add(writer, shard.source, item):
+            before, tally = len(writer), Tally()
+            if reason := shard.barred.get(item.name) or _add(writer, shard.source, item, tally):
                 writer.take_back(before)
                 lost.append((item.name, reason))
+            else:
+                whole.add(tally)
             counts.append((item.name, len(writer) - before))
         if not len(writer):
             raise _NothingLeftError
-    return tuple(counts), tuple(lost)
+    return tuple(counts), tuple(lost), whole
 
 
 class _NothingLeftError(Exception):
     """No item of a shard can be used, so there is no file."""
 
 
-def _add(writer: EpisodeWriter, source: Source, item: Item) -> str:
+def _add(writer: EpisodeWriter, source: Source, item: Item, tally: Tally) -> str:
     """Store an item's recordings; returns why that cannot be done, or ""."""
     before = len(writer)
     try:
-        for episode in recordings(source, item):
+        for episode in recordings(source, item, tally):
             writer.add(episode)
     except OutputError:
         raise

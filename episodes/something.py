@@ -13,6 +13,7 @@ from episodes.clips import file_version
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside, is_there, load_json
 from episodes.video import VideoSettings, read_video
 
@@ -68,7 +69,7 @@ class SomethingSomething(VideoSettings):
         notes = (f"{absent} labelled videos are not in the folder",) if absent else ()
         return Listing(tuple(items), tuple(lost), notes)
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         return read_video(inside(self.root, item.detail["path"]), self, item.detail["label"])
 
     def _rows(self, split: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from episodes.episode import Episode
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
+from episodes.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class Listing:
         items: what can be tried, in a fixed order.
         lost: what is known not to be usable without trying: its name and the reason.
         notes: what is odd but costs nothing, in words: repeated or contradictory annotations.
+        tally: parts of items that were counted while listing: rows of tables, sentences.
     """
 
     items: tuple[Item, ...]
     lost: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    tally: Tally = field(default_factory=Tally)
 
 
 @runtime_checkable
@@ -63,8 +66,11 @@ class Source(Protocol):
         """
         ...
 
-    def read(self, item: Item) -> Iterator[Episode | EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
         """The recordings in an item, one in memory at a time.
+
+        Args:
+            tally: told of the parts that cannot be used, which cost nothing but themselves.
 
         Raises:
             UserError: the reason why the item cannot be used (without its name).
@@ -80,15 +86,15 @@ def read(source: Source) -> Iterator[Episode]:
     """
     for item in source.listing().items:
         try:
-            for episode in recordings(source, item):
+            for episode in recordings(source, item, Tally()):
                 yield episode.decode() if isinstance(episode, EncodedEpisode) else episode
         except UserError as error:
             raise UserError(f"{item.name}: {error}") from None
 
 
-def recordings(source: Source, item: Item) -> Iterator[Episode | EncodedEpisode]:
+def recordings(source: Source, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
     """The recordings in an item, each with the format and the item that it came from."""
-    for episode in source.read(item):
+    for episode in source.read(item, tally):
         yield replace(
             episode, source={"origin": source.origin, "item": item.name, **episode.source}
         )

@@ -12,6 +12,7 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narrations import Said, read_narrations
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 from episodes.trust import inside
 from episodes.video import VideoSettings, read_video
 
@@ -49,7 +50,7 @@ class VideoFolder(VideoSettings):
             tuple(f"narrations name {name}, which is no video here" for name in strangers),
         )
 
-    def read(self, item: Item) -> Iterator[EncodedEpisode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         narrations = tuple(Narration(*values) for values in item.detail["narrations"])
         return read_video(
             inside(self.root, item.name), self, item.detail["instruction"], narrations

@@ -20,7 +20,7 @@ from episodes.videos import VideoFolder
 from firsthand.console import say
 
 MADE = Path("data/corpora")  # what is made or converted once and used by many runs
-_NAMED = 50  # lost items that are printed
+_NAMED = 50  # lines about losses and oddities that are printed
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,11 @@ def is_corpus(path: str) -> bool:
 
 def say_report(report: Report) -> None:
     """Name what could not be used, and why."""
-    for name, reason in report.lost[:_NAMED]:
-        say(f"skipped {name}: {reason}")
-    if len(report.lost) > _NAMED:
-        say(f"skipped {len(report.lost) - _NAMED} more, see report.json")
-    for note in report.notes:
-        say(note)
+    lines = report.lines()
+    for line in lines[:_NAMED]:
+        say(line)
+    if len(lines) > _NAMED:
+        say(f"and {len(lines) - _NAMED} lines more, see report.json")
     splits = ", ".join(f"{count} {split}" for split, count in report.recordings.items())
     say(f"{report.used} of {report.items} items used, as recordings: {splits}")
 

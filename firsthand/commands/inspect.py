@@ -182,7 +182,7 @@ def _say_report(path: str) -> None:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error})") from None
     say(f"lost in conversion: {len(report.lost)} of {report.items} items")
-    lines = [*(f"{name}: {reason}" for name, reason in report.lost), *report.notes]
+    lines = report.lines()
     for line in lines[:_NAMED]:
         say(f"  {line}")
     if lines[_NAMED:]:

@@ -13,6 +13,7 @@ import numpy as np
 from episodes.episode import Episode
 from episodes.errors import UserError
 from episodes.source import Item, Listing
+from episodes.tally import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +53,16 @@ class Toys:
         lost = tuple((name, reason) for name, reason in said.get("lost", ()))
         return Listing(items, lost, tuple(said.get("notes", ())))
 
-    def read(self, item: Item) -> Iterator[Episode]:
+    def read(self, item: Item, tally: Tally) -> Iterator[Episode]:
         """Two recordings, unless the item's name says that something happens between them."""
         with (self.root / item.name).open("a") as marks:
             marks.write(f"{os.getpid()}\n")
         yield self.recording(item.name, 0)
-        if item.name.startswith("bad"):
+        if item.name.startswith("worn"):
+            tally.use("picture", 5)
+            tally.lose("picture", f"{item.name}/3.jpg", "is no JPEG")
+            tally.note("sound is not read")
+        if item.name.startswith("bad") or item.name.endswith("then bad"):
             raise UserError("is bad")
         if item.name.startswith("odd"):
             raise KeyError("missing")

@@ -20,6 +20,7 @@ from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.source import Source, read
 from episodes.store import EpisodeFile, EpisodeWriter
+from episodes.tally import Tally
 
 WINDOWS = [(1, 6, "grasp the drawer handle, then open it"), (6, 10, "pick up the red block"),
            (0, 4, "slide the pink block to the left")]  # fmt: skip
@@ -52,7 +53,7 @@ def test_every_annotated_window_is_a_recording(task):
     assert not listing.lost
     assert not listing.notes
     training = [item for item in listing.items if item.split == "train"]
-    recordings = [next(source.read(item)) for item in training]
+    recordings = [next(source.read(item, Tally())) for item in training]
     for (first, end, text), item, episode in zip(WINDOWS, training, recordings, strict=True):
         frames = [frame(task / "training", index) for index in range(first, end)]
         assert episode.instruction == text
@@ -73,7 +74,7 @@ def test_every_annotated_window_is_a_recording(task):
         assert episode.source["scene"] == "D"
         assert episode.source["frames"] == [first, end - 1]
     (valid,) = [item for item in listing.items if item.split == "valid"]
-    (episode,) = source.read(valid)
+    (episode,) = source.read(valid, Tally())
     assert (episode.source["task"], len(episode)) == ("turn_on_led", 4)
     assert "scene" not in episode.source
 
@@ -246,9 +247,9 @@ def test_a_bad_frame_loses_its_window_with_the_reason(task, key, value, reason):
     np.savez(task / "training" / "episode_0000007.npz", **arrays)
     source = Calvin(root=task / "training")
     good, bad, _ = source.listing().items
-    assert len(next(source.read(good))) == 5
+    assert len(next(source.read(good, Tally()))) == 5
     with pytest.raises(UserError, match=reason):
-        next(source.read(bad))
+        next(source.read(bad, Tally()))
 
 
 def test_what_is_no_calvin_is_refused(task, tmp_path):

@@ -188,6 +188,25 @@ def test_bad_items_are_named_and_leave_nothing_behind(toys, tmp_path: Path) -> N
     ]
 
 
+def test_parts_that_are_lost_cost_themselves_alone(toys, tmp_path: Path) -> None:
+    names = [*NAMES[:3], "worn 1", "worn 2", "worn bad"]
+    report = convert(toys(names), tmp_path / "out", SMALL, HERE)
+    (pictures,) = report.parts
+    assert (pictures.used, pictures.lost_count, pictures.total) == (15, 3, 18)
+    assert pictures.lost[0] == ("worn 1/3.jpg", "is no JPEG", 1)
+    assert report.notes == ("sound is not read (3 times)",)
+    assert "3 of 18 pictures are lost:" in report.lines()
+    assert Report.from_json((tmp_path / "out" / "report.json").read_bytes()) == report
+    assert convert(toys(names), tmp_path / "out", SMALL, HERE) == report  # nothing made again
+
+
+def test_parts_of_an_item_that_is_lost_are_not_counted(toys, tmp_path: Path) -> None:
+    some = dataclasses.replace(SMALL, max_lost=0.5)
+    report = convert(toys([*NAMES[:3], "worn 1", "worn, then bad"]), tmp_path / "out", some, HERE)
+    assert report.parts[0].total == 6
+    assert report.notes == ("sound is not read",)
+
+
 def test_too_much_lost_is_an_error_and_keeps_what_was_made(toys, tmp_path: Path) -> None:
     source, out = toys([*NAMES, "bad 1", "bad 2"]), tmp_path / "out"
     message = r"2 of 22 items are lost \(9\.1%\), more than max_lost=0\.05: bad 1 is bad; bad 2 is"
@@ -216,7 +235,7 @@ def test_a_corpus_stays_until_its_successor_is_whole(toys, tmp_path: Path) -> No
 
 def test_datasets_that_hold_nothing_are_errors(toys, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(UserError, match=r"nothing in this dataset \(toys\).*; a is gone"):
+    with pytest.raises(UserError, match=r"nothing in this dataset \(toys\).*; a: is gone"):
         convert(toys([], lost=[("a", "is gone")]), out, SMALL, HERE)
     with pytest.raises(UserError, match=r"2 names .* stand for several items each: 'a', 'b'"):
         convert(toys(["a", "b", "a", "c", "b"]), out, SMALL, HERE)

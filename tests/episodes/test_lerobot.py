@@ -25,6 +25,7 @@ from episodes.lerobot import LeRobot
 from episodes.lerobot_layout import ACTION_NAMES, STATE_NAMES
 from episodes.lerobot_values import _load_group
 from episodes.source import Source, read
+from episodes.tally import Tally
 from tests.episodes.lerobot_recordings import LENGTHS, numbers, pictures, psnr
 
 FRONT, WRIST = "observation.images.front", "observation.images.wrist"
@@ -61,7 +62,7 @@ def only_reason(root, name="episode_000001", **settings):
     reasons = dict(listing.lost)
     for item in listing.items:
         try:
-            list(source.read(item))
+            list(source.read(item, Tally()))
         except UserError as error:
             reasons[item.name] = str(error)
     assert list(reasons) == [name]
@@ -246,7 +247,7 @@ def test_episodes_may_share_a_group_of_rows(project, tmp_path):
     source = LeRobot(root=tmp_path / "v30")
     _load_group.cache_clear()
     for item in reversed(source.listing().items):
-        (after,) = source.read(item)
+        (after,) = source.read(item, Tally())
         for name, values in before[item.detail["index"]].signals.items():
             np.testing.assert_array_equal(after.signals[name], values)
     assert (_load_group.cache_info().misses, _load_group.cache_info().hits) == (1, 2)

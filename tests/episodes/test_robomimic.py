@@ -20,6 +20,7 @@ from episodes.robomimic import Robomimic
 from episodes.robomimic_demo import demo_names
 from episodes.source import Source, read
 from episodes.store import EpisodeFile, EpisodeWriter
+from episodes.tally import Tally
 
 DRAWER = "open_the_middle_drawer_of_the_cabinet_demo.hdf5"
 
@@ -217,10 +218,10 @@ def test_a_bad_demo_is_lost_alone(lift, change, reason):
     edit(lift, lambda f: change(f["data/demo_1"]))
     source = Robomimic(root=lift)
     first, second, third = source.listing().items
-    assert len(next(source.read(first))) > 0
-    assert len(next(source.read(third))) > 0
+    assert len(next(source.read(first, Tally()))) > 0
+    assert len(next(source.read(third, Tally()))) > 0
     with pytest.raises(UserError, match=reason):
-        next(source.read(second))
+        next(source.read(second, Tally()))
 
 
 def shrink_pictures(demo):

@@ -10,6 +10,7 @@ from episodes.errors import UserError
 from episodes.saycam import Saycam
 from episodes.saycam_videos import SaycamVideos, child_view, extract_frames
 from episodes.source import Source, read
+from episodes.tally import Tally
 from episodes.utterances import Utterance, frame_name, read_utterances, write_utterances
 from tests.episodes.films import moving, write_film
 
@@ -122,12 +123,12 @@ def test_a_corpus_of_utterances(corpus):
     assert [(i.name, i.group, i.split) for i in listing.items] == [
         (f"S_{k}.mp4", f"S_{k}.mp4", "") for k in range(3)
     ]
-    first = next(iter(source.read(listing.items[0])))
+    first = next(iter(source.read(listing.items[0], Tally())))
     assert first.instruction == "ball 0"
     assert first.fps == 5.0
     paths = [corpus / "train_5fps" / f"S_0_001_0{k}.jpg" for k in range(2)]
     assert list(first.frames["rgb_static"].data) == [path.read_bytes() for path in paths]
-    assert [e.instruction for e in source.read(listing.items[0])] == [
+    assert [e.instruction for e in source.read(listing.items[0], Tally())] == [
         "ball 0",
         "ball 3",
         "ball 6",
@@ -170,7 +171,7 @@ def test_what_cannot_be_used_is_named(corpus):
     change(corpus, frame_filenames=["absent.jpg"])
     item = Saycam(root=corpus).listing().items[0]
     with pytest.raises(UserError, match=r"absent\.jpg: cannot be opened"):
-        list(Saycam(root=corpus).read(item))
+        list(Saycam(root=corpus).read(item, Tally()))
     change(corpus, timestamps=[1.0, 1.0])
     assert dict(Saycam(root=corpus).listing().lost) == {
         "S_0.mp4": "the frames of utterance 1 are not evenly spaced"

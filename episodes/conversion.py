@@ -9,7 +9,6 @@ nor in what order, nor on how often the making was interrupted. Going on and sta
 same: shards that are there are not made again.
 """
 
-import fcntl
 import os
 import re
 from collections import Counter
@@ -25,6 +24,7 @@ from episodes.errors import OutputError, UserError
 from episodes.executor import Died, Executor, LocalExecutor
 from episodes.header import to_json
 from episodes.index_writer import IndexedShard, write_index
+from episodes.lock import lock
 from episodes.manifest import read_manifest
 from episodes.packing import pack
 from episodes.place import Place
@@ -249,12 +249,10 @@ def _held(out: Place) -> Iterator[None]:
         names = set(os.listdir(folder))
         if names and not names & {_LOCK, "shards", MANIFEST}:
             raise OutputError(f"{out} holds something that is no corpus; name another folder")
-        lock = (folder / _LOCK).open("w")
+        file = (folder / _LOCK).open("w")
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(f"{out}: another process is converting into it") from error
+    with file:
+        if lock(file) is False:
+            raise OutputError(f"{out}: another process is converting into it")
         yield

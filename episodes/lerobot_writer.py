@@ -8,7 +8,6 @@
 Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -36,6 +35,7 @@ from episodes.lerobot_schema import (
     whole,
 )
 from episodes.lerobot_statistics import Summary
+from episodes.lock import lock
 
 _EPISODES_AT_ONCE = 100  # rows of meta/episodes
 
@@ -85,11 +85,9 @@ class LeRobotWriter:
             self._lock = os.open(self._partial, os.O_RDONLY)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if lock(self._lock) is False:
             os.close(self._lock)
-            raise UserError(f"{self.path}: is being written by another process") from None
+            raise UserError(f"{self.path}: is being written by another process")
         for left in self._partial.iterdir():  # by a process that was killed
             shutil.rmtree(left)
         self._data = TableFiles(self._partial / "data", self._data_megabytes)

@@ -1,11 +1,11 @@
 """A file that appears under its name only when it is complete."""
 
-import fcntl
 import io
 import os
 from pathlib import Path
 
 from episodes.errors import OutputError
+from episodes.lock import lock
 
 
 class PartialFile(io.RawIOBase):
@@ -36,8 +36,9 @@ class PartialFile(io.RawIOBase):
 
     def _is_ours(self) -> bool:
         """Lock the file, unless another process has it or has just finished and renamed it."""
+        if lock(self._fd) is False:
+            return False
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return os.stat(self.partial).st_ino == os.fstat(self._fd).st_ino
         except OSError:
             return False

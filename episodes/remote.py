@@ -4,7 +4,6 @@ The folder is `~/.cache/firsthand` and holds up to 50 GB; the environment's `FIR
 `FIRSTHAND_CACHE_GB` say otherwise.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from episodes import place as places
 from episodes.errors import UserError
+from episodes.lock import lock
 from episodes.manifest import Shard
 from episodes.place import Place
 from episodes.reader import EpisodeFile
@@ -92,22 +92,25 @@ def _fetch(place: Place, partial: Path, check: Callable[[Path], None]) -> None:
 
 
 @contextmanager
-def _ours(partial: Path) -> Iterator[Path | None]:
+def _ours(shared: Path) -> Iterator[Path | None]:
     """Wait until nobody else writes a file, then hold it; None if it got its name meanwhile.
 
     What is left of it in the end is removed.
     """
+    partial = shared
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not _is(partial, descriptor):
+        if lock(descriptor, wait=True) is None:  # then others may be at it: each has its own
+            shared.unlink(missing_ok=True)
+            partial = shared.with_name(f"{shared.stem}.{os.getpid()}{_PARTIAL}")
+        elif not _is(partial, descriptor):
             yield None
             return
         try:
             yield partial
         finally:
-            if _is(partial, descriptor):
-                partial.unlink()
+            if partial != shared or _is(partial, descriptor):
+                partial.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
@@ -140,8 +143,7 @@ def _make_room(folder: Path, newest: Path) -> None:
 def _is_abandoned(partial: Path) -> bool:
     """Whether the process that wrote a file was killed."""
     try:
-        with partial.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with partial.open("r+b") as file:  # NFS locks only what is open for writing
+            return lock(file) is True
     except OSError:
         return False
-    return True

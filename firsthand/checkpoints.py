@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from episodes.errors import UserError
+from policy import places
 
 if TYPE_CHECKING:
     from policy.policy import Policy
-
-WEIGHTS = "model.safetensors"
 
 
 def locate(source: str) -> str:
@@ -23,15 +22,14 @@ def locate(source: str) -> str:
     """
     path = Path(source)
     if not path.exists():
-        if source.count("/") == 1 and not source.startswith((".", "/")):
+        if places.is_hub_id(source):
             return source
-        raise UserError(f"no checkpoint at {source}: there is no such directory")
-    for inner in ("", "policy", "checkpoints/best/policy", "checkpoints/last/policy"):
-        if (path / inner / "config.json").is_file() or (path / inner / WEIGHTS).is_file():
-            return str(path / inner)
-    raise UserError(
-        f"no checkpoint in {source}: name a run, one of its checkpoints, or a saved policy"
-    )
+        raise UserError(f"no checkpoint at {source}: there is no such directory{places.near(path)}")
+    if (found := places.within(path)) is None:
+        raise UserError(
+            f"no checkpoint in {source}: name a run, one of its checkpoints, or a saved policy"
+        )
+    return str(found)
 
 
 def load_policy(source: str) -> "Policy":

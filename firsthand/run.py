@@ -7,7 +7,6 @@
 Every file is written beside its final name and moved there when it is whole.
 """
 
-import fcntl
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from episodes.errors import UserError
+from episodes.lock import lock
 from firsthand.settings import Settings, as_yaml
 
 RUNS = Path("runs")
@@ -109,14 +109,12 @@ def _held(path: Path) -> Iterator[None]:
     """Make the directory and hold its lock; the system lets go of it however the process ends."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / LOCK).open("w")
+        file = (path / LOCK).open("w")
     except OSError as error:
         raise UserError(f"cannot write to {path}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another process is writing to {path}") from error
+    with file:
+        if lock(file) is False:
+            raise UserError(f"another process is writing to {path}")
         yield
 
 

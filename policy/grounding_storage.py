@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from policy.grounding_config import GroundingConfig
-from policy.storage import locate, read_config, read_weights, write_json, write_weights
+from policy.places import locate
+from policy.storage import read_config, read_weights, write_json, write_weights
 from policy.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

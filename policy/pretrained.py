@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from policy.fit import shapes_of
 from policy.images import ViTEncoder
+from policy.places import from_hub, is_hub_id, near
 from policy.renaming import FIRST, JOINED, SECOND, THIRD, TRANSPOSED, Row, translate
 from policy.unpickler import read_state_dict
 
@@ -195,16 +196,12 @@ def _locate(source: str) -> Path:
             if (path / name).is_file():
                 return path / name
         raise ValueError(f"{path} holds neither {' nor '.join(FILES)}")
-    if path.exists() or source.count("/") != 1 or source.startswith((".", "/")):
+    if path.exists():
         return path
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-
+    if not is_hub_id(source):
+        raise ValueError(f"no weights at {source}: there is no such file{near(path)}")
+    folder = from_hub(source, FILES, "weights", first=True)
     for name in FILES:
-        try:
-            return Path(hf_hub_download(source, name))
-        except EntryNotFoundError:
-            continue
-        except (HfHubHTTPError, OSError):
-            break
-    raise ValueError(f"no weights at {source}: neither a file or directory nor on the hub")
+        if (folder / name).is_file():
+            return folder / name
+    raise ValueError(f"no weights at {source}: it holds neither {' nor '.join(FILES)}")

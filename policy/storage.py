@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_type_hints
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from policy.config import PolicyConfig
 from policy.fit import misfits, shapes_of
+from policy.places import locate
 from policy.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -59,25 +60,6 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) ->
     if wrong := misfits(shapes_of(weights), shapes_of(model.state_dict())):
         raise ValueError(f"{source}: model.safetensors does not fit config.json: {wrong}")
     model.load_state_dict(weights)
-
-
-def locate(source: str | Path, files: Sequence[str], what: str) -> Path:
-    """The local directory of that name, or those files of a hub repository.
-
-    Raises:
-        ValueError: there is no such directory or repository.
-    """
-    if Path(source).is_dir():
-        return Path(source)
-    if isinstance(source, Path) or source.count("/") != 1 or source.startswith((".", "/")):
-        raise ValueError(f"no {what} at {source}: there is no such directory")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(source, allow_patterns=list(files)))
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise ValueError(f"no {what} at {source}: neither a directory nor on the hub") from error
 
 
 def read_config(path: Path, kind: type[Config], version: int) -> Config:
@@ -139,8 +121,18 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     partial = path.with_name(path.name + ".partial")
-    save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+    save_tensors({name: value.contiguous() for name, value in weights.items()}, partial)
     _settle(partial, path)
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """A file of safetensors with the permissions of any new file: what the library makes can be
+    read by its owner alone."""
+    path.unlink(missing_ok=True)
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path)
+    path.chmod(mode)
 
 
 def _settle(partial: Path, path: Path) -> None:

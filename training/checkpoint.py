@@ -20,10 +20,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from episodes.errors import UserError
+from policy.storage import save_tensors
 from training.config import FREE_ON_RESUME, TrainConfig
 from training.metrics import Means
 from training.optimizer import Average
@@ -151,7 +152,7 @@ class Checkpoints:
         draft.mkdir()
         with state.average.in_place():
             state.policy.save_pretrained(draft / "policy")  # pyright: ignore[reportCallIssue]
-        save_file(state.tensors(), draft / "training.safetensors")
+        save_tensors(state.tensors(), draft / "training.safetensors")
         facts = {
             "format_version": FORMAT_VERSION,
             **state.facts(),

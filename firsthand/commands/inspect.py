@@ -16,8 +16,8 @@ from episodes.report import Report
 from firsthand import checkpoints
 from firsthand.console import say, table
 from firsthand.run import CONFIG, VERSIONS, flatten
-from firsthand.schema import closest
 from firsthand.settings import Schema
+from policy.places import near
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def execute(config: InspectConfig) -> None:
         return
     path = places.local(config.path)
     if not path.exists():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = closest(path.name, siblings)
-        hint = f"; did you mean {path.parent / near}?" if near else ""
-        raise UserError(f"there is nothing at {path}{hint}")
+        raise UserError(f"there is nothing at {path}{near(path)}")
     if (path / VERSIONS).is_file():
         inspect_run(path)
     elif path.is_dir() and _is_checkpoint(path):
@@ -62,7 +59,7 @@ def execute(config: InspectConfig) -> None:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    names = ("config.json", checkpoints.WEIGHTS, "policy", "training.json")
+    names = ("config.json", "model.safetensors", "policy", "training.json")
     return any((path / name).exists() for name in names)
 
 

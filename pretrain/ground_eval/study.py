@@ -112,7 +112,7 @@ def _alignment(corpus: Any) -> float | None:
 def _saved(path: Path, checkpoint: str) -> str:
     """The model of a run, a saved one, or one from the hub."""
     from policy.grounding_storage import FILES
-    from policy.storage import locate
+    from policy.places import locate
 
     folder = path / "checkpoints"
     try:

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -193,6 +194,16 @@ def test_saving_and_loading_changes_nothing(policy, config, make_batch, tmp_path
     for name, value in outputs(policy, batch).items():
         assert torch.equal(value, outputs(again, batch)[name])
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_a_saved_policy_is_for_the_umask_to_say(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        make(tiny()).save_pretrained(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
 
 
 @pytest.mark.parametrize(

@@ -170,12 +170,7 @@ def test_a_file_that_does_not_fit_is_refused_by_name(make, message, encoder, tmp
 
 
 def test_a_name_that_is_nowhere_is_said_to_be(monkeypatch):
-    import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    def offline(repository: str, name: str) -> str:
-        raise LocalEntryNotFoundError(f"{repository} {name}")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
-    with pytest.raises(ValueError, match="no weights at some/where: neither a file or directory"):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match="no weights at some/where: there is no such directory"):
         load_encoders(Policy(vit_policy("some/where"), SEEN))

@@ -32,6 +32,16 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     assert os.readlink(tmp_path / "best") == "000002"
 
 
+def test_others_may_read_all_of_a_checkpoint_if_the_umask_lets_them(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = Checkpoints(tmp_path, CONFIG, {}).save(make_state(step=1))
+    finally:
+        os.umask(before)
+    ours = [path / "training.safetensors", path / "training.json"]
+    assert [file.stat().st_mode & 0o777 for file in ours] == [0o644, 0o644]
+
+
 def test_what_a_killed_process_left_is_cleared_and_links_are_mended(tmp_path):
     store = Checkpoints(tmp_path, CONFIG, {})
     for step in (1, 2):

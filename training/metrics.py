@@ -1,7 +1,8 @@
-"""Numbers about predictions: PSNR, SSIM, skill against copying, and running means of losses."""
+"""Numbers about predictions: PSNR, SSIM, skill against copying and blurring, running means."""
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -15,6 +16,7 @@ from training.distributed import Team
 
 _WINDOW = 11  # pixels, and sigma: the values of Wang et al. 2004
 _SIGMA = 1.5
+_BLURS = (1.0, 2.0, 4.0, 8.0, math.inf)  # pixels; the last makes a picture its mean colour
 
 
 @runtime_checkable
@@ -91,16 +93,19 @@ def known_futures(batch: Batch) -> Bool[Tensor, "b t"]:
 
 @torch.no_grad()
 def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, float]:
-    """How well futures are predicted, against saying that nothing will change.
+    """How well futures are predicted, against saying that nothing will change, and against a blur.
 
-    For every real frame whose future is known, the predicted picture and the frame itself are
-    compared with the true future. Skill = 1 - MSE(predicted) / MSE(copied): 1 is perfect, 0 is
-    no better than copying the last frame. Sums are taken in double precision.
+    For every real frame whose future is known, the predicted picture, the frame itself and the
+    frame blurred are compared with the true future. skill = 1 - MSE(predicted) / MSE(copied): 1 is
+    perfect, 0 is no better than copying the last frame. skill_blur is the same against the blur of
+    the frame that is best over all of them: where much moves a blur beats a copy, and knows nothing
+    of the future. Sums are taken in double precision.
 
     Returns:
-        skill, psnr, psnr_copy, ssim, ssim_copy, each also as <name>/<camera>; {} without futures.
+        skill, skill_blur, psnr, psnr_copy, psnr_blur, ssim, ssim_copy, each also as
+        <name>/<camera>; {} without futures. The best blur is chosen for each camera.
     """
-    sums: dict[str, Float[Tensor, " 5"]] = {}
+    sums: dict[str, Float[Tensor, " sums"]] = {}
     for batch in batches:
         if batch.future is None:
             continue
@@ -113,11 +118,12 @@ def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, flo
             truth = as_shown(batch.future[camera][known], size)
             terms = _compare(predicted, seen, truth)
             sums[camera] = sums[camera] + terms if camera in sums else terms
+    means = {camera: _with_best_blur(total) for camera, total in sorted(sums.items())}
     results = {}
-    for camera, total in sorted(sums.items()):
+    for camera, total in means.items():
         results |= {f"{name}/{camera}": value for name, value in _summary(total).items()}
-    if sums:
-        results |= _summary(torch.stack(list(sums.values())).sum(0))
+    if means:
+        results |= _summary(torch.stack(list(means.values())).sum(0))
     return results
 
 
@@ -126,25 +132,55 @@ def as_shown(pictures: UInt8[Tensor, "n 3 _ _"], size: int) -> Float[Tensor, "n 
     return resize(pictures, size).float() / 255
 
 
+def blur_errors(
+    seen: Float[Tensor, "n 3 s s"], truth: Float[Tensor, "n 3 s s"]
+) -> Float[Tensor, "k n"]:
+    """Mean squared error of each picture as it is, and under each of `_BLURS`."""
+    blurs = _blurs(seen.shape[-1]).to(seen.device)
+    blurred = [seen, *(blur @ seen @ blur.T for blur in blurs)]
+    return torch.stack([squared_error(picture, truth) for picture in blurred])
+
+
+@lru_cache
+def _blurs(size: int) -> Float[Tensor, "k {size} {size}"]:
+    """Gaussian blurs as matrices: of a picture's rows, and transposed of its columns."""
+    places = torch.arange(size, dtype=torch.float32)
+    apart = (places[:, None] - places).square()
+    bells = torch.stack([torch.exp(-apart / (2 * sigma**2)) for sigma in _BLURS])
+    return bells / bells.sum(-1, keepdim=True)
+
+
 def _compare(
     predicted: Float[Tensor, "n 3 h w"],
     seen: Float[Tensor, "n 3 h w"],
     truth: Float[Tensor, "n 3 h w"],
-) -> Float[Tensor, " 5"]:
-    pairs = [squared_error(predicted, truth), squared_error(seen, truth)]
-    pairs += [ssim(predicted, truth), ssim(seen, truth), torch.ones(len(truth))]
+) -> Float[Tensor, " sums"]:
+    with torch.autocast(truth.device.type, enabled=False):
+        pairs = [squared_error(predicted, truth), ssim(predicted, truth), ssim(seen, truth)]
+        pairs += [torch.ones(len(truth)), *blur_errors(seen, truth)]
     return torch.stack([values.double().sum().cpu() for values in pairs])
 
 
-def _summary(total: Float[Tensor, " 5"]) -> dict[str, float]:
-    *sums, count = total.tolist()
+def _with_best_blur(total: Float[Tensor, " sums"]) -> Float[Tensor, " 6"]:
+    """The sums of `_compare`, of all blurs the picture itself and the best."""
+    return torch.cat([total[:5], total[4:].min()[None]])
+
+
+def _summary(total: Float[Tensor, " 6"]) -> dict[str, float]:
+    predicted, similarity, similarity_copy, count, copy, blur = total.tolist()
     if count == 0:
         return {}
-    mse, mse_copy, similarity, similarity_copy = (value / count for value in sums)
     return {
-        "skill": 1 - mse / mse_copy if mse_copy > 0 else 0.0,
-        "psnr": psnr(mse),
-        "psnr_copy": psnr(mse_copy),
-        "ssim": similarity,
-        "ssim_copy": similarity_copy,
+        "skill": skill(predicted, copy),
+        "skill_blur": skill(predicted, blur),
+        "psnr": psnr(predicted / count),
+        "psnr_copy": psnr(copy / count),
+        "psnr_blur": psnr(blur / count),
+        "ssim": similarity / count,
+        "ssim_copy": similarity_copy / count,
     }
+
+
+def skill(error: float, reference: float) -> float:
+    """1 - error / reference; 0 where the reference makes no error."""
+    return 1 - error / reference if reference > 0 else 0.0

@@ -194,9 +194,10 @@ def _follow(
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
     observation, _ = env.reset(options=states)
     subtasks = []
-    for task, instruction in zip(trial.tasks, trial.instructions, strict=True):
+    for number, (task, instruction) in enumerate(zip(trial.tasks, trial.instructions, strict=True)):
         info = env.set_task(task, instruction)
-        _watch(film, observation, instruction)
+        place = f"{number + 1} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
+        _watch(film, observation, instruction, f"{place}0.0 s")
         success, steps, closing = False, 0, Closing(observation, info)
         while not success and steps + pace.action_repeat <= pace.steps:
             if pace.privileged:
@@ -206,7 +207,8 @@ def _follow(
             observation, _, success, _, info = env.step(action)
             steps += pace.action_repeat
             closing.watch(observation, info)
-            _watch(film, observation, instruction)
+            _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s")
+        _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s", success)
         subtasks.append({
             "task": task, "instruction": instruction, "success": success, "steps": steps,
             "grasp_error": closing.error,
@@ -216,6 +218,17 @@ def _follow(
     return subtasks
 
 
-def _watch(film: VideoWriter | None, observation: dict[str, Any], caption: str) -> None:
-    if film is not None:
-        film.add(compose(observation["rgb_obs"], caption))
+def _watch(
+    film: VideoWriter | None,
+    observation: dict[str, Any],
+    caption: str,
+    clock: str,
+    success: bool | None = None,
+) -> None:
+    """A frame of the film; of how an instruction ended a second of them."""
+    if film is None:
+        return
+    outcome = {None: "", True: ": success", False: ": failure"}[success]
+    frame = compose(observation["rgb_obs"], caption, clock + outcome, success)
+    for _ in range(1 if success is None else max(1, round(film.fps))):
+        film.add(frame)

@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-CAPTION_HEIGHT = 24  # pixels
+CAPTION_HEIGHT = 40  # pixels: two lines
 _X264 = {
     "crf": "20",
     "preset": "fast",
     "x264-params": "cpu-independent=1",
 }  # the same bits anywhere
 _BACKGROUND, _INK = (24, 24, 24), (235, 235, 235)
+_NOTES = {None: (170, 170, 170), True: (90, 220, 90), False: (255, 110, 90)}  # of no, good, bad end
 
 
 def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "_ _ 3"]], fps: float) -> Path:
@@ -45,7 +46,7 @@ class VideoWriter:
 
     def __init__(self, draft: Path, fps: float) -> None:
         self._draft = draft.with_name(draft.name + ".partial")
-        self._fps = fps
+        self.fps = fps
         self._mp4: Any = None
         self._stream: Any = None
         self._shape: tuple[int, ...] = ()
@@ -69,7 +70,7 @@ class VideoWriter:
         self._shape = shape
         self._draft.parent.mkdir(parents=True, exist_ok=True)
         self._mp4 = av.open(str(self._draft), "w", format="mp4", options={"movflags": "faststart"})
-        rate = Fraction(self._fps).limit_denominator(1000)
+        rate = Fraction(self.fps).limit_denominator(1000)
         self._stream = self._mp4.add_stream("libx264", rate=rate, options=_X264)
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.thread_count = 1
@@ -92,9 +93,16 @@ class VideoWriter:
 
 
 def compose(
-    pictures: Mapping[str, UInt8[np.ndarray, "_ _ 3"]], caption: str, height: int = 200
+    pictures: Mapping[str, UInt8[np.ndarray, "_ _ 3"]],
+    caption: str,
+    note: str = "",
+    good: bool | None = None,
+    height: int = 200,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Cameras side by side, each scaled to `height`, over a line of text."""
+    """Cameras side by side, each scaled to `height`, over a line of text and one of a note.
+
+    good: whether the note tells of a good end (green) or a bad one (red); None of no end.
+    """
     scaled = [
         np.asarray(
             Image.fromarray(picture).resize(
@@ -105,16 +113,17 @@ def compose(
         for picture in pictures.values()
     ]
     row = np.concatenate(scaled, axis=1)
-    return np.concatenate([row, _caption(caption, row.shape[1])], axis=0)
+    lines = [_line(caption, row.shape[1], _INK), _line(note, row.shape[1], _NOTES[good])]
+    return np.concatenate([row, *lines], axis=0)
 
 
 @lru_cache(maxsize=16)
-def _caption(text: str, width: int) -> UInt8[np.ndarray, "h w 3"]:
+def _line(text: str, width: int, ink: tuple[int, int, int]) -> UInt8[np.ndarray, "h w 3"]:
     """A strip of text, made smaller where it would not fit."""
-    image = Image.new("RGB", (width, CAPTION_HEIGHT), _BACKGROUND)
+    image = Image.new("RGB", (width, CAPTION_HEIGHT // 2), _BACKGROUND)
     draw = ImageDraw.Draw(image)
-    size = 14
+    size = 15
     while size > 7 and draw.textlength(text, ImageFont.load_default(size)) > width - 8:
         size -= 1
-    draw.text((4, CAPTION_HEIGHT // 2), text, _INK, ImageFont.load_default(size), anchor="lm")
+    draw.text((4, CAPTION_HEIGHT // 4), text, ink, ImageFont.load_default(size), anchor="lm")
     return np.asarray(image)

@@ -14,7 +14,6 @@ from firsthand.demo import DemoResult
 from firsthand.rollouts import read_film
 from firsthand.run import write_text
 from training.logger import TensorBoardLogger
-from training.pictures import small_video
 
 ACTORS = {
     "pretrained": "pretrained, then fine-tuned",
@@ -95,10 +94,10 @@ def _films(evaluations: Mapping[str, TaskResults], out: Path) -> str:
             record = filmed[0]
             outcome = "success" if success else "failure"
             video = Path("evaluation") / name / record["video"]
-            frames = read_film(out / video)
+            film = read_film(out / video)
             picture = Path("report") / f"{name}-{outcome}.png"
-            Image.fromarray(_row(frames)).save(out / picture)
-            board.gif(f"rollout/{name}/{outcome}", small_video(frames), 0, record["control_hz"])
+            Image.fromarray(_row(film.frames)).save(out / picture)
+            board.film(f"rollout/{name}/{outcome}", film, 0)
             sentence = record["instructions"][0]
             parts.append(
                 f'{ACTORS[name]}, {outcome}: "{sentence}" ([mp4]({video}))\n\n![]({picture})\n'

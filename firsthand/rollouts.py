@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from envs.evaluation import EvaluationConfig, make_world, task_trial
 from envs.rollout import Assignment, Examiner
 from policy.config import PolicyConfig
+from training.films import Film
 from training.loop import Rollout
 
 TASKS = ("open_drawer", "turn_on_led", "push_red_block_left", "lift_blue_block_table")
@@ -25,24 +25,28 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
     cameras = {camera.name: camera.size for camera in policy.cameras}
     config = EvaluationConfig(tasks=tasks, trials=1, cameras=cameras)
 
-    def rollout(learner: Any, step: int) -> dict[str, float | np.ndarray]:
+    def rollout(learner: Any, step: int) -> dict[str, float | Film]:
         examiner = Examiner(lambda: learner, partial(make_world, config), config.steps)
-        outcome: dict[str, float | np.ndarray] = {"success": 0.0}
+        outcome: dict[str, float | Film] = {}
+        solved = []
         for index, task in enumerate(tasks):
             film = out / f"{step:06d}-{task}.mp4"
             record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
-            outcome[task] = float(record["success"])
-            outcome["success"] += outcome[task] / len(tasks)
+            solved.append(float(record["success"]))
+            outcome[task] = solved[-1]
             outcome[f"film/{task}"] = read_film(film)
         examiner.close()
-        return outcome
+        return outcome | {"success": sum(solved) / len(solved)}
 
     return rollout
 
 
-def read_film(path: Path) -> UInt8[np.ndarray, "t h w 3"]:
+def read_film(path: Path) -> Film:
     """All pictures of an mp4."""
     import av
 
     with av.open(str(path)) as mp4:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in mp4.decode(video=0)])
+        stream = mp4.streams.video[0]
+        assert stream.average_rate is not None
+        frames = [frame.to_ndarray(format="rgb24") for frame in mp4.decode(stream)]
+        return Film(np.stack(frames), float(stream.average_rate))

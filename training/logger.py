@@ -3,7 +3,6 @@
 Tags: train/*, held_out/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
 """
 
-import io
 import json
 import os
 import time
@@ -15,11 +14,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.writer import SummaryWriter
 
-_GIF_COLOURS = 128
+from training.films import Film, gif_summary
 
 
 @runtime_checkable
@@ -30,9 +28,7 @@ class Logger(Protocol):
 
     def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None: ...
 
-    def gif(
-        self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float
-    ) -> None: ...
+    def film(self, tag: str, film: Film, step: int) -> None: ...
 
     def text(self, tag: str, words: str, step: int) -> None: ...
 
@@ -57,8 +53,8 @@ class TensorBoardLogger:
     def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None:
         self._writer.add_image(tag, picture, step, dataformats="HWC")
 
-    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
-        self._add(Summary(value=[Summary.Value(tag=tag, image=gif_summary(frames, fps))]), step)
+    def film(self, tag: str, film: Film, step: int) -> None:
+        self._add(Summary(value=[Summary.Value(tag=tag, image=gif_summary(film))]), step)
 
     def text(self, tag: str, words: str, step: int) -> None:
         self._writer.add_text(tag, words, step)
@@ -111,7 +107,7 @@ class JsonLinesLogger:
     def image(self, tag: str, picture: UInt8[np.ndarray, "h w 3"], step: int) -> None:
         pass
 
-    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
+    def film(self, tag: str, film: Film, step: int) -> None:
         pass
 
     def text(self, tag: str, words: str, step: int) -> None:
@@ -139,9 +135,9 @@ class Loggers:
         for member in self._members:
             member.image(tag, picture, step)
 
-    def gif(self, tag: str, frames: UInt8[np.ndarray, "t h w 3"], step: int, fps: float) -> None:
+    def film(self, tag: str, film: Film, step: int) -> None:
         for member in self._members:
-            member.gif(tag, frames, step, fps)
+            member.film(tag, film, step)
 
     def text(self, tag: str, words: str, step: int) -> None:
         for member in self._members:
@@ -169,33 +165,6 @@ def open_logs(run_dir: Path, done: int, write: bool) -> Iterator[Logger]:
         yield logs
     finally:
         logs.close()
-
-
-def gif_summary(frames: UInt8[np.ndarray, "t h w 3"], fps: float) -> Summary.Image:
-    """An animated GIF as an image summary, which TensorBoard plays.
-
-    (SummaryWriter.add_video needs a moviepy that is no longer made.) One palette, taken from the
-    middle frame and the ends, serves all frames: it is faster and does not flicker.
-    """
-    count, height, width, colours = frames.shape
-    sample = np.concatenate([frames[0], frames[count // 2], frames[-1]])
-    palette = Image.fromarray(sample).quantize(_GIF_COLOURS)
-    pictures = [
-        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in frames
-    ]
-    buffer = io.BytesIO()
-    pictures[0].save(
-        buffer,
-        "GIF",
-        save_all=True,
-        append_images=pictures[1:],
-        duration=max(round(1000 / fps), 20),
-        loop=0,
-    )
-    return Summary.Image(
-        height=height, width=width, colorspace=colours, encoded_image_string=buffer.getvalue()
-    )
 
 
 def _wait_for_a_new_second(folder: Path) -> None:

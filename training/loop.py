@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from episodes.errors import UserError
@@ -13,6 +12,7 @@ from training.checkpoint import Checkpoints, TrainState
 from training.config import TrainConfig
 from training.descent import Descent
 from training.distributed import Team, join
+from training.films import Film
 from training.held_out import HeldOut
 from training.loader import Embedder, TrainLoader, WindowSource
 from training.logger import Logger, open_logs
@@ -22,7 +22,7 @@ from training.precision import Arithmetic
 from training.progress import report
 from training.throughput import Stopwatch, count_flops, matmul_peak
 
-Rollout = Callable[[Any, int], Mapping[str, float | np.ndarray]]
+Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def train(
 
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
     never been killed. Under `torchrun` the processes share the work. `rollout(policy, step)` acts
-    in a world with the averaged weights and returns numbers and videos (t, h, w, 3) to log.
+    in a world with the averaged weights and returns numbers and films to log.
 
     Raises:
         UserError: there is nothing to learn from, the run directory is in use, or a resumed run

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from policy.batch import Batch, Prediction
+from training.films import Film
 from training.logger import Logger
 from training.metrics import as_shown, known_futures
 
@@ -23,7 +24,6 @@ _GAP = 4
 _HEADER = 22
 _PAST = 4  # frames of the past in a strip
 _MAPS = 8  # attention maps of a window
-_GIF_SIDE, _GIF_FRAMES, _GIF_FPS = 128, 64, 10.0
 
 
 def show_predictions(
@@ -45,14 +45,14 @@ def show_predictions(
         logs.image(f"pictures/attention/{camera}", picture, step)
 
 
-def show_rollout(outcome: Mapping[str, float | np.ndarray], logs: Logger, step: int) -> None:
-    """Logs the numbers of a rollout as scalars and its videos (t, h, w, 3) as GIFs."""
+def show_rollout(outcome: Mapping[str, float | Film], logs: Logger, step: int) -> None:
+    """Logs the numbers of a rollout as scalars, and its films."""
     scalars = {}
     for name, value in outcome.items():
-        if isinstance(value, np.ndarray):
-            logs.gif(f"rollout/{name}", small_video(value), step, _GIF_FPS)
+        if isinstance(value, Film):
+            logs.film(f"rollout/{name}", value, step)
         else:
-            scalars[f"rollout/{name}"] = float(value)
+            scalars[f"rollout/{name}"] = value
     if scalars:
         logs.scalars(scalars, step)
 
@@ -155,14 +155,6 @@ def _demonstrated(batch: Batch) -> Bool[Tensor, "b t k"]:
     if chunks is None:
         chunks = torch.ones_like(batch.actions[..., 0], dtype=torch.bool)
     return chunks & batch.valid[..., None]
-
-
-def small_video(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "n g f 3"]:
-    """A video few and small enough for an event file: evenly chosen frames, 128 pixels high."""
-    count, height, width, _ = frames.shape
-    chosen = np.linspace(0, count - 1, min(count, _GIF_FRAMES)).round().astype(int)
-    size = (max(1, round(width * _GIF_SIDE / height)), _GIF_SIDE)
-    return np.stack([np.asarray(Image.fromarray(frames[n]).resize(size)) for n in chosen])
 
 
 def _enlarge(picture: Float[Tensor, "3 h w"]) -> Picture:

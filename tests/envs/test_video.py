@@ -45,7 +45,23 @@ def test_cameras_stand_side_by_side_over_their_caption():
     assert (picture[:96, 96:] == (0, 0, 255)).all()
     caption = picture[96:]
     assert len(np.unique(caption)) > 2
-    assert not np.array_equal(caption, compose({"rgb_static": red, "b": blue}, "pull", 96)[96:])
+    assert not np.array_equal(
+        caption, compose({"rgb_static": red, "b": blue}, "pull", height=96)[96:]
+    )
+
+
+def test_a_good_end_is_green_and_a_bad_one_red():
+    seen = {"rgb_static": np.zeros((40, 40, 3), np.uint8)}
+    clock = compose(seen, "push it", "3 of 5, 4.2 s")
+    good = compose(seen, "push it", "3 of 5, 4.2 s: success", True)
+    bad = compose(seen, "push it", "3 of 5, 12.0 s: failure", False)
+    assert clock.shape == good.shape == bad.shape  # or they were no film
+    lines = [picture[-CAPTION_HEIGHT // 2 :].reshape(-1, 3).max(0).astype(int) for picture in
+             (clock, good, bad)]  # fmt: skip
+    assert np.ptp(lines[0]) < 10
+    assert lines[1].argmax() == 1
+    assert lines[2].argmax() == 0
+    assert min(np.ptp(lines[1]), np.ptp(lines[2])) > 60
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path):

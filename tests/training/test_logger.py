@@ -5,6 +5,7 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from training.films import Film
 from training.logger import JsonLinesLogger, TensorBoardLogger, open_logs
 
 
@@ -33,7 +34,7 @@ def test_a_gif_comes_back_frame_by_frame(tmp_path):
         frames[t, :, : t * 32 // 40] = (250, 40, 40)
         frames[t, t % 24] = (30, 60, 240)
     logger = TensorBoardLogger(tmp_path, 0)
-    logger.gif("rollout/video", frames, 7, fps=10.0)
+    logger.film("rollout/video", Film(frames, 10.0), 7)
     logger.close()
     event = read(tmp_path).Images("rollout/video")[0]
     assert (event.step, event.width, event.height) == (7, 32, 24)

@@ -6,13 +6,13 @@ import torch
 
 from policy.batch import Prediction
 from tests.training.tiny_policy import TinyWindows, held_out, make_policy
+from training.films import Film
 from training.pictures import (
     action_curves,
     attention_maps,
     last_known,
     show_predictions,
     show_rollout,
-    small_video,
     strip,
 )
 
@@ -31,8 +31,8 @@ class Album:
         assert picture.shape[2] == 3
         self.kept[tag] = picture
 
-    def gif(self, tag, frames, step, fps):
-        self.kept[tag] = frames
+    def film(self, tag, film, step):
+        self.kept[tag] = film
 
     def text(self, tag, words, step):
         self.kept[tag] = words
@@ -119,10 +119,8 @@ def test_single_actions_are_drawn_along_the_window():
     assert action_curves(batch, prediction, last_known(batch), captions).ndim == 3
 
 
-def test_a_rollout_becomes_scalars_and_a_small_gif():
+def test_a_rollout_becomes_scalars_and_films():
     album = Album()
-    video = np.zeros((200, 60, 90, 3), np.uint8)
-    show_rollout({"success": 0.5, "video": video}, album, 1)
-    assert album.kept["rollout/success"] == 0.5
-    assert album.kept["rollout/video"].shape == (64, 128, 192, 3)
-    assert len(small_video(video[:5])) == 5
+    film = Film(np.zeros((20, 60, 90, 3), np.uint8), 10.0)
+    show_rollout({"success": 0.5, "film/push": film}, album, 1)
+    assert album.kept == {"rollout/success": 0.5, "rollout/film/push": film}

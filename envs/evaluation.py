@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from envs import seats, workers
 from envs.chains import Chain, all_chains
 from envs.chains_layout import initial_layout
@@ -39,6 +37,7 @@ from envs.rollout import (
 from envs.summary import ChainResults, TaskResults
 from envs.table import LAYOUTS
 from envs.trials import generator, initial_state
+from episodes.progress import progress
 
 __all__ = [
     "CAMERAS_CALVIN",
@@ -118,8 +117,8 @@ def _evaluate(
 ) -> tuple[Record, ...]:
     """Run what has not been run yet; returns all records in order."""
     described = _described(config)
-    with ResultLog(out, kind, _circumstances(kind, config), resume) as log, _progress() as progress:
-        bar = progress.add_task(kind, total=len(trials), completed=len(log.records), solved="")
+    with ResultLog(out, kind, _circumstances(kind, config), resume) as log, progress() as begin:
+        bar = begin(kind, len(trials), len(log.records))
 
         def film(trial: Trial) -> Assignment:
             return assign(trial, kind, log.records, config, out)
@@ -130,7 +129,7 @@ def _evaluate(
             record = {"seed": config.seed, **described} | outcome
             log.append(record | {"instructions": list(assignment.trial.instructions)})
             solved = sum(r["solved"] for r in log.records.values()) / len(log.records)
-            progress.update(bar, advance=1, solved=f"{solved:.2f} solved on average")
+            bar.advance(words=f"{solved:.2f} solved on average")
         choose_videos(kind, log.records, config, out)
         return log.finish()
 
@@ -210,14 +209,4 @@ def _footnote(config: EvaluationConfig, records: Sequence[Record]) -> str:
         f"{config.steps} steps an instruction, "
         f"policy at {', '.join(f'{rate:g}' for rate in rates)} Hz. "
         f"{', '.join(f'{name} {number}' for name, number in versions().items())}.\n"
-    )
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[solved]}"),
     )

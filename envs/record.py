@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from envs import workers
 from envs.attempts import Schedule
 from envs.record_config import RecordConfig
 from envs.recorder import Recorder
 from envs.results import check_same, read_json, versions, write_text
 from episodes.errors import UserError
+from episodes.progress import progress
 from episodes.store import EpisodeFile, EpisodeWriter
 
 __all__ = ["RecordConfig", "record"]
@@ -54,19 +53,17 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
     _open_parts(parts, circumstances, resume)
     schedule = Schedule(config.wanted, parts)
     make = partial(Recorder, config, parts)
-    with _progress() as progress:
-        bar = progress.add_task(
-            "episodes", total=config.total, completed=schedule.successes, failed=""
-        )
+    with progress() as begin:
+        bar = begin("episodes", config.total, schedule.successes)
         for attempt, success in workers.run(make, schedule.next_attempt, config.workers):
             schedule.finished(attempt, success)
             failed = f"{schedule.failures} failed" if schedule.failures else ""
-            progress.update(bar, completed=schedule.successes, failed=failed)
+            bar.reach(schedule.successes, failed)
         source = circumstances | {"failures": schedule.failures_by_show()}
         finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
-        bar = progress.add_task("joining", total=len(finished), failed="")
+        bar = begin("joining", len(finished))
         for _ in _join(finished, out, config, source):
-            progress.advance(bar)
+            bar.advance()
     shutil.rmtree(parts)
     return out
 
@@ -108,13 +105,3 @@ def _join(
             with EpisodeFile(part) as file:
                 writer.add(file.read_encoded(0), file.splits[0])
             yield part
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}"),
-    )

@@ -17,8 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-
 from episodes import place
 from episodes.errors import OutputError, UserError
 from episodes.executor import Died, Executor, LocalExecutor
@@ -28,6 +26,7 @@ from episodes.lock import lock
 from episodes.manifest import read_manifest
 from episodes.packing import pack
 from episodes.place import Place
+from episodes.progress import progress
 from episodes.report import Report
 from episodes.shard import Record, Shard, make_shard, settings_of
 from episodes.source import Item, Listing, Source, recordings
@@ -153,9 +152,8 @@ def _unchanged(out: Place, key: str, shards: Sequence[Shard]) -> Report | None:
 def _make_all(shards: Sequence[Shard], executor: Executor) -> list[Record]:
     """Every shard's record, without summaries, in order."""
     records: dict[str, Record] = {}
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("Converting", total=sum(len(shard.items) for shard in shards))
+    with progress() as begin:
+        bar = begin("converting", sum(len(shard.items) for shard in shards))
 
         def make(jobs: Sequence[Shard]) -> list[tuple[Shard, str]]:
             """Make them; returns those whose process died, and how."""
@@ -165,7 +163,7 @@ def _make_all(shards: Sequence[Shard], executor: Executor) -> list[Record]:
                     died.append((job, record.reason))
                 else:
                     records[job.key] = record
-                    progress.advance(bar, len(job.items))
+                    bar.advance(len(job.items))
             return died
 
         deadly = [replace(job, barred=_deadly(job, executor)) for job, _ in make(shards)]

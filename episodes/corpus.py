@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, Shaped
-from rich.progress import track
 
 from episodes import place as places
 from episodes import remote
@@ -28,6 +27,7 @@ from episodes.index import Index, check_index, load_index
 from episodes.index_writer import IndexBuilder
 from episodes.manifest import NAME, Content, Manifest, Shard, read_manifest
 from episodes.place import Place
+from episodes.progress import track
 from episodes.reader import EpisodeFile
 from episodes.strings import Strings
 
@@ -225,7 +225,7 @@ class Corpus:
         alone = len(numbers) == 1
         with ThreadPoolExecutor(_VERIFIED_AT_ONCE) as pool:  # checksums leave the interpreter lock
             found = pool.map(partial(self._problem, progress=alone), numbers)
-            return [p for p in track(found, "Verifying", len(numbers), disable=alone) if p]
+            return [p for p in track(found, "verifying", len(numbers), shown=not alone) if p]
 
     def _problem(self, number: int, progress: bool) -> str:
         first = int(np.searchsorted(self.recordings["shard"], number))

@@ -8,12 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
-from rich.progress import track
 
 from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode
 from episodes.errors import UserError
 from episodes.header import Header, headers_from_json
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg
+from episodes.progress import track
 from episodes.seal import DamagedError
 from episodes.sealed import SealedFile
 from episodes.writer import FORMAT_VERSION, STATE
@@ -159,7 +159,8 @@ class EpisodeFile(SealedFile):
             blocks = self._open().reader.blocks
             starts = range(0, blocks, _VERIFIED_AT_ONCE)
             hidden = not progress or blocks < 64 * _VERIFIED_AT_ONCE
-            for first in track(starts, f"Verifying {self.path.name}", disable=hidden):
+            title = f"verifying {self.path.name}"
+            for first in track(starts, title, len(starts), shown=not hidden):
                 damaged = self._open().reader.damaged_blocks(first, _VERIFIED_AT_ONCE)
                 if damaged:
                     raise DamagedError(self._open().reader.damage + self._damaged_episodes())

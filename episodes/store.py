@@ -20,10 +20,9 @@ Layout: https://robomimic.github.io/docs/datasets/overview.html
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import track
-
 from episodes.errors import UserError
 from episodes.header import Header
+from episodes.progress import track
 from episodes.reader import EpisodeFile
 from episodes.writer import EpisodeWriter
 
@@ -36,7 +35,7 @@ def merge(parts: Sequence[str | Path], path: str | Path) -> Path:
         raise UserError(f"{path}: there are no files to merge into it")
     first = EpisodeFile(parts[0])
     with EpisodeWriter(path, env_args=first.env_args, source=first.source) as writer:
-        for part in track(parts, "Merging", disable=len(parts) < 4):
+        for part in track(parts, "merging", len(parts), shown=len(parts) >= 4):
             with EpisodeFile(part) as file:
                 split_of = {name: split for split in file.splits for name in file.names(split)}
                 for name in file.names():

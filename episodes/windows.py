@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
-from rich.progress import track
 
 from episodes.blocked import Blocked
 from episodes.corpus import Corpus
@@ -18,6 +17,7 @@ from episodes.errors import UserError
 from episodes.order import Order, Shuffled
 from episodes.pieces import Pieces, cut
 from episodes.pool import Decoded, Pool
+from episodes.progress import track
 from episodes.store import EpisodeFile
 
 
@@ -248,9 +248,9 @@ class Windows:
 
     def _decode_all(self, pool: Pool) -> None:
         with ThreadPoolExecutor(2) as threads:  # decoding leaves the interpreter lock
-            pieces = range(len(self._pieces))
-            decoded = threads.map(self._decode, pieces)
-            for piece in track(pieces, "Decoding pictures", transient=True):
+            count = len(self._pieces)
+            decoded = threads.map(self._decode, range(count))
+            for piece in track(range(count), "decoding pictures", count):
                 pool.add(piece, next(decoded))
 
 

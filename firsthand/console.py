@@ -1,4 +1,4 @@
-"""What commands print: tables, progress, one notice a line. rich is loaded on first use."""
+"""What commands print: tables, one notice a line. rich is loaded on first use."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
 
 @cache
@@ -35,28 +34,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console().print(drawn)
-
-
-def progress() -> "Progress":
-    """A progress bar that says how much is done and how long is left; a context manager."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console(),
-    )
 
 
 @contextmanager

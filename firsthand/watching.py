@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from firsthand.console import progress
+from episodes.progress import progress
 
 
 @contextlib.contextmanager
@@ -14,13 +14,15 @@ def watch(logs: Mapping[str, Path], steps: int) -> Iterator[None]:
     """A bar for each run of so many steps, by the name that it shall have; `logs` are their
     metrics files, which need not be there yet."""
     finished = threading.Event()
-    with progress() as bar:
-        tasks = {name: bar.add_task(name, total=steps) for name in logs}
+    with progress() as begin:
+        bars = {name: begin(name, steps) for name in logs}
 
         def follow() -> None:
-            while not finished.wait(1.0):
+            ended = False
+            while not ended:
+                ended = finished.wait(1.0)
                 for name, path in logs.items():
-                    bar.update(tasks[name], completed=last_step(path))
+                    bars[name].reach(last_step(path))
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()

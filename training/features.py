@@ -14,7 +14,6 @@ from typing import cast
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from rich.progress import track
 
 from episodes import place as places
 from episodes.corpus import Corpus
@@ -24,6 +23,7 @@ from episodes.featured import FeaturedWindows
 from episodes.features import Features, begin, folder_of, write_features
 from episodes.manifest import Shard
 from episodes.mixture import Mixture
+from episodes.progress import track
 from episodes.reader import EpisodeFile
 from episodes.remote import check_fingerprint, fetch_shard
 from episodes.windows import Windows
@@ -78,7 +78,7 @@ def make_features(
         for shard in corpus.shards
     ]
     begin(folder, identity, kind, _sizes(policy))
-    for job, result in track(team.run(make_shard, jobs), "Encoding shards", len(jobs)):
+    for job, result in track(team.run(make_shard, jobs), "encoding shards", len(jobs)):
         if isinstance(result, Died):
             raise UserError(f"{job.place}: {result.reason}")
     return inside

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from envs.workers import run
+from episodes.progress import progress
 
 Result = TypeVar("Result")
 
@@ -22,16 +21,13 @@ def finished(
 
     `work` must be picklable. Of `total`, what is not in `numbers` counts as done already.
     """
-    bar = Progress(
-        TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-    )
     total = len(numbers) if total is None else total
     jobs = iter(numbers)
     processes = 0 if workers == 1 else min(workers, len(numbers))
-    with bar:
-        task = bar.add_task("", total=total, completed=total - len(numbers))
+    with progress() as begin:
+        bar = begin(title, total, total - len(numbers))
         for number, result in run(partial(_same, work), lambda: next(jobs, None), processes):
-            bar.advance(task)
+            bar.advance()
             yield number, result
 
 

@@ -8,10 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from envs.workers import run
 from episodes.errors import UserError
+from episodes.progress import progress
 from episodes.reader import EpisodeFile
 from episodes.store import merge
 from episodes.writer import EpisodeWriter
@@ -99,22 +98,15 @@ def make_nursery(config: NurseryConfig, out: Path, resume: bool = False) -> Path
 
 
 def _make_shards(config: NurseryConfig, missing: dict[int, Path]) -> None:
-    bar = Progress(
-        TextColumn("Nursery"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("clips"),
-        TimeRemainingColumn(),
-    )
-    with bar:
-        task = bar.add_task("", total=config.clips)
-        sizes = {start: min(SHARD, config.clips - start) for start in range(0, config.clips, SHARD)}
-        bar.advance(task, sum(n for start, n in sizes.items() if start not in missing))
+    sizes = {start: min(SHARD, config.clips - start) for start in range(0, config.clips, SHARD)}
+    done = sum(n for start, n in sizes.items() if start not in missing)
+    with progress() as begin:
+        bar = begin("nursery clips", config.clips, done)
         jobs = iter(missing.items())
         workers = 0 if config.workers == 1 else min(config.workers, len(missing))
         make = partial(partial, _make_shard, config)  # called in the worker: what it works with
         for (start, _), _ in run(make, lambda: next(jobs, None), workers):
-            bar.advance(task, sizes[start])
+            bar.advance(sizes[start])
 
 
 def _make_shard(config: NurseryConfig, job: tuple[int, Path]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from episodes.errors import UserError
-from firsthand.console import console, progress, say, working
+from episodes.progress import Bar, progress
+from firsthand.console import say, working
 from firsthand.run import RUNS, Run
 from firsthand.settings import Schema
 from pretrain.ground_eval.config import GroundEvalConfig
@@ -61,23 +62,12 @@ def newest() -> str:
 
 @contextmanager
 def notices() -> Iterator[Callable[[str, int, int], None]]:
-    """Says who looks at pictures: a bar each on a terminal, elsewhere a line."""
-    if not console().is_terminal:
-        begun: set[str] = set()
+    """Says who looks at pictures and how far they are."""
+    with progress() as begin:
+        bars: dict[str, Bar] = {}
 
-        def line(name: str, done: int, total: int) -> None:
-            if name not in begun:
-                begun.add(name)
-                say(f"{name} …")
+        def notice(name: str, done: int, total: int) -> None:
+            bars[name] = bars.get(name) or begin(name, total)
+            bars[name].reach(done, total=total)
 
-        yield line
-        return
-    with progress() as bars:
-        tasks = {}
-
-        def bar(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
-            bars.update(tasks[name], completed=done, total=total)
-
-        yield bar
+        yield notice

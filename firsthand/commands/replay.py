@@ -9,8 +9,9 @@ import numpy as np
 from envs import workers
 from envs.replay import replay
 from episodes.errors import UserError
+from episodes.progress import progress
 from episodes.store import EpisodeFile
-from firsthand.console import progress, say
+from firsthand.console import say
 from firsthand.settings import Schema
 
 
@@ -48,13 +49,13 @@ def execute(config: ReplayConfig) -> None:
     waiting = iter(names)
     make = partial(partial, replay, path, root=config.root)
     failed, drift = [], 0.0
-    with progress() as bar:
-        task = bar.add_task("replaying", total=len(names))
+    with progress() as begin:
+        bar = begin("replaying", len(names))
         for name, outcome in workers.run(make, lambda: next(waiting, None), config.workers):
             drift = max(drift, outcome.drift)
             if not outcome.success:
                 failed.append(name)
-            bar.advance(task)
+            bar.advance()
     if failed:
         raise UserError(
             f"{path}: {len(failed)} of {len(names)} recordings did not succeed again: "

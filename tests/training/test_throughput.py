@@ -65,7 +65,7 @@ def test_the_last_step_is_always_told_where_there_is_no_terminal(capsys):
             reporter.advance()
             reporter.figures(0.5, 12.0)
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["training 3/3 · loss 0.5000 · 12 windows/s · 0:00 left"]
+    assert lines == ["training 0/3", "training 3/3 · loss 0.5000 · 12 windows/s · 0:00"]
 
 
 def test_a_terminal_gets_one_live_line(monkeypatch, capsys):

@@ -3,10 +3,13 @@
 Importing this package registers `firsthand/PlayTable-v0` with gymnasium and starts no physics.
 """
 
-import gymnasium
+from gymnasium.envs.registration import register, registry
 
-gymnasium.register(
-    id="firsthand/PlayTable-v0",
-    entry_point="envs.playtable:PlayTable",
-    disable_env_checker=True,  # it rejects the empty `rgb_obs` of worlds without cameras
-)
+PLAYTABLE = "firsthand/PlayTable-v0"
+
+if PLAYTABLE not in registry:
+    register(
+        id=PLAYTABLE,
+        entry_point="envs.playtable:PlayTable",
+        disable_env_checker=True,  # it rejects the empty `rgb_obs` of worlds without cameras
+    )

@@ -38,6 +38,7 @@ class Calvin(World[OriginalArm, OriginalDesk]):
         depth: whether to observe depth.
         light_robot: whether to draw the arm by its collision meshes.
         guard: whether a task must stay done for a moment (False: CALVIN's way); see `Judge`.
+        task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:
         UserError: an argument is not one of the above, the checkout or a package it needs is
@@ -55,10 +56,13 @@ class Calvin(World[OriginalArm, OriginalDesk]):
         light_robot: bool = False,
         render_mode: str | None = "rgb_array",
         guard: bool = False,
+        task: str | None = None,
+        instruction: str = "",
     ) -> None:
         super().__init__(
-            scene, renderer, cameras, action_repeat, depth, "cartesian_rel", render_mode, guard
-        )
+            scene, renderer, cameras, action_repeat, depth, "cartesian_rel", render_mode, guard,
+            task, instruction,
+        )  # fmt: skip
         self.layout = replace(self.layout, original=True)
         self.checkout = Checkout(Path(root))
         self._session = Session(self.checkout, scene, {**CAMERAS_CALVIN, **cameras}, light_robot)

@@ -2,10 +2,10 @@
 
 from typing import no_type_check
 
-from numba import njit
+from envs.compiled import njit
 
 
-@njit("Tuple((b1, i8))(u4[::1], i2[:,::1], i8[::1], i8, i8[::1], i8[::1])", cache=True)
+@njit("Tuple((b1, i8))(u4[::1], i2[:,::1], i8[::1], i8, i8[::1], i8[::1])")
 @no_type_check
 def find_chain(
     words,  # what NumPy's legacy generator (MT19937) gives, 32 bits each

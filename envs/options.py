@@ -1,6 +1,8 @@
 """What a world can be asked for: its constructor's arguments and its reset's options, checked."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +21,7 @@ RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
 
 
 def check_arguments(
-    scene: Any, renderer: Any, cameras: Mapping[str, int], action_repeat: int
+    scene: Any, renderer: Any, cameras: Any, action_repeat: Any, depth: Any, guard: Any
 ) -> None:
     """Checks what every world's constructor takes.
 
@@ -31,20 +33,33 @@ def check_arguments(
     if renderer not in RENDERERS:
         raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")
     check_cameras(cameras)
-    if action_repeat < 1:
-        raise UserError(f"action_repeat must be 1 or more, not {action_repeat}")
+    if not _is_whole(action_repeat) or action_repeat < 1:
+        raise UserError(f"action_repeat must be a whole number above 0, not {action_repeat!r}")
+    for name, value in (("depth", depth), ("guard", guard)):
+        if not isinstance(value, bool | np.bool_):
+            raise UserError(f"{name} must be True or False, not {value!r}")
 
 
-def check_cameras(cameras: Mapping[str, int]) -> None:
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_cameras(cameras: Any) -> None:
     """Checks the names and sizes of cameras.
 
     Raises:
         UserError: there is no such camera, or its size is out of range.
     """
-    if unknown := set(cameras) - set(CAMERAS_CALVIN):
-        raise UserError(f"cameras must be among {list(CAMERAS_CALVIN)}, not {sorted(unknown)}")
-    if wrong := {name: size for name, size in cameras.items() if not 1 <= size <= LARGEST_PICTURE}:
-        raise UserError(f"a camera's size must be 1 to {LARGEST_PICTURE} pixels, not {wrong}")
+    if not isinstance(cameras, Mapping):
+        raise UserError(f"cameras must be a dictionary of name and size, not {cameras!r}")
+    if unknown := sorted(map(str, set(cameras) - set(CAMERAS_CALVIN))):
+        raise UserError(f"cameras must be among {list(CAMERAS_CALVIN)}, not {unknown}")
+    for name, size in cameras.items():
+        if not _is_whole(size) or not 1 <= size <= LARGEST_PICTURE:
+            raise UserError(
+                f"cameras: the size of {name} must be a whole number of 1 to {LARGEST_PICTURE} "
+                f"pixels (pictures are square), not {size!r}"
+            )
 
 
 def check_options(options: Any) -> dict[str, Any]:
@@ -70,7 +85,9 @@ def check_task(task: Any, instruction: Any) -> None:
         UserError: there is no such task, or the sentence is no string.
     """
     if task is not None and not (isinstance(task, str) and task in TASKS):
-        raise UserError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+        near = get_close_matches(task, TASKS, n=1) if isinstance(task, str) else []
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"unknown task {task!r}; {meant}known: {', '.join(TASKS)}")
     if not isinstance(instruction, str):
         raise UserError(f"an instruction must be a string, not {type(instruction).__name__}")
 

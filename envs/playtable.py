@@ -44,6 +44,7 @@ class PlayTable(World[Panda, Scene]):
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
         guard: whether a task must stay done for a moment (False: CALVIN's way); see `Judge`.
+        task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:
         UserError: an argument is not one of the above.
@@ -59,10 +60,13 @@ class PlayTable(World[Panda, Scene]):
         action_type: str = "cartesian_rel",
         render_mode: str | None = "rgb_array",
         guard: bool = True,
+        task: str | None = None,
+        instruction: str = "",
     ) -> None:
         super().__init__(
-            scene, renderer, cameras, action_repeat, depth, action_type, render_mode, guard
-        )
+            scene, renderer, cameras, action_repeat, depth, action_type, render_mode, guard,
+            task, instruction,
+        )  # fmt: skip
         self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)
         self._release = weakref.finalize(self, _release, os.getpid(), self._client, self._folder)

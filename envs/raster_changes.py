@@ -2,12 +2,11 @@
 
 from typing import no_type_check
 
-from numba import njit
+from envs.compiled import njit
 
 
 @njit(
     "b1(f8[:,:,::1], b1[::1], f8[:,::1], f8[:,:,::1], b1[::1], f8[:,::1], b1[::1], b1[::1])",
-    cache=True,
     error_model="numpy",
 )
 @no_type_check
@@ -38,7 +37,7 @@ def compare(
     return anything
 
 
-@njit("void(f4[:,::1], f4[:,::1], b1[::1])", cache=True, error_model="numpy")
+@njit("void(f4[:,::1], f4[:,::1], b1[::1])", error_model="numpy")
 @no_type_check
 def compare_texels(
     shadow,  # (s, s) now

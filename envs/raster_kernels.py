@@ -14,10 +14,11 @@ Everything is evaluated without fast-math: equal input, equal bits.
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from envs.compiled import njit
 
 
-@njit("i8(f8[:,::1], i4[:,::1], f8, f8, i8, i8, i4[::1])", cache=True, error_model="numpy")
+@njit("i8(f8[:,::1], i4[:,::1], f8, f8, i8, i8, i4[::1])", error_model="numpy")
 @no_type_check
 def find_candidates(
     points,  # as in cover
@@ -52,7 +53,6 @@ def find_candidates(
 @njit(
     "void(f4[:,::1], i4[:,::1], i8[::1], i8[::1], f8[:,::1], f8[:,:,::1], b1[::1], f8[:,::1], f8,"
     " f8, f8[:,::1], f8[:,::1], f4[:,::1], i4[:,::1])",
-    cache=True,
     error_model="numpy",
 )
 @no_type_check
@@ -257,7 +257,7 @@ def cover(
                 edges[f, 6], edges[f, 7], edges[f, 8] = a2 * scale, b2 * scale, c2 * scale
 
 
-@njit("void(f8[:,::1], i8[::1], f8[:,:,::1], f8[:,:,::1])", cache=True, error_model="numpy")
+@njit("void(f8[:,::1], i8[::1], f8[:,:,::1], f8[:,:,::1])", error_model="numpy")
 @no_type_check
 def place(
     links,  # (l, 7) world position and x, y, z, w quaternion of every link

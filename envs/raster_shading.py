@@ -3,14 +3,14 @@
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from envs.compiled import njit
 
 
 @njit(
     "void(f4[:,::1], i4[:,::1], f8[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[::1], f8[:,::1],"
     " f8[:,:,::1], u4[::1], i8[:,::1], f8[::1], f8, f8[:,::1], f4[:,::1], u1[::1],"
     " i4[::1], b1[::1], b1[::1], i4[:,::1], i4[:,::1], u1[:,:,::1], f4[:,::1], i4[:,::1])",
-    cache=True,
     error_model="numpy",
 )
 @no_type_check

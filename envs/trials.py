@@ -82,11 +82,23 @@ def initial_state(
     layout = LAYOUTS[scene]
     name = task if scene == "D" else f"{task} in scene {scene}"
     rng = generator(seed, stream, name, index)
+    return sample_start(rng, layout, task)
+
+
+def sample_start(
+    rng: np.random.Generator, layout: Layout, task: str
+) -> tuple[Float[np.ndarray, "15"], Float[np.ndarray, "24"]]:
+    """A random (robot_obs, scene_obs) from which a task can be begun, whose block is in the gripper
+    if it is to be placed; other things lie anywhere.
+
+    Raises:
+        KeyError: there is no such task.
+    """
     for _ in range(_LAYOUT_TRIES):
         robot_obs, scene_obs, held = _sample(rng, layout, task)
         if feasible(task, scene_obs, layout, held) and _has_room(task, scene_obs):
             return robot_obs, scene_obs
-    raise RuntimeError(f"no layout for task={task} scene={scene} index={index} seed={seed}")
+    raise RuntimeError(f"no layout for task={task} was found in {_LAYOUT_TRIES} tries")
 
 
 def sample_robot(rng: np.random.Generator) -> Float[np.ndarray, "15"]:

@@ -24,7 +24,7 @@ from envs.options import (
 )
 from envs.states import read_robot_obs, read_scene_obs
 from envs.tasks import Judge
-from envs.trials import sample_robot, sample_scene
+from envs.trials import sample_robot, sample_scene, sample_start
 
 CONTROL_HZ = 30
 SUBSTEPS = 8  # physics steps of 1/240 s a control step
@@ -65,6 +65,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
         guard: whether a task must stay done for a moment; see `envs.tasks.Judge`.
+        task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:
         UserError: an argument is not one of the above.
@@ -86,8 +87,11 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         action_type: str,
         render_mode: str | None,
         guard: bool,
+        task: str | None,
+        instruction: str,
     ) -> None:
-        check_arguments(scene, renderer, cameras, action_repeat)
+        check_arguments(scene, renderer, cameras, action_repeat, depth, guard)
+        check_task(task, instruction)
         self.layout = table.LAYOUTS[scene]
         self.cameras = dict(cameras)
         self.action_repeat = action_repeat
@@ -98,6 +102,8 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         self.action_space = actions.space(action_type)
         self.observation_space = observation_space(self.cameras, depth)
         self.instruction = ""
+        self._defaults: Mapping[str, Any] = {"task": task, "instruction": instruction}
+        self._named: Mapping[str, Any] = self._defaults  # task and sentence of the latest reset
         self._judge: Judge | None = None
         self._control_steps = 0  # since the task was given
         self._ready = False  # whether there was a reset
@@ -120,30 +126,37 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         self, *, seed: int | None = None, options: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Starts an episode from `options["robot_obs"]` and `options["scene_obs"]`, each restored
-        exactly, or where they are missing from a random layout.
+        exactly, or where they are missing from a random layout, in which the task can be begun
+        if neither state is given.
 
         `options["task"]` is the task whose success ends the episode, `options["instruction"]` the
-        sentence that `info` carries.
+        sentence that `info` carries; the constructor's where they are missing. A bare `reset()`,
+        by which wrappers and vectors of worlds begin the next episode, keeps those of the last.
 
         Raises:
             UserError: an option is unknown, or a state is none that this world can be in. The
                 world is then as it was before.
         """
         self._check_open()
-        options = check_options(options)
+        again = options is None and seed is None
+        options = {**(self._named if again else self._defaults), **check_options(options)}
+        task, instruction = options["task"], options["instruction"]
         robot_obs, scene_obs = options.get("robot_obs"), options.get("scene_obs")
         if robot_obs is not None:
             robot_obs = read_robot_obs(robot_obs)
         if scene_obs is not None:
             scene_obs = read_scene_obs(scene_obs, self.layout)
         super().reset(seed=seed)
+        if robot_obs is None and scene_obs is None and task is not None:
+            robot_obs, scene_obs = sample_start(self.np_random, self.layout, task)
         if robot_obs is None:
             robot_obs = sample_robot(self.np_random)
         if scene_obs is None:
             scene_obs = sample_scene(self.np_random, self.layout)
         self._restore(robot_obs, scene_obs)
         self._ready = True
-        info = self.set_task(options.get("task"), options.get("instruction", ""))
+        self._named = {"task": task, "instruction": instruction}
+        info = self.set_task(task, instruction)
         return self._observe(), info
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
@@ -226,6 +239,13 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         """The static camera's picture, uint8 (h, w, 3)."""
         size = self.cameras.get("rgb_static", CAMERAS_CALVIN["rgb_static"])
         return self.look({"rgb_static": size})["rgb_static"].rgb
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled, for its physics lives in this "
+            "process: make another with the same arguments (gymnasium.make(world.spec)) and reset "
+            "it to robot_obs and scene_obs"
+        )
 
     def _check_open(self) -> None:
         if not self._is_open():

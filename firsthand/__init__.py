@@ -12,9 +12,14 @@ Everything a user needs is named here; nothing is loaded before it is used:
     recording    RecordConfig, record, replay
     evaluation   EvaluationConfig, evaluate_tasks, evaluate_chains
     errors       UserError: the input is at fault, said in one line
+
+`gymnasium.make` knows the worlds once this package is imported, before gymnasium or after it.
 """
 
 import importlib
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -143,3 +148,32 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+_REGISTRY = "gymnasium.envs.registration"
+
+
+class _Registrar:
+    """Registers the worlds as soon as gymnasium is there: loading it for that alone would cost more
+    time than `firsthand --help` takes."""
+
+    def find_spec(self, name: str, *place: Any) -> ModuleSpec | None:
+        if name != _REGISTRY:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_register(module: Any) -> None:
+                load(module)
+                importlib.import_module("envs")
+
+            spec.loader.exec_module = load_and_register
+        return spec
+
+
+if _REGISTRY in sys.modules:
+    importlib.import_module("envs")
+else:
+    sys.meta_path.insert(0, _Registrar())

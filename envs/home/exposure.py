@@ -3,10 +3,11 @@
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from envs.compiled import njit
 
 
-@njit("void(u1[:,:,::1], i4[:,::1], i8, f4[:,:,::1], f8[::1])", cache=True, error_model="numpy")
+@njit("void(u1[:,:,::1], i4[:,::1], i8, f4[:,:,::1], f8[::1])", error_model="numpy")
 @no_type_check
 def expose(
     rgb,  # (k h, k w, 3) a fine picture
@@ -33,7 +34,7 @@ def expose(
             total[y, x, 2] += blue
 
 
-@njit("void(f4[:,:,::1], f8[::1], u1[:,:,::1])", cache=True, error_model="numpy")
+@njit("void(f4[:,:,::1], f8[::1], u1[:,:,::1])", error_model="numpy")
 @no_type_check
 def develop(
     total,  # (h, w, 3)

@@ -1,16 +1,21 @@
 """The PlayTable world: what it shows, how it restores and repeats, what its fixtures do."""
 
+import copy
+import pickle
 import subprocess
 import sys
 import warnings
 
+import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from envs.options import RENDERERS
+from envs.feasibility import feasible
+from envs.options import RENDERERS, check_arguments
 from envs.playtable import PlayTable
+from envs.tasks import BLOCKS, TASKS, block_slice
 from envs.trials import HOME, initial_state
 from episodes.errors import UserError
 from tests.envs.tables import STILL, restore
@@ -311,11 +316,106 @@ def test_bad_reset_options_are_named(world, options, message):
         ({"cameras": {"rgb_left": 8}}, "rgb_left"),
         ({"cameras": {"rgb_static": 0}}, "size"),
         ({"action_repeat": 0}, "action_repeat"),
+        ({"task": "open_draw"}, "did you mean 'open_drawer'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
         PlayTable(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"cameras": {"rgb_static": (200, 300)}}, r"size of rgb_static .*not \(200, 300\)"),
+        ({"cameras": {"rgb_static": "64"}}, "not '64'"),
+        ({"cameras": {"rgb_static": None}}, "not None"),
+        ({"cameras": {"rgb_static": 31.0}}, "not 31.0"),
+        ({"cameras": {"rgb_static": True}}, "not True"),
+        ({"cameras": {3: 64}}, r"\['3'\]"),
+        ({"cameras": "rgb_static"}, "dictionary"),
+        ({"cameras": None}, "dictionary"),
+        ({"action_repeat": "3"}, "not '3'"),
+        ({"action_repeat": None}, "not None"),
+        ({"action_repeat": 1.5}, "not 1.5"),
+        ({"action_repeat": np.nan}, "not nan"),
+        ({"guard": "false"}, "guard must be True or False, not 'false'"),
+        ({"guard": None}, "guard"),
+        ({"depth": "no"}, "depth must be True or False, not 'no'"),
+        ({"depth": 1}, "depth"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(arguments, message):
+    """Checked where no annotation of a constructor is checked before."""
+    good = {"cameras": {}, "action_repeat": 1, "depth": False, "guard": True}
+    with pytest.raises(UserError, match=message):
+        check_arguments("D", "raster", **{**good, **arguments})
+
+
+def test_numbers_of_numpy_are_numbers():
+    cameras = {"rgb_static": np.int64(8)}
+    check_arguments("D", "raster", cameras, np.int32(2), np.bool_(True), np.bool_(False))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps, cloudpickle.dumps])
+def test_a_world_says_that_it_cannot_be_copied(world, copied):
+    """Physics lives in this process; half a copy would say that it is closed."""
+    world.reset(seed=0)
+    with pytest.raises(TypeError, match=r"PlayTable cannot be copied.*make\(world\.spec"):
+        copied(world)
+    world.step(STILL)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_reset_with_a_task_gives_a_layout_in_which_it_can_be_begun(world, task):
+    """`feasible` wants to know which block is in the gripper, if one is: the one nearest to it."""
+    for seed in range(3):
+        observation, _ = world.reset(seed=seed, options={"task": task})
+        robot_obs, scene_obs = observation["robot_obs"], observation["scene_obs"]
+        near = min(
+            BLOCKS, key=lambda b: np.linalg.norm(scene_obs[block_slice(b)][:3] - robot_obs[:3])
+        )
+        held = np.linalg.norm(scene_obs[block_slice(near)][:3] - robot_obs[:3]) < 0.03
+        assert feasible(task, scene_obs, world.layout, near if held else None), (task, seed)
+        again, _ = world.reset(seed=seed, options={"task": task})
+        np.testing.assert_array_equal(again["scene_obs"], scene_obs)
+
+
+def test_states_that_are_given_stay_whatever_the_task(world):
+    robot_obs, scene_obs = initial_state("close_drawer", 0, 0)
+    seen, _ = world.reset(seed=0, options={"scene_obs": scene_obs, "task": "open_drawer"})
+    np.testing.assert_array_equal(seen["scene_obs"], scene_obs)
+    seen, _ = world.reset(seed=0, options={"robot_obs": robot_obs, "task": "open_drawer"})
+    np.testing.assert_array_equal(seen["robot_obs"][7:14], robot_obs[7:14])
+
+
+def test_a_bare_reset_goes_on_with_the_task(world):
+    def judged(**reset) -> tuple[str | None, str]:
+        _, info = world.reset(**reset)
+        judge = world._judge
+        return (judge and judge.task), info["instruction"]
+
+    said = {"task": "open_drawer", "instruction": "pull it open"}
+    assert judged() == (None, "")
+    assert judged(options=said) == ("open_drawer", "pull it open")
+    assert judged() == ("open_drawer", "pull it open")
+    assert judged(options={"task": "turn_on_led"}) == ("turn_on_led", "")
+    with pytest.raises(UserError):
+        world.reset(options={"task": "close_draw"})
+    assert judged() == ("turn_on_led", "")
+    assert judged(options={}) == (None, "")
+    assert judged(options=said) == ("open_drawer", "pull it open")
+    assert judged(seed=0) == (None, "")  # the same reset gives the same episode
+
+
+def test_a_task_of_the_constructor_is_every_resets():
+    env = PlayTable(cameras={}, task="open_drawer", instruction="pull")
+    for reset in ({}, {"seed": 1}, {"options": {}}):
+        assert env.reset(**reset)[1]["instruction"] == "pull"
+        assert env._judge is not None
+    env.reset(options={"task": None})
+    assert env._judge is None
+    env.close()
 
 
 def test_a_world_must_be_reset_first_and_not_be_closed(world):

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 import envs  # noqa: F401 - registers the environment
 from envs.playtable import PlayTable
@@ -87,3 +88,23 @@ def test_worlds_of_different_scenes_take_turns_in_one_process():
                 np.testing.assert_array_equal(flat(mine)[name], value, err_msg=f"{scene} {name}")
         world.close()
     worlds["A"].close()
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode)[:2])
+def test_a_vectors_task_survives_the_end_of_an_episode(mode):
+    """Of reset's options, and of the constructor."""
+    for arguments, options in (
+        ({"task": "open_drawer"}, None),
+        ({}, {"task": "open_drawer", "instruction": "pull"}),
+    ):
+        worlds = gymnasium.make_vec(
+            "firsthand/PlayTable-v0", 2, "sync", cameras={}, max_episode_steps=2,
+            vector_kwargs={"autoreset_mode": mode}, **arguments,
+        )  # fmt: skip
+        worlds.reset(seed=0, options=options)
+        for _ in range(7):
+            *_, info = worlds.step(worlds.action_space.sample() * 0)
+            for env in worlds.envs:  # pyright: ignore[reportAttributeAccessIssue]
+                assert env.unwrapped._judge.task == "open_drawer"
+        assert list(info["instruction"]) == [(options or {}).get("instruction", "")] * 2
+        worlds.close()

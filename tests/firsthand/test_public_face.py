@@ -1,5 +1,10 @@
 """`import firsthand` names everything, and every name leads somewhere."""
 
+import subprocess
+import sys
+
+import pytest
+
 import firsthand
 
 
@@ -12,3 +17,22 @@ def test_every_public_name_can_be_used() -> None:
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     assert not hasattr(firsthand, "Polici")
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import firsthand, gymnasium",
+        "import gymnasium, firsthand",
+        "import envs, firsthand, gymnasium",
+        "from firsthand import PlayTable; import gymnasium",
+    ],
+)
+def test_gymnasium_knows_the_worlds(imports: str) -> None:
+    look = "gymnasium.spec('firsthand/PlayTable-v0'), gymnasium.make_vec"
+    subprocess.run([sys.executable, "-W", "error", "-c", f"{imports}; {look}"], check=True)
+
+
+def test_gymnasium_finds_the_worlds_by_the_packages_name() -> None:
+    look = "import gymnasium; gymnasium.make('firsthand:firsthand/PlayTable-v0', cameras={})"
+    subprocess.run([sys.executable, "-W", "error", "-c", look], check=True)

@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 when the input is at fault; 2 when the words make no command; 130 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # Read by OpenMP when torch is loaded: threads that wait sleep. Threads that spin meanwhile, as
+    # is the default, took nine tenths of a busy machine's time for nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(_overview())

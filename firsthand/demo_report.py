@@ -1,5 +1,6 @@
 """What the demo has to show: a table, a page with pictures, a place in TensorBoard."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from envs.intervals import Interval
+from envs.paired import Paired
 from envs.summary import TaskResults
-from firsthand.console import table
-from firsthand.demo import DemoResult
+from firsthand.console import say, table
+from firsthand.demo import STARTS, DemoResult
 from firsthand.rollouts import read_film
 from firsthand.run import write_text
 from training.logger import TensorBoardLogger
@@ -20,13 +22,20 @@ ACTORS = {
     "scratch": "from scratch",
     "expert": "expert",
 }
-FILM_FRAMES = 8
+FILM_ROWS, FILM_COLUMNS = 2, 3
+CAPTIONS = {
+    "pictures/strip": "a held-out recording: what is seen, what was seen next, what was predicted",
+    "pictures/attention": "a held-out recording: where the policy looks",
+    "pictures/actions": "held-out recordings: actions demonstrated and predicted",
+    "rollout": "the policy acting when it had learned",
+}
 
 
 def show(result: DemoResult) -> None:
     """Print who solved how much, and how well futures were predicted."""
     rows = [(ACTORS[name], *_cells(tasks.success)) for name, tasks in result.evaluations.items()]
     table("single tasks, unseen sentences and layouts", ("policy", "success", "95 %"), rows)
+    say(f"{compared(result.evaluations)}.")
     table(
         "held-out video, predicted against copying the last frame",
         ("run", "skill", "PSNR", "PSNR of the copy"),
@@ -51,14 +60,22 @@ def write(result: DemoResult, out: Path) -> Path:
     return out / "report.md"
 
 
+def compared(evaluations: Mapping[str, TaskResults]) -> str:
+    """Whether the trials tell the two policies apart, in words; a rank only if they do."""
+    pair = Paired.of(*(evaluations[start] for start in STARTS))
+    words = pair.in_words(*(f"'{ACTORS[start]}'" for start in STARTS))
+    if pair.told_apart:
+        words += "; that holds for these two policies, what made it takes several seeds to tell"
+    return words[0].upper() + words[1:]
+
+
 def _success(evaluations: Mapping[str, TaskResults]) -> str:
     rows = [
         (ACTORS[name], str(len(tasks.records)), *_cells(tasks.success))
         for name, tasks in evaluations.items()
     ]
-    return _markdown(
-        "Who does what was said", ("policy", "trials", "success", "95 % (Wilson)"), rows
-    )
+    columns = ("policy", "trials", "success", "95 % (Wilson)")
+    return _markdown("Who does what was said", columns, rows) + f"\n{compared(evaluations)}.\n"
 
 
 def _by_task(evaluations: Mapping[str, TaskResults]) -> str:
@@ -96,24 +113,26 @@ def _films(evaluations: Mapping[str, TaskResults], out: Path) -> str:
             video = Path("evaluation") / name / record["video"]
             film = read_film(out / video)
             picture = Path("report") / f"{name}-{outcome}.png"
-            Image.fromarray(_row(film.frames)).save(out / picture)
+            Image.fromarray(_sheet(film.frames)).save(out / picture)
             board.film(f"rollout/{name}/{outcome}", film, 0)
             sentence = record["instructions"][0]
-            parts.append(
-                f'{ACTORS[name]}, {outcome}: "{sentence}" ([mp4]({video}))\n\n![]({picture})\n'
-            )
+            caption = f'{ACTORS[name]}, {outcome}: "{sentence}"'
+            parts.append(_figure(picture, caption, f" ([mp4]({video}))"))
     board.close()
     return "\n".join(parts)
 
 
-def _row(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "h w2 3"]:
-    """A few frames, equally far apart, side by side."""
-    chosen = np.linspace(0, len(frames) - 1, min(FILM_FRAMES, len(frames))).round().astype(int)
-    return np.concatenate(list(frames[chosen]), axis=1)
+def _sheet(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """A few frames, equally far apart, in rows to be read like lines."""
+    count = min(FILM_ROWS * FILM_COLUMNS, len(frames))
+    chosen = list(frames[np.linspace(0, len(frames) - 1, count).round().astype(int)])
+    chosen += [np.full_like(chosen[0], 255)] * (-count % FILM_COLUMNS)
+    rows = (chosen[i : i + FILM_COLUMNS] for i in range(0, len(chosen), FILM_COLUMNS))
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 def _pictures(out: Path) -> str:
-    """The last strips, action curves and attention maps that training drew, taken from its logs."""
+    """The last strips, curves, attention maps and films that training drew, from its logs."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     parts = ["\n## What it saw, expected and did\n"]
@@ -121,10 +140,24 @@ def _pictures(out: Path) -> str:
         events = EventAccumulator(str(out / run / "tensorboard"), {"images": 1})
         events.Reload()
         for tag in events.Tags()["images"]:
-            name = Path("report") / f"{run}-{tag.removeprefix('pictures/').replace('/', '-')}.png"
-            (out / name).write_bytes(events.Images(tag)[-1].encoded_image_string)
-            parts.append(f"{run}, {tag}:\n\n![]({name})\n")
+            drawn = events.Images(tag)[-1].encoded_image_string
+            name = f"{run}-{tag.removeprefix('pictures/').replace('/', '-')}.{_ending(drawn)}"
+            (out / "report" / name).write_bytes(drawn)
+            words = (words for kind, words in CAPTIONS.items() if tag.startswith(kind))
+            caption = f"{run}, {tag.rpartition('/')[2]}: {next(words, tag)}"
+            parts.append(_figure(Path("report") / name, caption))
     return "\n".join(parts)
+
+
+def _ending(picture: bytes) -> str:
+    """What the name of a file of these bytes ends in."""
+    with Image.open(io.BytesIO(picture)) as image:
+        return str(image.format).lower()
+
+
+def _figure(picture: Path, caption: str, more: str = "") -> str:
+    """A picture with its caption below, which also stands for it where it cannot be seen."""
+    return f"![{caption}]({picture})\n\n*{caption}*{more}\n"
 
 
 def _time(seconds: Mapping[str, float]) -> str:

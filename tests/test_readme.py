@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 SMALLER = {
-    "demo": ["minutes=0.5"],
     "pretrain": ["training=smoke", "training.steps=6", "training.batch_size=4"],
     "record": ["tasks=[move_slider_left]", "episodes=3", "held_out_every=2", "workers=0"],
     "finetune": ["training=smoke", "training.steps=6", "training.batch_size=4"],

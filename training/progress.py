@@ -21,7 +21,7 @@ class Reporter:
     def figures(self, loss: float, windows_per_second: float) -> None:
         """loss: mean since the last call."""
         if self._bar is not None:
-            words = f"loss {loss:.4f} · {windows_per_second:.0f} windows/s"
+            words = f"loss {loss:.4f} · {_three_digits(windows_per_second)} windows/s"
             self._bar.reach(self._step, words)
 
 
@@ -33,3 +33,8 @@ def report(title: str, steps: int, done: int, speak: bool) -> Iterator[Reporter]
         return
     with progress() as begin:
         yield Reporter(steps, done, begin(title, steps, done))
+
+
+def _three_digits(rate: float) -> str:
+    """A rate that can be read on slow machines and fast ones."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

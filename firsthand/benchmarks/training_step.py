@@ -12,11 +12,11 @@ from statistics import median
 
 import torch
 
+from firsthand.benchmarks.made_up import made_up_batch
 from policy.batch import Batch
 from policy.config import PolicyConfig
 from policy.policy import Policy
 from policy.statistics import Statistics
-from training.calibrate import made_up_batch
 from training.config import Precision, TrainConfig
 from training.optimizer import build_optimizer
 from training.precision import Arithmetic

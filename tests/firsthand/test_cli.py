@@ -1,5 +1,6 @@
 """The command line as a process: fast help, one-line errors, exit statuses."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,15 @@ assert not loaded, loaded
 def test_importing_firsthand_imports_nothing_heavy(tmp_path: Path) -> None:
     script = f"import sys, firsthand; assert not [n for n in {HEAVY!r} if n in sys.modules]"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, timeout=60)
+
+
+@pytest.mark.parametrize(("chosen", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_wants_otherwise(monkeypatch, chosen, policy):
+    monkeypatch.setenv("OMP_WAIT_POLICY", chosen or "")
+    if chosen is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert cli.main(["--version"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == policy
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,9 @@
 """Made-up windows have the shapes of real ones, so that timing a step on them means something."""
 
+from firsthand.benchmarks.made_up import made_up_batch
 from policy.policy import Policy
 from policy.statistics import Statistics
 from tests.policy.conftest import tiny
-from training.calibrate import made_up_batch, seconds_per_step
-from training.config import TrainConfig
 
 
 def test_videos_have_one_camera_and_demonstrations_all_and_actions():
@@ -15,8 +14,3 @@ def test_videos_have_one_camera_and_demonstrations_all_and_actions():
     assert set(policy(video).scalars()) == {"total", "video/rgb_static"}
     assert set(shown.images) == {"rgb_static", "rgb_gripper"}
     assert {"arm", "gripper"} < set(policy(shown).scalars())
-
-
-def test_a_step_takes_time():
-    config = TrainConfig(steps=1, batch_size=2, warmup=0, precision="fp32")
-    assert 0 < seconds_per_step(tiny(), config, act=True, steps=3) < 60

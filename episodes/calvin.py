@@ -22,6 +22,7 @@ from episodes.calvin_language import Annotation
 from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode, Narration
 from episodes.errors import UserError
 from episodes.npz import load_npz
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import inside
@@ -32,14 +33,13 @@ _SHAPES = {"robot_obs": (STATE_SIZE,), "rel_actions": (ACTION_SIZE,)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calvin:
+class Calvin(Rooted):
     """A split of CALVIN, or its training or validation folder alone.
 
     `state` is robot_obs and `actions` are rel_actions, in single precision. The trajectory that a
     window was cut from is its group.
 
     Attributes:
-        root: task_X, or a folder in it.
         episodes: "language" makes a recording of every window with a sentence, which is its
             instruction; "play" takes the trajectories whole, the sentences as narrations.
         cameras: whose pictures to keep.
@@ -48,7 +48,6 @@ class Calvin:
         seconds: play that is longer becomes several recordings of at most this length.
     """
 
-    root: Path
     episodes: Literal["language", "play"] = "language"
     cameras: tuple[str, ...] = ("rgb_static", "rgb_gripper")
     signals: tuple[str, ...] = ("actions", "scene_obs")
@@ -76,7 +75,7 @@ class Calvin:
         return Listing(tuple(items), tuple(lost), tuple(notes))
 
     def _folders(self) -> list[Folder]:
-        names = [name for name in SPLITS if (self.root / name).is_dir()]
+        names = [name for name in SPLITS if self.inside(name).is_dir()]
         if (self.root / "ep_start_end_ids.npy").is_file():
             return [Folder(self.root, self.root.absolute().name)]
         if not names:
@@ -148,7 +147,7 @@ class Calvin:
     def read(self, item: Item, tally: Tally) -> Iterator[Episode]:
         detail = item.detail
         first, end = detail["first"], detail["end"]
-        folder = inside(self.root, detail["folder"]) if detail["folder"] else self.root
+        folder = self.inside(detail["folder"])
         frames = self._frames(folder, first, end)
         source = {
             "origin": self.origin,
@@ -182,7 +181,7 @@ class Calvin:
         keys = dict.fromkeys((*_SHAPES, *self.cameras, *self.signals))
         stacked: dict[str, np.ndarray] = {}
         for index, frame in enumerate(range(first, end)):
-            values = load_npz(inside(folder, frame_name(frame)), keys)
+            values = load_npz(inside(folder, frame_name(frame), self.links), keys)
             for key, value in values.items():
                 if index == 0:
                     self._check(key, value)

@@ -20,9 +20,10 @@ from episodes.clips import (
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, Sentence, clean, without_repeats
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, is_there, load_json
+from episodes.trust import is_there, load_json
 from episodes.utterances import is_time
 
 _VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for releases
@@ -34,7 +35,7 @@ _SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ego4D(ClipSettings, NarrationFilter):
+class Ego4D(ClipSettings, NarrationFilter, Rooted):
     """A folder as Ego4D's downloader fills it. A video is an item and a group.
 
     Attributes:
@@ -46,7 +47,6 @@ class Ego4D(ClipSettings, NarrationFilter):
         others: also use sentences about other people than the one who wears the camera.
     """
 
-    root: Path
     videos: str = ""
     benchmark: Literal["none", "em", "av", "fho"] = "none"
     apart: float = 1.0
@@ -80,7 +80,7 @@ class Ego4D(ClipSettings, NarrationFilter):
             about = manifest.get(uid, {})
             split = self._split(about)
             try:
-                path = inside(self.root, str(Path(folder, f"{uid}.mp4")))
+                path = self.inside(Path(folder, f"{uid}.mp4"))
                 if not is_there(path):
                     notes.absent += 1
                 elif split is None:
@@ -94,13 +94,13 @@ class Ego4D(ClipSettings, NarrationFilter):
         return Listing(tuple(items), tuple(lost), notes.in_words(self, len(said)))
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        return read_clips(inside(self.root, item.detail["path"]), clips_of(item), self)
+        return read_clips(self.inside(item.detail["path"]), clips_of(item), self)
 
     def _find(self, names: tuple[str, ...]) -> Path | None:
         folders = ("", "annotations")
         for name in (Path(v, f, name) for v in _VERSIONS for f in folders for name in names):
             if is_there(self.root / name):
-                return inside(self.root, str(name))
+                return self.inside(name)
         return None
 
     def _manifest(self) -> dict[str, dict[str, Any]]:
@@ -119,7 +119,7 @@ class Ego4D(ClipSettings, NarrationFilter):
         if self.videos:
             return self.videos
         for name in (Path(version, folder) for version in _VERSIONS for folder in _VIDEOS):
-            folder = inside(self.root, str(name)) if name.parts else self.root
+            folder = self.inside(name)
             if folder.is_dir() and any(path.stem in said for path in folder.glob("*.mp4")):
                 return str(name)
         raise UserError(f"{self.root}: holds no video UID.mp4 that narrations speak of")

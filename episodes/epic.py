@@ -18,10 +18,11 @@ from episodes.clips import Clip, ClipSettings, clip_around, clips_of, item_of_cl
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, basic_form, clean
-from episodes.pictures import read_picture_clips
+from episodes.pictures import find_pictures, read_picture_clips
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, is_there, load_csv
+from episodes.trust import is_there, load_csv
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
@@ -33,7 +34,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpicKitchens(ClipSettings, NarrationFilter):
+class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
     """A folder as the downloader of EPIC-KITCHENS fills it, with the annotations in it.
 
     A video is an item. Videos of EPIC_100_train.csv and EPIC_100_validation.csv keep that split.
@@ -43,7 +44,6 @@ class EpicKitchens(ClipSettings, NarrationFilter):
         group: what a split must not cut, if there is no official one.
     """
 
-    root: Path
     whole: bool = False
     group: Literal["participant", "video"] = "participant"
 
@@ -88,21 +88,22 @@ class EpicKitchens(ClipSettings, NarrationFilter):
         return Listing(tuple(items), tuple(lost), tuple(f"{n} {what}" for n, what in notes if n))
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        path = inside(self.root, item.detail["path"])
+        path = self.inside(item.detail["path"])
         if path.is_dir():
-            return read_picture_clips(path, item.detail["rate"], clips_of(item), self)
+            pictures = find_pictures(path, self.links)
+            return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self)
         return read_clips(path, clips_of(item), self)
 
     def _rows(self, split: str) -> list[Row]:
         for folder in _FOLDERS:
-            path = inside(self.root, str(Path(folder, _FILES[split])))
+            path = self.inside(Path(folder, _FILES[split]))
             if is_there(path):
                 return load_csv(path, (*_COLUMNS, "narration", "verb", "stop_frame"))
         return []
 
     def _pictures(self, video: str, participant: str) -> Path | None:
         for pattern in _VIDEOS + _FRAMES:
-            path = inside(self.root, pattern.format(p=participant, v=video))
+            path = self.inside(pattern.format(p=participant, v=video))
             if is_there(path):
                 return path
         return None

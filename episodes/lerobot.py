@@ -27,9 +27,10 @@ from episodes.lerobot_values import (
     to_numbers,
 )
 from episodes.names import named_cameras, plain_name
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, regular_file
+from episodes.trust import regular_file
 
 _LATE = 0.05  # of a period, by which a time stamp may miss its place
 _JPEG_BYTES = 0.3  # a pixel
@@ -41,14 +42,13 @@ _PARTS = {  # of an episode: the usual feature, what its numbers are called when
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeRobot:
+class LeRobot(Rooted):
     """A LeRobot dataset; every episode is a recording.
 
     The sentence of an episode's frames is its instruction; where frames have different ones, they
     are narrations. Numbers keep their names and types as signals.
 
     Attributes:
-        root: the dataset's folder, with meta/info.json in it.
         cameras: which ones to read, as "observation.images.front", or with a name to keep them
             under, as "rgb_static=observation.images.front"; () reads all, each under the last part
             of its name.
@@ -60,7 +60,6 @@ class LeRobot:
         quality: of the JPEG pictures.
     """
 
-    root: Path
     cameras: tuple[str, ...] = ()
     state: str = "auto"
     actions: str = "auto"
@@ -82,7 +81,7 @@ class LeRobot:
         cameras = self._cameras(layout.features)
         tasks = _stamp(tasks_path(self.root))
         splits = _splits(layout)
-        stamp = cache(lambda path: _stamp(inside(self.root, path)))  # episodes share files
+        stamp = cache(lambda path: _stamp(self.inside(path)))  # episodes share files
         items, lost = [], []
         for row in load_rows(layout):
             name, detail = f"episode_{row.index:06d}", asdict(row)
@@ -131,7 +130,7 @@ class LeRobot:
         kept = {n: f for n, f in features if not f.is_picture and f.kind != "string"}
         first, length = detail["first_row"], detail["length"]
         rows = None if first is None else (first, first + length)
-        path = inside(self.root, detail["data"])
+        path = self.inside(detail["data"])
         table = load_rows_of(path, [*kept, *stills], rows)
         if not length or len(table) != length:
             raise UserError(f"is {length} frames long, but {path.name} has {len(table)}")
@@ -155,7 +154,7 @@ class LeRobot:
             else:
                 video, start = detail["videos"][theirs]
                 times = [Fraction(start) + k * period for k in range(detail["length"])]
-                seen = decoded(inside(self.root, video), times, period)
+                seen = decoded(self.inside(video), times, period)
             seen = square(seen, self.size) if self.size else seen
             try:
                 frames[camera] = EncodedFrames.encode(seen, self.quality)

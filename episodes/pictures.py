@@ -18,6 +18,7 @@ from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
 from episodes.narrations import Said, read_narrations
+from episodes.rooted import Rooted, is_hidden, walk
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import inside, load_bytes
@@ -30,7 +31,7 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureFolders(VideoSettings):
+class PictureFolders(VideoSettings, Rooted):
     """Every folder below `root` that holds pictures (jpg, png) is a video, in the order of their
     numbers. What is said in it: see `episodes.narrations`, with the folder in a video's place.
 
@@ -38,7 +39,6 @@ class PictureFolders(VideoSettings):
         rate: pictures a second in the folders.
     """
 
-    root: Path
     rate: float = 10.0
 
     def __post_init__(self) -> None:
@@ -54,26 +54,29 @@ class PictureFolders(VideoSettings):
         """The folders with pictures.
 
         Raises:
-            UserError: there are none, or a narration file is malformed.
+            UserError: there is no such folder, or a narration file is malformed.
         """
         root = Path(os.path.abspath(self.root))
-        found = {Path(f): [n for n in files if _is_picture(n)] for f, _, files in os.walk(root)}
+        tally = Tally()
+        below = walk(root, self.links, tally)
+        found = {folder: [n for n in names if _is_picture(n)] for folder, names in below.items()}
         folders = sorted(folder for folder, pictures in found.items() if pictures)
         if not folders:
-            raise UserError(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
+            tally.note(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
         said, strangers = read_narrations(root, [f for f in folders if f != root])
         items = [self._item(f, root, found[f], said.get(f, Said())) for f in folders]
         notes = [f"narrations name {name}, which is no folder here" for name in strangers]
         gaps = [(folder.relative_to(root), _gap(found[folder])) for folder in folders]
         notes += [f"{name}: {gap}" for name, gap in gaps if gap]
-        return Listing(tuple(items), (), tuple(notes))
+        return Listing(tuple(items), (), tuple(notes), tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        folder = self.root if item.name == "." else inside(self.root, item.name)
+        folder = self.inside(item.name)
         said = tuple(Narration(*values) for values in item.detail["narrations"])
-        count = len(find_pictures(folder)) * self.fps / self.rate
+        paths = find_pictures(folder, self.links)
+        count = len(paths) * self.fps / self.rate
         times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
-        pictures = pictures_at(folder, self.rate, times, self)
+        pictures = pictures_at(paths, self.rate, times, self)
         for first in range(0, len(times), self.length):
             data = tuple(islice(pictures, self.length))
             start = first / self.fps
@@ -101,31 +104,30 @@ class PictureFolders(VideoSettings):
         )
 
 
-def find_pictures(folder: Path) -> list[Path]:
+def find_pictures(folder: Path, links: bool = False) -> list[Path]:
     """The pictures in a folder in the order of the numbers in their names.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or one is a link out of the folder and `links` are not followed.
     """
     names = sorted((name for name in os.listdir(folder) if _is_picture(name)), key=_number)
     if not names:
         raise UserError(f"holds no picture ({', '.join(ENDINGS)})")
-    return [inside(folder, name) for name in names]
+    return [inside(folder, name, links) for name in names]
 
 
 def read_picture_clips(
-    folder: Path, rate: float, clips: Sequence[Clip], settings: VideoSettings
+    paths: Sequence[Path], rate: float, clips: Sequence[Clip], settings: VideoSettings
 ) -> Iterator[EncodedEpisode]:
     """Clips of a video that is there as pictures, `rate` of them a second; see `cut_clips`."""
-    end = (len(find_pictures(folder)) - 1) / Fraction(rate)
-    return cut_clips(clips, settings, lambda t: pictures_at(folder, rate, t, settings), end)
+    end = (len(paths) - 1) / Fraction(rate)
+    return cut_clips(clips, settings, lambda t: pictures_at(paths, rate, t, settings), end)
 
 
 def pictures_at(
-    folder: Path, rate: float, times: Sequence[Fraction], settings: VideoSettings
+    paths: Sequence[Path], rate: float, times: Sequence[Fraction], settings: VideoSettings
 ) -> Iterator[bytes]:
     """The pictures nearest to sorted times, in seconds from the first; none behind the last."""
-    paths = find_pictures(folder)
     last, picture = -1, b""
     for time in times:
         number = round(time * Fraction(rate))
@@ -161,7 +163,7 @@ def read_jpeg(path: Path, settings: VideoSettings) -> bytes:
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+    return name.lower().endswith(ENDINGS) and not is_hidden(name)
 
 
 def _number(name: str) -> tuple[list[str], list[int], str]:

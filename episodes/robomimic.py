@@ -39,9 +39,10 @@ from episodes.robomimic_demo import (
     load_world,
     open_group,
 )
+from episodes.rooted import Rooted, walk
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, regular_file
+from episodes.trust import regular_file
 
 _ENDINGS = (".hdf5", ".h5")
 _JPEG_BYTES = 0.3  # a pixel
@@ -51,14 +52,13 @@ _TO_OURS = np.array(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Robomimic:
+class Robomimic(Rooted):
     """A file of demonstrations, or a folder of such files; every demo is a recording.
 
     Numbers keep their names and types as signals: those in obs/ under their own names, `actions` as
     `recorded_actions`.
 
     Attributes:
-        root: the file or folder.
         fps: frames a second; None takes the control_freq of env_args.
         cameras: which ones to read, as "agentview_rgb", or with a name to keep them under, as
             "rgb_static=agentview_rgb"; () reads all.
@@ -69,7 +69,6 @@ class Robomimic:
             it follows OpenGL, as LIBERO's do.
     """
 
-    root: Path
     fps: float | None = None
     cameras: tuple[str, ...] = ()
     actions: Literal["auto", "ours", "none"] = "auto"
@@ -87,10 +86,11 @@ class Robomimic:
         items: list[Item] = []
         lost: list[tuple[str, str]] = []
         notes: dict[str, list[str]] = {}  # what -> in which files
-        for path in self._files():
+        tally = Tally()
+        for path in self._files(tally):
             name = path.name if path == self.root else str(path.relative_to(self.root))
             try:
-                with open_hdf5(path) as file:
+                with open_hdf5(self.inside("" if path == self.root else name)) as file:
                     data = open_group(file, "data")
                     ours = "format_version" in data.attrs
                     names = demo_names(map(str, data))
@@ -108,11 +108,11 @@ class Robomimic:
             for note in oddities:
                 notes.setdefault(note, []).append(name)
         told = [f"{note}: {_some(names)}" for note, names in notes.items()]
-        return Listing(tuple(items), tuple(lost), tuple(told))
+        return Listing(tuple(items), tuple(lost), tuple(told), tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
         name, demo = item.detail["file"], item.detail["demo"]
-        path = inside(self.root, name) if name else self.root
+        path = self.inside(name)
         if item.detail["ours"]:
             with EpisodeFile(path) as file:
                 yield file.read_encoded(demo)
@@ -120,12 +120,13 @@ class Robomimic:
             with open_hdf5(path) as file:
                 yield self._episode(file, demo)
 
-    def _files(self) -> list[Path]:
+    def _files(self, tally: Tally) -> list[Path]:
         if not self.root.is_dir():
             return [self.root]
-        files = sorted(path for path in self.root.rglob("*") if path.suffix in _ENDINGS)
+        below = walk(self.root, self.links, tally).items()
+        files = sorted(f / n for f, names in below for n in names if Path(n).suffix in _ENDINGS)
         if not files:
-            raise UserError(f"{self.root}: holds no file ending in {' or '.join(_ENDINGS)}")
+            tally.note(f"{self.root}: holds no file ending in {' or '.join(_ENDINGS)}")
         return files
 
     def _items(

@@ -16,9 +16,10 @@ from episodes.clips import file_version
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.pictures import read_jpeg
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, is_there
+from episodes.trust import is_there
 from episodes.utterances import Utterance, read_utterances
 from episodes.video import CAMERA, VideoSettings
 
@@ -26,7 +27,7 @@ _FILES = {"train": "train.json", "valid": "val.json", "test": "test.json"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saycam:
+class Saycam(Rooted):
     """A video's utterances are an item. The rate of a recording is that of its timestamps.
 
     Attributes:
@@ -38,7 +39,6 @@ class Saycam:
             files say, which for CVCL means neighbouring utterances in different splits.
     """
 
-    root: Path
     frames: str = "train_5fps"
     size: int = 224
     quality: int = QUALITY
@@ -63,14 +63,14 @@ class Saycam:
         """
         rows: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for split, name in _FILES.items():
-            path = inside(self.root, name)
+            path = self.inside(name)
             if is_there(path):
                 for row in read_utterances(path):
                     key = split if self.splits == "official" else ""
                     rows[row.video_filename, key].append(row)
         if not rows:
             raise UserError(f"{self.root}: holds no utterances ({', '.join(_FILES.values())})")
-        folder = inside(self.root, self.frames)
+        folder = self.inside(self.frames)
         if not folder.is_dir():
             raise UserError(f"{folder}: is no folder of pictures; name it with frames=")
         items, lost = [], []
@@ -85,7 +85,7 @@ class Saycam:
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
         for text, number, start, fps, names in item.detail["utterances"]:
-            paths = [inside(self.root, str(Path(self.frames, name))) for name in names]
+            paths = [self.inside(Path(self.frames, name)) for name in names]
             data = tuple(read_jpeg(path, settings) for path in paths)
             frames = EncodedFrames(data, self.size, self.size)
             source = {"start_seconds": start, "utterance": number}
@@ -96,7 +96,7 @@ class Saycam:
         seen = [row for row in ordered if row.frame_filenames]
         if not seen:
             raise UserError("has no utterance with a picture")
-        first = inside(self.root, str(Path(self.frames, seen[0].frame_filenames[0])))
+        first = self.inside(Path(self.frames, seen[0].frame_filenames[0]))
         pictures = sum(len(row.frame_filenames) for row in seen)
         return Item(
             name,

@@ -18,11 +18,12 @@ from episodes.clips import Clip, ClipSettings, clips_of, cut_clips, item_of_clip
 from episodes.decode import OpenVideo, Shown
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
+from episodes.rooted import Rooted
 from episodes.seek import shown_at
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.transcripts import FPS, Transcript, read_transcript
-from episodes.trust import inside, is_there
+from episodes.trust import is_there
 from episodes.utterances import (
     Utterance,
     make_vocabulary,
@@ -37,7 +38,7 @@ _ENDINGS = (".mp4", ".mov", ".MP4", ".MOV", ".avi", ".AVI", ".mkv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaycamVideos:
+class SaycamVideos(Rooted):
     """A video with its transcript is an item and a group, every utterance a recording.
 
     Attributes:
@@ -47,7 +48,6 @@ class SaycamVideos:
         quality: of the JPEG pictures.
     """
 
-    root: Path
     transcripts: str = "transcripts"
     videos: str = "videos"
     size: int = 224
@@ -87,7 +87,7 @@ class SaycamVideos:
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
-        with OpenVideo(inside(self.root, item.detail["path"])) as video:
+        with OpenVideo(self.inside(item.detail["path"])) as video:
 
             def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
                 for shown in shown_at(video, times):
@@ -98,19 +98,19 @@ class SaycamVideos:
     def utterances(self) -> Iterator[tuple[Item, list[Utterance]]]:
         """What is said in every item."""
         for item in self.listing().items:
-            path = inside(self.root, str(Path(self.transcripts, f"{item.name}.csv")))
+            path = self.inside(Path(self.transcripts, f"{item.name}.csv"))
             yield item, list(read_transcript(path).utterances)
 
     def _transcripts(self) -> list[Path]:
-        folder = inside(self.root, self.transcripts)
+        folder = self.inside(self.transcripts)
         paths = sorted(folder.glob("*.csv")) if folder.is_dir() else []
         if not paths:
             raise UserError(f"{folder}: holds no transcript VIDEO.csv")
-        return [inside(self.root, str(path.relative_to(self.root))) for path in paths]
+        return [self.inside(path.relative_to(self.root)) for path in paths]
 
     def _video(self, name: str) -> Path:
         for ending in _ENDINGS:
-            path = inside(self.root, str(Path(self.videos, name + ending)))
+            path = self.inside(Path(self.videos, name + ending))
             if is_there(path):
                 return path
         raise UserError(f"its video is not in {self.videos}/")

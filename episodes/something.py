@@ -12,9 +12,10 @@ from typing import Any
 from episodes.clips import file_version
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
+from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside, is_there, load_json
+from episodes.trust import is_there, load_json
 from episodes.video import VideoSettings, read_video
 
 _LABELS = {
@@ -27,13 +28,12 @@ _USUAL = 4.0  # seconds of a video
 
 
 @dataclass(frozen=True, kw_only=True)
-class SomethingSomething(VideoSettings):
+class SomethingSomething(VideoSettings, Rooted):
     """A folder with the labels and the videos. A video is an item and a group.
 
     Official splits are kept; the videos of the test, whose labels are secret, are not used.
     """
 
-    root: Path
     fps: float = 12.0  # the videos' own
 
     @property
@@ -58,7 +58,7 @@ class SomethingSomething(VideoSettings):
                     lost.append((f"{name} (row {number} of {split})", "is labelled twice"))
                     continue
                 try:
-                    path = inside(self.root, str(Path(folder, f"{name}.webm")))
+                    path = self.inside(Path(folder, f"{name}.webm"))
                     if is_there(path):
                         items.append(self._item(path, name, row["label"], split))
                     else:
@@ -70,11 +70,11 @@ class SomethingSomething(VideoSettings):
         return Listing(tuple(items), tuple(lost), notes)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        return read_video(inside(self.root, item.detail["path"]), self, item.detail["label"])
+        return read_video(self.inside(item.detail["path"]), self, item.detail["label"])
 
     def _rows(self, split: str) -> list[dict[str, Any]]:
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
-            if is_there(path := inside(self.root, name)):
+            if is_there(path := self.inside(name)):
                 rows = load_json(path)
                 if not isinstance(rows, list) or not all(map(_is_label, rows)):
                     raise UserError(f"{path}: must be a list of labels, each with id and label")
@@ -83,7 +83,7 @@ class SomethingSomething(VideoSettings):
 
     def _folder(self) -> str:
         for name in _VIDEOS:
-            folder = inside(self.root, name) if name else self.root
+            folder = self.inside(name)
             if folder.is_dir() and next(folder.glob("*.webm"), None):
                 return name
         raise UserError(f"{self.root}: holds no video ID.webm, nor in {_VIDEOS[0]}/")

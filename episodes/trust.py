@@ -19,8 +19,12 @@ from episodes.errors import UserError
 LARGE = 2 << 30  # bytes; Ego4D's narrations, the largest table in use, take half of it
 
 
-def inside(root: Path, name: str) -> Path:
+def inside(root: Path, name: str, links: bool = False) -> Path:
     """The file that a dataset in the folder `root` calls `name`, which need not exist.
+
+    Args:
+        links: whether links may lead out of `root`. Those of the Hub's cache always may, from a
+            repository's snapshot to its contents: snapshots/REVISION/… -> blobs/….
 
     Raises:
         UserError: `name` is absolute, or leads out of `root` by ".." or through a link.
@@ -35,9 +39,17 @@ def inside(root: Path, name: str) -> Path:
         raise UserError(f"{path}: is a link that leads nowhere") from None
     except ValueError:  # half of a character, as JSON may hold it
         raise UserError(f"{root}: {name!r:.200} does not name a file inside this folder") from None
-    if not real.is_relative_to(root.resolve()):
-        raise UserError(f"{path}: is a link to {real}, outside {root}; copy the files instead")
+    if not links and not any(real.is_relative_to(folder) for folder in _own(root.resolve())):
+        raise UserError(f"{path}: is a link to {real}, outside {root}; links=true follows it")
     return path
+
+
+def _own(root: Path) -> list[Path]:
+    """The folders that a dataset's files may be in: the Hub keeps the contents beside the names."""
+    kept = [
+        f.parent.with_name("blobs") for f in (root, *root.parents) if f.parent.name == "snapshots"
+    ]
+    return [root, *kept]
 
 
 def regular_file(path: str | Path) -> int:

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from episodes.episode import Narration
-from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode
 from episodes.narrations import Said, read_narrations
+from episodes.rooted import Rooted, walk
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside
 from episodes.video import VideoSettings, read_video
 
 __all__ = ["VideoFolder", "VideoSettings"]
@@ -23,57 +22,45 @@ _VERSION = 2  # of what this file makes of the same input: a new one makes it ag
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoFolder(VideoSettings):
+class VideoFolder(VideoSettings, Rooted):
     """All videos below a folder. Every video is a group: no split cuts one.
 
     Names are paths from `root`. What is said in them: see `episodes.narrations`.
     """
-
-    root: Path
 
     @property
     def origin(self) -> str:
         return "videos"
 
     def listing(self) -> Listing:
-        """The videos by their endings; folders with nothing in them are listed as lost.
+        """The videos by their endings.
 
         Raises:
-            UserError: there is no such folder, no video in it, or a narration file is malformed.
+            UserError: there is no such folder, or a narration file is malformed.
         """
         root = Path(os.path.abspath(self.root))
-        videos, empty = find_videos(root)
+        tally = Tally()
+        videos = find_videos(root, self.links, tally)
         said, strangers = read_narrations(root, videos)
         return Listing(
             tuple(_item(video, root, said[video]) for video in videos),
-            tuple(empty),
+            (),
             tuple(f"narrations name {name}, which is no video here" for name in strangers),
+            tally,
         )
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         narrations = tuple(Narration(*values) for values in item.detail["narrations"])
-        return read_video(
-            inside(self.root, item.name), self, item.detail["instruction"], narrations
-        )
+        return read_video(self.inside(item.name), self, item.detail["instruction"], narrations)
 
 
-def find_videos(root: Path) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Videos below a folder, by their endings, and the folders with nothing in them.
-
-    Raises:
-        UserError: there is no such folder or no video in it.
-    """
-    if not root.is_dir():
-        raise UserError(f"{root}: is no folder of videos")
-    videos, empty = [], []
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        if not folders and not files and Path(folder) != root:
-            empty.append((str(Path(folder).relative_to(root)), "is an empty folder"))
-        videos += [Path(folder, name) for name in files if name.lower().endswith(ENDINGS)]
+def find_videos(root: Path, links: bool, tally: Tally) -> list[Path]:
+    """Videos below a folder, by their endings; see `episodes.rooted.walk`."""
+    below = walk(root, links, tally).items()
+    videos = [folder / n for folder, names in below for n in names if n.lower().endswith(ENDINGS)]
     if not videos:
-        raise UserError(f"{root}: holds no video (a file ending in {', '.join(ENDINGS)})")
-    return sorted(videos), sorted(empty)
+        tally.note(f"{root}: holds no video (a file ending in {', '.join(ENDINGS)})")
+    return sorted(videos)
 
 
 def _item(video: Path, root: Path, said: Said) -> Item:

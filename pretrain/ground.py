@@ -34,7 +34,8 @@ from training.throughput import Stopwatch, count_flops, matmul_peak
 
 @dataclass(frozen=True)
 class GroundConfig:
-    """`learned` and `held_out` name the files of utterances, `frames` the folder of pictures.
+    """`learned` and `held_out` name the files of utterances, `frames` the folder of pictures;
+    `links` in the corpus are followed wherever they lead, or refused.
 
     `train_shuffled.json` is CVCL's control, in which utterances go with frames of others. The words
     that the model knows are those of the corpus's `vocab.json`, whatever `utterance.words` says.
@@ -46,6 +47,7 @@ class GroundConfig:
     learned: str = "train.json"
     held_out: str = "val.json"
     frames: str = FRAMES
+    links: bool = False
 
     def __post_init__(self) -> None:
         if self.pairs.size != self.model.vision.size:
@@ -94,12 +96,25 @@ def ground(
     """
     clip = config.model.clip
     learned = Pairs(
-        root, config.pairs, clip=clip, file=config.learned, frames=config.frames, weights=weights
+        root,
+        config.pairs,
+        clip=clip,
+        file=config.learned,
+        frames=config.frames,
+        links=config.links,
+        weights=weights,
     )
     measured = replace(
         UNCHANGED, size=config.pairs.size, length=config.pairs.length, about=config.pairs.about
     )
-    held_out = Pairs(root, measured, clip=clip, file=config.held_out, frames=config.frames)
+    held_out = Pairs(
+        root,
+        measured,
+        clip=clip,
+        file=config.held_out,
+        frames=config.frames,
+        links=config.links,
+    )
     model = make_model(config, learned)
     training = config.training
     with join(training.threads) as team:

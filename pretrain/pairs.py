@@ -63,7 +63,7 @@ class Pairs:
     """The utterances of one file, and batches of them in the order of a seed.
 
     With `weights`, one for each utterance that has frames, batches hold utterances as often as
-    these say.
+    these say. With `links`, those in the folder are followed wherever they lead.
 
     Raises:
         UserError: a file is missing or malformed, or no utterance has a frame and is about what is
@@ -78,21 +78,23 @@ class Pairs:
         clip: ClipConfig | None = None,
         file: str = "train.json",
         frames: str = FRAMES,
+        links: bool = False,
         weights: Float64[np.ndarray, " n"] | None = None,
     ) -> None:
         self.config, self.clip = config, clip or ClipConfig()
-        self.folder = inside(root, frames)
+        self.links = links
+        self.folder = inside(root, frames, links)
         about = set(config.about)
         self.utterances: Sequence[Utterance] = [
             row
-            for row in read_utterances(inside(root, file))
+            for row in read_utterances(inside(root, file, links))
             if row.frame_filenames and (not about or about & set(row.utterance.split()))
         ]
         if not self.utterances:
             of = f" and one of the words {', '.join(config.about)}" if about else ""
             raise UserError(f"{root / file}: no utterance has a frame{of}")
         try:
-            self.vocabulary = Vocabulary.read(inside(root, VOCABULARY))
+            self.vocabulary = Vocabulary.read(inside(root, VOCABULARY, links))
         except ValueError as error:
             raise UserError(str(error)) from error
         if weights is not None and len(weights) != len(self):
@@ -140,7 +142,7 @@ class Pairs:
         )
 
     def _picture(self, name: str, random: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-        path = inside(self.folder, name)
+        path = inside(self.folder, name, self.links)
         try:
             with Image.open(BytesIO(load_bytes(path, max_bytes=1 << 28))) as file:
                 picture = file.convert("RGB")

@@ -102,7 +102,7 @@ def measure_stitching(
     sets = {n: known for n, s in sets.items() if (known := s.asking(words)) is not None}
     if not sets:
         raise UserError(f"{root}: no trial asks for a word that both models know")
-    heard, pictures = _pairs(root)
+    heard, pictures = _pairs(root, config.links)
     sides = [_Side.of(name, one, words, heard, pictures) for name, one in eyes.items()]
     return [
         _judged(label, by is None, sets, words, by or taker.eyes, nearness)
@@ -226,16 +226,16 @@ def _judged(
     return Stitch(label, own, choices, precision)
 
 
-def _pairs(root: Path) -> tuple[list[str], list[Path]]:
+def _pairs(root: Path, links: bool) -> tuple[list[str], list[Path]]:
     """Utterances and pictures from while they were spoken, row by row."""
     heard: list[str] = []
     pictures: list[Path] = []
-    for row in read_utterances(inside(root, PAIRED)):
+    for row in read_utterances(inside(root, PAIRED, links)):
         frames = row.frame_filenames
         some = np.unique(np.linspace(0, len(frames) - 1, FRAMES_EACH).round().astype(int))
         names = [frames[number] for number in some] if frames else []
         heard += [row.utterance] * len(names)
-        pictures += [inside(root, f"{FRAMES}/{name}") for name in names]
+        pictures += [inside(root, f"{FRAMES}/{name}", links) for name in names]
     if len(pictures) < LEAST:
         raise UserError(f"{root / PAIRED}: {len(pictures)} pictures are too few to fit a map to")
     return heard, pictures

@@ -102,21 +102,22 @@ def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
     os.replace(partial, path)
 
 
-def locate(root: Path, trial: Trial) -> list[Path]:
+def locate(root: Path, trial: Trial, links: bool = False) -> list[Path]:
     """Where a trial's pictures lie: by their names in `root`, or in a folder called as they show.
 
     Of absolute names, those of the machine that a file was made on as CVCL's are, the longest end
     counts that there is in `root`, of two parts at least.
 
     Raises:
-        UserError: a picture is in no such place, or its name leads out of `root`.
+        UserError: a picture is in no such place, or its name leads out of `root`, or it
+            is a link that does and `links` are not followed.
     """
     found = []
     for category, image in zip(trial.categories, trial.images, strict=True):
         parts = Path(image).parts
         ends = range(1, max(2, len(parts) - 1)) if os.path.isabs(image) else (0,)
-        places = [inside(root, "/".join(parts[start:])) for start in ends]
-        places.append(inside(root, f"{category}/{Path(image).name}"))
+        places = [inside(root, "/".join(parts[start:]), links) for start in ends]
+        places.append(inside(root, f"{category}/{Path(image).name}", links))
         there = next((place for place in places if place.is_file()), None)
         if there is None:
             raise UserError(f"{places[-2]}: there is no such picture, nor {places[-1]}")

@@ -5,8 +5,9 @@ A trial file holds `{"data": [...]}` of `target_verb`, `target_frame_filenames` 
 clip, the target's first, that a model of single pictures gets to see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pretrain.pairs import moments
 
 FILES = ("eval_verbs.json", "eval_verbs_reversed.json")  # of any verbs; of one and it backwards
 BATCH = 16  # clips that are encoded at a time
+At = Callable[[str], Path]  # where the file lies that a trial names
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class VerbChoices(Choices):
 
 
 def measure_verbs(
-    model: GroundingModel, root: Path, *, ends: bool = False
+    model: GroundingModel, root: Path, *, ends: bool = False, links: bool = False
 ) -> dict[str, VerbChoices]:
     """What a model chooses in those of `FILES` that the corpus at `root` has, by their names.
 
@@ -77,7 +79,7 @@ def measure_verbs(
             continue
         trials = [t for t in read_verb_trials(root / name) if t.verbs[0] in model.vocabulary]
         if trials:
-            found[name] = _choose(model, root, trials, ends)
+            found[name] = _choose(model, partial(inside, root, links=links), trials, ends)
     return found
 
 
@@ -111,13 +113,11 @@ def _trial(row: Any, where: str) -> VerbTrial:
     return VerbTrial(verbs, clips, still)
 
 
-def _choose(
-    model: GroundingModel, root: Path, trials: Sequence[VerbTrial], ends: bool
-) -> VerbChoices:
+def _choose(model: GroundingModel, at: At, trials: Sequence[VerbTrial], ends: bool) -> VerbChoices:
     asked = sorted({trial.verbs[0] for trial in trials})
     shown = [_shown(model, trial) for trial in trials]
     seen = list(dict.fromkeys(frames for frames_of in shown for frames in frames_of))
-    nearness = _nearness(model, root, seen, asked, ends)
+    nearness = _nearness(model, at, seen, asked, ends)
     place = {frames: number for number, frames in enumerate(seen)}
     shares = []
     for trial, frames_of in zip(trials, shown, strict=True):
@@ -149,7 +149,7 @@ def _shown(model: GroundingModel, trial: VerbTrial) -> list[tuple[str, ...]]:
 @torch.no_grad()
 def _nearness(
     model: GroundingModel,
-    root: Path,
+    at: At,
     seen: Sequence[tuple[str, ...]],
     asked: Sequence[str],
     ends: bool,
@@ -161,15 +161,15 @@ def _nearness(
     model.eval()
     rows = []
     for start in range(0, len(seen), BATCH):
-        pixels = _read(model, root, seen[start : start + BATCH]).to(device)
+        pixels = _read(model, at, seen[start : start + BATCH]).to(device)
         rows.append(model.compare(imagenet_normalised(to_unit(pixels)), tokens, lengths).cpu())
     return torch.cat(rows).numpy()
 
 
 def _read(
-    model: GroundingModel, root: Path, clips: Sequence[tuple[str, ...]]
+    model: GroundingModel, at: At, clips: Sequence[tuple[str, ...]]
 ) -> UInt8[Tensor, "b *t 3 h w"]:
-    paths = [inside(root, name) for clip in clips for name in clip]
+    paths = [at(name) for clip in clips for name in clip]
     pixels = read_pictures(paths, model.config.vision.size, shrunk=False)
     frames = model.config.clip.frames
     return pixels if frames == 1 else pixels.unflatten(0, (len(clips), frames))

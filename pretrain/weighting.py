@@ -136,7 +136,9 @@ def _judged(
         UNCHANGED, size=asked.size, length=asked.length, about=asked.about, frame_anew=True
     )
     clip = config.model.clip
-    pairs = Pairs(root, seen, clip=clip, file=config.learned, frames=config.frames)
+    pairs = Pairs(
+        root, seen, clip=clip, file=config.learned, frames=config.frames, links=config.links
+    )
     one = halves(pairs, config.training.seed)
     found = np.zeros(len(pairs))
     for number, half in enumerate((one, ~one)):

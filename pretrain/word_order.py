@@ -4,8 +4,9 @@ Of each trial in the home's `eval_word_order.json` the first of the `utterances`
 first of `img_filenames` alone and the second of the second, as in Winoground (Thrush et al. 2022).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,20 @@ class OrderFigures:
     image: Choices
 
 
-def measure_order(model: GroundingModel, root: Path) -> OrderFigures | None:
+def measure_order(model: GroundingModel, root: Path, *, links: bool = False) -> OrderFigures | None:
     """The trials of the corpus at `root`, utterances encoded as in training; None if it has none.
 
     Raises:
         UserError: a trial is malformed, a picture cannot be read, or the model has no vocabulary.
     """
-    path = inside(root, FILE)
+    at = partial(inside, root, links=links)
+    path = at(FILE)
     if not path.exists():
         return None
     trials = read_order_trials(path)
     cosines = torch.cat(
         [
-            _cosines(model, trials[start : start + BATCH], root)
+            _cosines(model, trials[start : start + BATCH], at)
             for start in range(0, len(trials), BATCH)
         ]
     )
@@ -98,14 +100,14 @@ def _is_text(value: object) -> bool:
 
 @torch.no_grad()
 def _cosines(
-    model: GroundingModel, trials: Sequence[OrderTrial], root: Path
+    model: GroundingModel, trials: Sequence[OrderTrial], at: Callable[[str], Path]
 ) -> Float[Tensor, "n 2 2"]:
     """Of every trial's pictures (rows) with its utterances (columns)."""
     model.eval()
     if model.vocabulary is None:
         raise UserError("the model has no vocabulary: load it with CVCL's vocab.json")
     device, size = model.project.weight.device, model.config.vision.size
-    pixels = read_pictures([inside(root, name) for t in trials for name in t.images], size, False)
+    pixels = read_pictures([at(name) for t in trials for name in t.images], size, False)
     images = imagenet_normalised(to_unit(pixels.to(device)))
     texts = [text for trial in trials for text in trial.utterances]
     tokens, lengths = model.vocabulary.encode(texts, length=model.config.utterance.length)

@@ -22,7 +22,8 @@ class GroundEvalConfig:
     long before words stop being learned. `shares` are those of the labels in `eval/dev` that linear
     probes learn from; these compare pictures by a word's probability, or as upstream by its logit
     (`compared`). `clip` is a folder with a CLIP of transformers, which is then asked too.
-    `stitched` is a second model, for the section on stitching.
+    `stitched` is a second model, for the section on stitching. `links` in the corpus are followed
+    wherever they lead, or refused.
     """
 
     trials: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class GroundEvalConfig:
     permutations: int = 9999
     layer_permutations: int = 200
     seed: int = 0
+    links: bool = False
 
     def __post_init__(self) -> None:
         if wrong := [share for share in self.shares if not 0 < share <= 1]:

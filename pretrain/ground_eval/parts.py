@@ -27,11 +27,11 @@ class Kind:
 
 
 def _verbs(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
-    return measure_verbs(model, root, ends=config.ends)
+    return measure_verbs(model, root, ends=config.ends, links=config.links)
 
 
 def _order(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
-    found = measure_order(model, root)
+    found = measure_order(model, root, links=config.links)
     return {} if found is None else {"text": found.text, "image": found.image}
 
 

@@ -70,7 +70,7 @@ def find_test_sets(root: Path, config: GroundEvalConfig) -> dict[str, TestSet]:
         raise UserError(
             f"{root}: holds none of {', '.join(TITLES)}; name your trials with trials=[FILE,…]"
         )
-    return {name: _read(root, name, name in config.shrunk) for name in names}
+    return {name: _read(root, name, config) for name in names}
 
 
 def with_other_pictures(sets: dict[str, TestSet]) -> list[str]:
@@ -88,10 +88,10 @@ def labelled_pictures(root: Path) -> dict[str, list[Path]]:
     return {category: pictures for category, pictures in found.items() if pictures}
 
 
-def _read(root: Path, name: str, shrunk: bool) -> TestSet:
+def _read(root: Path, name: str, config: GroundEvalConfig) -> TestSet:
     trials = tuple(read_trials(root / name))
     places: dict[str, Path] = {}
     for trial in trials:
         if any(picture not in places for picture in trial.images):
-            places |= dict(zip(trial.images, locate(root, trial), strict=True))
-    return TestSet(name, trials, places, shrunk)
+            places |= dict(zip(trial.images, locate(root, trial, config.links), strict=True))
+    return TestSet(name, trials, places, name in config.shrunk)

@@ -105,7 +105,7 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         ),
         (["pretrain", "corpus=videos"], "corpus.root has no value: write corpus.root=<value>"),
         (["pretrain", "corpus.root=x"], "it belongs to corpus=videos"),
-        (["pretrain", "corpus=videos", "corpus.root=x"], "is no folder of videos"),
+        (["pretrain", "corpus=videos", "corpus.root=x"], "is no folder"),
         (["pretrain", "corpus=episodes", "corpus.files=x"], "no episodes at x"),
         (["pretrain", "trainng.steps=3"], "did you mean 'training.steps'?"),
         (["pretrain", "training.precision=fp8"], "must be one of: auto, bf16, fp32"),
@@ -114,7 +114,7 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         (["finetune"], "demonstrations has no value"),
         (["finetune", "demonstrations=x"], "no episodes at x"),
         (["finetune", "demonstrations=.", "pretrained=x"], "holds no file of episodes"),
-        (["convert", "root=x"], "is no folder of videos"),
+        (["convert", "root=x"], "is no folder"),
     ],
 )
 def test_wrong_input_ends_in_one_line_and_status_1(

@@ -112,7 +112,7 @@ def test_episodes_become_a_dataset_of_others(tmp_path: Path, monkeypatch, capsys
         (["root=videos", "executor=ray", "workers=0"], "workers of a cluster must be 1 or more"),
         (["root=videos", "held_out=1"], "held_out must be at least 0 and below 1, not 1.0"),
         (["source=videos"], "root has no value: write root=<value>"),
-        (["root=nowhere"], "nowhere: is no folder of videos"),
+        (["root=nowhere"], "nowhere: is no folder"),
         (["source=cvcl", "root=words.pt"], "words.pt cannot be read"),
         (["source=cvcl", "root=words.pt", "seed=1"], "seed=1 means nothing to source=cvcl"),
         (["source=episodes", "root=nowhere"], "no episodes at nowhere"),

@@ -12,32 +12,30 @@ where <kind> is `tasks` or `chains`.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from envs import seats, workers
+from rich.console import Console
+
+from envs import making, mistakes, seats, workers
 from envs.chains import Chain, all_chains
 from envs.chains_layout import initial_layout
 from envs.evaluation_config import CAMERAS_CALVIN, EvaluationConfig
 from envs.films import assign, choose_videos
 from envs.instructions import choose
-from envs.results import Record, ResultLog, versions, write_text
-from envs.rollout import (
-    Assignment,
-    EvaluatedPolicy,
-    Examiner,
-    Pace,
-    PolicyFactory,
-    Trial,
-    is_batched,
-)
+from envs.policies import PolicyFactory, is_batched
+from envs.results import Record, ResultLog, blaming_the_disk, versions, write_text
+from envs.rollout import Assignment, Examiner, Pace, Trial, lost_trial
 from envs.summary import ChainResults, TaskResults
 from envs.table import LAYOUTS
 from envs.trials import generator, initial_state
 from episodes.progress import progress
+
+_FREE = {"workers", "on_error", "step", "source"}  # settings that change no result
 
 __all__ = [
     "CAMERAS_CALVIN",
@@ -55,13 +53,16 @@ def evaluate_tasks(
     """Single tasks, each `config.trials` times from random layouts.
 
     Args:
-        factory: makes the policy. One that is batched acts in this process, for all worlds at once;
-            any other is made in every worker, where the factory is sent by pickle.
+        factory: makes the policy: its class, or a function. One that is batched acts in this
+            process, for all worlds at once; any other is made in every worker, where the factory is
+            sent by pickle.
         out: folder of the results.
-        resume: continue the evaluation whose results are there.
+        resume: continue the evaluation whose results are there. Trials that ended by an error of
+            the policy are tried again.
 
     Raises:
-        UserError: `out` holds results that may not be continued, or the policy raised one.
+        UserError: `out` holds results that may not be continued or cannot be written to, the policy
+            cannot be made, or it made a mistake in every trial (or in one, with on_error=stop).
         RuntimeError: a worker failed.
     """
     trials = [
@@ -72,6 +73,7 @@ def evaluate_tasks(
     records = _evaluate("tasks", trials, factory, config, out, resume)
     results = TaskResults(records)
     _summarise("tasks", results, config, out)
+    mistakes.refuse_if_all(records, out)
     return results
 
 
@@ -87,6 +89,7 @@ def evaluate_chains(
     records = _evaluate("chains", trials, factory, config, out, resume)
     results = ChainResults(records)
     _summarise("chains", results, config, out)
+    mistakes.refuse_if_all(records, out)
     return results
 
 
@@ -96,7 +99,8 @@ def task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> 
     rng = generator(config.seed, "evaluation", f"{task} in words", number)
     sentence = choose(task, config.instructions, rng)
     layout = initial_state(task, number, config.seed, "evaluation", config.env.scene)
-    return Trial(index, task, (task,), (sentence,), *layout)
+    acts = _seed(config, f"{task} acts", number)
+    return Trial(index, task, (task,), (sentence,), *layout, seed=acts)
 
 
 def _chain_trial(config: EvaluationConfig, chain: Chain) -> Trial:
@@ -104,7 +108,13 @@ def _chain_trial(config: EvaluationConfig, chain: Chain) -> Trial:
     rng = generator(config.seed, "evaluation", "chain in words", chain.index)
     sentences = tuple(choose(task, config.instructions, rng) for task in chain.tasks)
     layout = initial_layout(chain.initial, LAYOUTS[config.env.scene])
-    return Trial(chain.index, "chain", chain.tasks, sentences, *layout)
+    acts = _seed(config, "chain acts", chain.index)
+    return Trial(chain.index, "chain", chain.tasks, sentences, *layout, seed=acts)
+
+
+def _seed(config: EvaluationConfig, name: str, number: int) -> int:
+    """For what the policy draws in a trial."""
+    return int(generator(config.seed, "evaluation", name, number).integers(2**32))
 
 
 def _evaluate(
@@ -116,18 +126,27 @@ def _evaluate(
     resume: bool,
 ) -> tuple[Record, ...]:
     """Run what has not been run yet; returns all records in order."""
-    described = _described(config)
-    with ResultLog(out, kind, _circumstances(kind, config), resume) as log, progress() as begin:
-        bar = begin(kind, len(trials), len(log.records))
+    workers.leave_if_imported()
+    known = _described(config) | _known_as(config)
+    with ExitStack() as stack:
+        stack.enter_context(blaming_the_disk(out))
+        log = ResultLog(out, kind, _circumstances(kind, config), _known_as(config), resume)
+        stack.enter_context(log)
+        bar = stack.enter_context(progress())(kind, len(trials), len(log.records))
+        _say_if_changed(log, config)
 
         def film(trial: Trial) -> Assignment:
             return assign(trial, kind, log.records, config, out)
 
-        for assignment, outcome in _played(trials, log.records, film, factory, config):
+        played = _played(trials, dict(log.records), film, factory, config)
+        for assignment, outcome in stack.enter_context(closing(played)):
             if assignment.trial.index in log.records:
                 continue  # it was played again for the company of the others in its round
-            record = {"seed": config.seed, **described} | outcome
+            record = {"seed": config.seed, **known} | outcome
             log.append(record | {"instructions": list(assignment.trial.instructions)})
+            mistakes.refuse_to_go_on(
+                tuple(log.records.values()), record, stop=config.on_error == "stop"
+            )
             solved = sum(r["solved"] for r in log.records.values()) / len(log.records)
             bar.advance(words=f"{solved:.2f} solved on average")
         choose_videos(kind, log.records, config, out)
@@ -136,21 +155,22 @@ def _evaluate(
 
 def _played(
     trials: Sequence[Trial],
-    done: dict[int, Record],
+    done: Collection[int],
     film: Callable[[Trial], Assignment],
     factory: PolicyFactory,
     config: EvaluationConfig,
-) -> Iterator[tuple[Assignment, Record]]:
+) -> Generator[tuple[Assignment, Record]]:
     """Trials with their records, as they end: those not done yet, and perhaps some others."""
     if all(trial.index in done for trial in trials):
-        return iter(())
-    policy: Any = factory()
+        return
+    policy = making.made_here(factory, config.workers)
     make = partial(make_world, config)
     if not is_batched(policy):
         todo = (film(trial) for trial in trials if trial.index not in done)
-        here: Any = _Given(policy) if config.workers == 0 else factory
-        examiner = partial(Examiner, here, make, config.steps, config.action_repeat)
-        return workers.run(examiner, lambda: next(todo, None), config.workers)
+        maker = making.Maker(factory) if policy is None else lambda: policy
+        examiner = partial(Examiner, maker, make, config.steps, config.action_repeat)
+        yield from workers.run(examiner, lambda: next(todo, None), config.workers, lost_trial)
+        return
     rounds = (trials[i : i + config.seats] for i in range(0, len(trials), config.seats))
     todo = (
         [film(trial) if trial.index not in done else Assignment(trial, None, None) for trial in row]
@@ -159,19 +179,9 @@ def _played(
     )
     pace = Pace.of(policy, config.steps, config.action_repeat)
     picture_bytes = sum(3 * size * size for size in config.cameras.values())
-    return seats.play(
+    yield from seats.play(
         policy, make, pace, todo, config.workers, config.seats, picture_bytes, config.env.alone
     )
-
-
-class _Given:
-    """A factory of what was made already."""
-
-    def __init__(self, policy: EvaluatedPolicy) -> None:
-        self._policy = policy
-
-    def __call__(self) -> EvaluatedPolicy:
-        return self._policy
 
 
 def make_world(config: EvaluationConfig, action_repeat: int) -> Any:
@@ -183,9 +193,27 @@ def _described(config: EvaluationConfig) -> dict[str, Any]:
     return {"setting": config.setting, **config.env.describe()}
 
 
+def _known_as(config: EvaluationConfig) -> dict[str, Any]:
+    """By what a number can be traced to a policy."""
+    names = ("policy", "weights", "step", "source")
+    return {k: v for k in names if (v := getattr(config, k)) not in (None, "")}
+
+
+def _say_if_changed(log: ResultLog, config: EvaluationConfig) -> None:
+    """The file of a policy's class may be mended between two starts; that is told."""
+    before = {record.get("source") for record in log.records.values()} - {config.source}
+    if before and config.source is not None:
+        Console(stderr=True).print(
+            f"{log.path}: {len(log.records)} records were made before the policy's source file was "
+            "changed; every record says which (source)"
+        )
+
+
 def _circumstances(kind: str, config: EvaluationConfig) -> dict[str, Any]:
     """All that results depend on."""
-    settings = {name: value for name, value in asdict(config).items() if name != "workers"}
+    settings = {k: v for k, v in asdict(config).items() if k not in _FREE}
+    if config.weights is not None:
+        settings.pop("policy")  # a name, which others may be called by and it by others
     settings["env"] = config.env.describe()
     settings.pop({"tasks": "chains", "chains": "trials"}[kind])
     if kind == "chains":
@@ -196,17 +224,23 @@ def _circumstances(kind: str, config: EvaluationConfig) -> dict[str, Any]:
 def _summarise(
     kind: str, results: TaskResults | ChainResults, config: EvaluationConfig, out: Path
 ) -> None:
-    summary = results.summary() | _circumstances(kind, config)
-    write_text(out / f"{kind}.summary.json", json.dumps(summary, indent=1) + "\n")
-    write_text(out / f"{kind}.summary.md", results.markdown() + _footnote(config, results.records))
+    summary = results.summary() | _circumstances(kind, config) | _known_as(config)
+    text = results.markdown() + _footnote(config, results.records)
+    with blaming_the_disk(out):
+        write_text(out / f"{kind}.summary.json", json.dumps(summary, indent=1) + "\n")
+        write_text(out / f"{kind}.summary.md", text)
 
 
 def _footnote(config: EvaluationConfig, records: Sequence[Record]) -> str:
-    rates = sorted({record["control_hz"] for record in records})
+    rates = sorted({record["control_hz"] for record in records if record["control_hz"]})
+    known = ", ".join(f"{name} {value}" for name, value in _known_as(config).items())
+    sources = {record.get("source") for record in records}
+    changed = " The policy's source file was changed on the way." if len(sources) > 1 else ""
     world = ", ".join(f"{name} {value}" for name, value in _described(config).items() if value)
     return (
         f"\n{world}, seed {config.seed}, {config.instructions} sentences, "
         f"{config.steps} steps an instruction, "
         f"policy at {', '.join(f'{rate:g}' for rate in rates)} Hz. "
         f"{', '.join(f'{name} {number}' for name, number in versions().items())}.\n"
+        f"{known}.{changed}\n"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from envs.chains import OFFICIAL
 from envs.instructions import Wording
@@ -30,6 +31,10 @@ class EvaluationConfig:
             paraphrases; or sentences of "training". None goes by the setting.
         policy: what is evaluated, in words: kept with the results, which are never mixed with
             those of another.
+        weights: what tells a policy's weights from all others, as a hash does, or None. If it is
+            known, it decides whose results may be mixed, and `policy` is only a name.
+        step: of training, when the weights were saved. Noted with the results.
+        source: a hash of the file that a policy's class is written in. Noted with the results.
         cameras: edge in pixels of every camera's picture; {} for a policy that does not look.
         action_repeat: control steps an action lasts; None goes by the policy's `control_hz`.
         seats: worlds that a batched policy acts in at once. A number of the results: how a sum is
@@ -37,6 +42,9 @@ class EvaluationConfig:
         workers: processes that hold the worlds; 0 uses this one. They change no result.
         success_videos: how many successes of every task (or of all chains) are kept as videos.
         failure_videos: the same for failures; None keeps every failure.
+        on_error: a policy that raises, or whose action is none, has failed at that trial: "record"
+            notes why and goes on (but ends when the first trials all go that way); "stop" ends
+            the evaluation, to be resumed. It changes no result.
 
     Raises:
         UserError: a value is out of range or a name unknown.
@@ -51,12 +59,16 @@ class EvaluationConfig:
     seed: int = 0
     instructions: Wording | None = None
     policy: str = ""
+    weights: str | None = None
+    step: int | None = None
+    source: str | None = None
     cameras: Mapping[str, int] = field(default_factory=lambda: dict(CAMERAS_CALVIN))
     action_repeat: int | None = None
     seats: int = 8
     workers: int = 2
     success_videos: int = 1
     failure_videos: int | None = None
+    on_error: Literal["record", "stop"] = "record"
 
     def __post_init__(self) -> None:
         setting = SETTINGS[self.setting or "multi_task"]
@@ -88,6 +100,8 @@ class EvaluationConfig:
         for name in ("seed", "workers", "success_videos", "failure_videos"):
             if (getattr(self, name) or 0) < 0:
                 raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.on_error not in ("record", "stop"):
+            raise UserError(f"on_error must be record or stop, not {self.on_error!r}")
         if self.chains > OFFICIAL:
             raise UserError(f"chains must be at most {OFFICIAL}, CALVIN's own, not {self.chains}")
         if self.action_repeat is not None and not 1 <= self.action_repeat <= self.steps:

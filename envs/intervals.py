@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
+def wilson(successes: float | int, n: int, level: float = 0.95) -> Interval:
     """Success rate with Wilson's score interval (Wilson 1927), good at small n and near 0 and 1.
 
     With no trials the rate is not a number and the interval is everything.
@@ -34,6 +34,16 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     low = 0.0 if successes == 0 else float(centre - half)  # exact ends, free of rounding
     high = 1.0 if successes == n else float(centre + half)
     return Interval(rate, low, high)
+
+
+def bounded_mean(values: Float[np.ndarray, "n"], most: float, level: float = 0.95) -> Interval:
+    """Mean of numbers between 0 and `most`, with an interval that is honest however few they are
+    and even if all are equal: Wilson's, of the mean as a share of `most`. No distribution on that
+    stretch varies more than the one at its two ends, of which Wilson's interval is; others it gives
+    more room than they need.
+    """
+    share = wilson(float(np.sum(values)) / most, len(values), level)
+    return Interval(*(most * end for end in share))
 
 
 def bootstrap_mean(

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -10,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from episodes.errors import UserError
+from episodes.errors import OutputError, UserError, unwritable
 
 _PACKAGES = ("firsthand", "numpy", "pybullet", "numba", "gymnasium", "torch")
 
@@ -22,25 +23,32 @@ class ResultLog:
     `<kind>.config.json`.
 
     Every record is on the disk before the next is taken. Records that exist are continued only on
-    request, and only when they were made in the same way.
+    request, and only when they were made in the same way. Those of trials that ended by an error of
+    the policy are not taken over: the trials are tried again.
 
     Args:
         out: folder of the results.
         kind: "tasks" or "chains".
         circumstances: all that the records depend on, ready for JSON.
+        remarks: what is noted beside them, and may be another when they are continued.
         resume: continue what is there.
 
     Raises:
         UserError: there are results already, and they are not to be or must not be continued, or
-            they are damaged.
+            they are damaged, or the folder cannot be written to.
     """
 
     def __init__(
-        self, out: Path, kind: str, circumstances: Mapping[str, Any], resume: bool
+        self,
+        out: Path,
+        kind: str,
+        circumstances: Mapping[str, Any],
+        remarks: Mapping[str, Any],
+        resume: bool,
     ) -> None:
         self.path = out / f"{kind}.jsonl"
         self.records: dict[int, Record] = {}
-        header = out / f"{kind}.config.json"
+        self._header = header = out / f"{kind}.config.json"
         circumstances = json.loads(json.dumps(circumstances))
         if header.exists():
             if not resume:
@@ -48,13 +56,17 @@ class ResultLog:
                     f"{self.path} already holds results: add resume=true to continue them, "
                     "or choose another folder"
                 )
-            check_same(header, read_json(header), circumstances)
+            before = read_json(header)
+            check_same(header, {name: before.get(name) for name in circumstances}, circumstances)
             self._read()
-        else:
-            out.mkdir(parents=True, exist_ok=True)
-            self.path.unlink(missing_ok=True)
-            write_text(header, json.dumps(circumstances, indent=1))
-        self._file = open(self.path, "ab")  # noqa: SIM115
+        try:
+            if not header.exists():
+                out.mkdir(parents=True, exist_ok=True)
+                self.path.unlink(missing_ok=True)
+                write_text(header, json.dumps({**circumstances, **remarks}, indent=1))
+            self._file = open(self.path, "ab")  # noqa: SIM115
+        except OSError as error:
+            raise OutputError(f"{out}: cannot be written: {error.strerror}") from error
 
     def _read(self) -> None:
         """Take over finished records; a last line that was cut off is removed from the file."""
@@ -69,8 +81,11 @@ class ResultLog:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
-                self.records[record["index"]] = record
-            except (ValueError, KeyError, TypeError):
+                if record.get("error"):
+                    self.records.pop(record["index"], None)
+                else:
+                    self.records[record["index"]] = record
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(f"{self.path}: line {number} is no record of a trial") from None
 
     def append(self, record: Record) -> None:
@@ -89,8 +104,27 @@ class ResultLog:
     def __enter__(self) -> "ResultLog":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """What ended before its first record leaves nothing that would be in the way."""
         self._file.close()
+        if error is not None and not self.path.stat().st_size:
+            self._header.unlink()
+            self.path.unlink()
+
+
+@contextmanager
+def blaming_the_disk(path: Path) -> Iterator[None]:
+    """What a full or read-only disk says becomes one line.
+
+    Raises:
+        OutputError: that line, with `path` if the disk named none.
+    """
+    try:
+        yield
+    except OSError as error:
+        if told := unwritable(error, path):
+            raise told from error
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

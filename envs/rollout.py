@@ -1,73 +1,31 @@
 """Trials: from their starting layout, through one instruction after another, to a record."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from numbers import Real
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from envs.grasp import Closing
+from envs.mistakes import Mistake, attempt, read_action
+from envs.policies import EvaluatedPolicy, seed_for
+from envs.randomness import Stream, reseed
 from envs.results import Record
 from envs.video import VideoWriter, compose
+from episodes.errors import UserError
 
 CONTROL_HZ = 30  # control steps a second, the unit in which trials are limited
-
-
-@runtime_checkable
-class EvaluatedPolicy(Protocol):
-    """What acts. Two attributes are optional: `control_hz`, the rate at which it wants to act (30,
-    or a rate that divides it), and `privileged`: when true, observations also hold `info` (the
-    world's full state), `task` (its name) and `layout` (the world's), which scripted experts need.
-    """
-
-    def reset(self, instruction: str) -> None:
-        """Forget everything; act on this sentence from now on."""
-        ...
-
-    def select_action(self, observation: dict[str, Any]) -> np.ndarray:
-        """The relative action, (7,), for an observation of `envs.playtable.PlayTable`."""
-        ...
-
-
-@runtime_checkable
-class BatchedActor(Protocol):
-    """Acts in several worlds at once, each at a seat of its own."""
-
-    def reset(self, seat: int, instruction: str) -> None:
-        """Forget everything about this seat; act there on this sentence from now on."""
-        ...
-
-    def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
-        """The relative action, (7,), for every seat that shows an observation."""
-        ...
-
-
-@runtime_checkable
-class BatchedPolicy(Protocol):
-    """What acts in many worlds with one set of weights. The attributes are as for
-    `EvaluatedPolicy`."""
-
-    def actor(self, seats: int) -> BatchedActor:
-        """Somebody who knows nothing yet and serves the seats 0 to `seats` - 1."""
-        ...
-
-
-def is_batched(policy: Any) -> bool:
-    """Whether a policy has a method `actor`. A network of that name, as those of actor and critic
-    have, is none."""
-    return callable(getattr(type(policy), "actor", None))
-
-
-PolicyFactory = Callable[[], EvaluatedPolicy | BatchedPolicy]
 
 
 @dataclass(frozen=True)
 class Trial:
     """Instructions to be followed one after another, from a given layout. The first that fails
-    ends the trial. Outcomes are counted by `group`."""
+    ends the trial. Outcomes are counted by `group`; `seed` is for policies that sample."""
 
     index: int
     group: str
@@ -75,6 +33,7 @@ class Trial:
     instructions: tuple[str, ...]
     robot_obs: Float[np.ndarray, "15"]
     scene_obs: Float[np.ndarray, "24"]
+    seed: int = 0
 
     def __str__(self) -> str:
         return f"trial {self.index} ({', '.join(self.tasks)})"
@@ -108,18 +67,44 @@ class Pace:
 
     @classmethod
     def of(cls, policy: Any, steps: int, action_repeat: int | None = None) -> "Pace":
-        """What a policy asks for; `action_repeat` overrules its `control_hz`."""
-        wanted = max(1, round(CONTROL_HZ / getattr(policy, "control_hz", CONTROL_HZ)))
-        return cls(steps, action_repeat or wanted, getattr(policy, "privileged", False))
+        """What a policy asks for; `action_repeat` overrules its `control_hz`.
+
+        Raises:
+            UserError: its rate does not divide 30, or an action lasts longer than `steps`.
+        """
+        rate = getattr(policy, "control_hz", CONTROL_HZ)
+        repeat = action_repeat or _repeat_of(rate, type(policy).__name__)
+        if repeat > steps:
+            raise UserError(
+                f"steps={steps} is less than one action of {type(policy).__name__}, which lasts "
+                f"{repeat} control steps: write steps={repeat} or more"
+            )
+        return cls(steps, repeat, bool(getattr(policy, "privileged", False)))
+
+
+def _repeat_of(rate: Any, name: str) -> int:
+    """Control steps an action lasts at a rate."""
+    number = float(rate) if isinstance(rate, Real) and not isinstance(rate, bool) else 0.0
+    exact = CONTROL_HZ / number if number > 0 else 0.0
+    repeat = round(exact) if exact < np.inf else 0
+    if repeat < 1 or abs(exact - repeat) > 1e-4 * repeat:
+        raise UserError(
+            f"{name}.control_hz is {rate!r}: the worlds take {CONTROL_HZ} control steps a second "
+            "and an action lasts a whole number of them, so write 30, 15, 10, 7.5, 6, 5, … or set "
+            "action_repeat to the control steps an action shall last"
+        )
+    return repeat
 
 
 @dataclass(frozen=True)
 class Question:
-    """An observation to be answered with an action. `instruction` is the sentence to follow if it
-    is a new one, None as long as the last one holds."""
+    """An observation to be answered with an action, or with the mistake that was made instead.
+    `instruction` is the sentence to follow if it is a new one, None as long as the last one holds;
+    `seed` comes with it."""
 
     observation: dict[str, Any]
     instruction: str | None
+    seed: int = 0
 
 
 class Examiner:
@@ -147,13 +132,19 @@ class Examiner:
         """Run a trial; returns its record, ready for JSON."""
         course = run_trial(self._env, assignment, self._pace)
         question = next(course)
-        while True:
-            if question.instruction is not None:
-                self._policy.reset(question.instruction)
-            try:
-                question = course.send(self._policy.select_action(question.observation))
-            except StopIteration as end:
-                return end.value
+        with Stream(assignment.trial.seed):
+            while True:
+                try:
+                    question = course.send(attempt(partial(self._act, question)))
+                except StopIteration as end:
+                    return end.value
+
+    def _act(self, question: Question) -> np.ndarray:
+        if question.instruction is not None:
+            reseed(self._policy, question.seed)
+            reset = self._policy.reset
+            reset(question.instruction, **seed_for(reset, question.seed))
+        return read_action(self._policy.select_action(question.observation))
 
     def close(self) -> None:
         self._env.close()
@@ -161,40 +152,88 @@ class Examiner:
 
 def run_trial(
     env: Any, assignment: Assignment, pace: Pace
-) -> Generator[Question, np.ndarray, Record]:
+) -> Generator[Question, np.ndarray | Mistake, Record]:
     """A trial as questions that are answered with actions. Returns its record, ready for JSON."""
     trial = assignment.trial
     with ExitStack() as stack:
         film = None
         if draft := assignment.success_video or assignment.failure_video:
             film = stack.enter_context(VideoWriter(draft, CONTROL_HZ / pace.action_repeat))
-        subtasks = yield from _follow(env, trial, pace, film)
+        watched = _Watched()
+        subtasks = yield from _follow(env, trial, pace, film, watched)
         success = len(subtasks) == len(trial.tasks) and subtasks[-1]["success"]
         video = assignment.success_video if success else assignment.failure_video
         if film is not None and video is not None:
             film.keep(video)
+    return _record(trial, subtasks) | {
+        "success": success,
+        "control_hz": CONTROL_HZ / pace.action_repeat,
+        "video": f"{video.parent.name}/{video.name}" if video else None,
+        "gripper": watched.gripper,
+        "error": watched.error,
+    }
+
+
+def lost_trial(assignment: Assignment, how: str) -> Record:
+    """The record of a trial that ended its process: that counts as an error of the policy."""
+    trial = assignment.trial
+    subtask = {
+        "task": trial.tasks[0], "instruction": trial.instructions[0], "success": False, "steps": 0,
+        "grasp_error": None, "seed": _seeds(trial)[0],
+    }  # fmt: skip
+    error = {"task": None, "step": None, "message": how, "traceback": ""}
+    return _record(trial, [subtask]) | {
+        "success": False, "control_hz": None, "video": None, "gripper": None, "error": error,
+    }  # fmt: skip
+
+
+def _record(trial: Trial, subtasks: list[Record]) -> Record:
     return {
         "index": trial.index,
         "group": trial.group,
-        "success": success,
         "solved": sum(subtask["success"] for subtask in subtasks),
         "subtasks": subtasks,
-        "control_hz": CONTROL_HZ / pace.action_repeat,
-        "video": f"{video.parent.name}/{video.name}" if video else None,
         "tasks": list(trial.tasks),
         "robot_obs": trial.robot_obs.tolist(),
         "scene_obs": trial.scene_obs.tolist(),
     }
 
 
+def _seeds(trial: Trial) -> list[int]:
+    """A seed for each of its instructions."""
+    return np.random.SeedSequence(trial.seed).generate_state(len(trial.tasks)).tolist()
+
+
+@dataclass
+class _Watched:
+    """What is noticed about a policy during a trial.
+
+    gripper: the lowest and the highest number it commanded its gripper with.
+    error: the mistake that ended the trial, and where.
+    """
+
+    gripper: list[float] | None = None
+    error: Record | None = None
+
+    def acts(self, action: np.ndarray) -> None:
+        opening = float(action[-1])
+        low, high = self.gripper or (opening, opening)
+        self.gripper = [min(low, opening), max(high, opening)]
+
+    def errs(self, mistake: Mistake, task: str, step: int) -> None:
+        said = {"message": mistake.message, "traceback": mistake.traceback}
+        self.error = {"task": task, "step": step, **said}
+
+
 def _follow(
-    env: Any, trial: Trial, pace: Pace, film: VideoWriter | None
-) -> Generator[Question, np.ndarray, list[Record]]:
+    env: Any, trial: Trial, pace: Pace, film: VideoWriter | None, watched: _Watched
+) -> Generator[Question, np.ndarray | Mistake, list[Record]]:
     """One instruction after another; the arm goes on from where it is."""
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
     observation, _ = env.reset(options=states)
     subtasks = []
-    for number, (task, instruction) in enumerate(zip(trial.tasks, trial.instructions, strict=True)):
+    told = zip(trial.tasks, trial.instructions, _seeds(trial), strict=True)
+    for number, (task, instruction, seed) in enumerate(told):
         info = env.set_task(task, instruction)
         place = f"{number + 1} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
         _watch(film, observation, instruction, f"{place}0.0 s")
@@ -203,15 +242,19 @@ def _follow(
             if pace.privileged:
                 known = {"info": info, "task": task, "layout": env.layout}
                 observation = {**observation, **known}
-            action = yield Question(observation, None if steps else instruction)
-            observation, _, success, _, info = env.step(action)
+            answer = yield Question(observation, None if steps else instruction, seed)
+            if isinstance(answer, Mistake):
+                watched.errs(answer, task, steps)
+                break
+            watched.acts(answer)
+            observation, _, success, _, info = env.step(answer)
             steps += pace.action_repeat
             closing.watch(observation, info)
             _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s")
         _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s", success)
         subtasks.append({
             "task": task, "instruction": instruction, "success": success, "steps": steps,
-            "grasp_error": closing.error,
+            "grasp_error": closing.error, "seed": seed,
         })  # fmt: skip
         if not success:
             break

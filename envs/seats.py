@@ -4,7 +4,8 @@ Trials go in rounds of `seats`. A round's batches hold all of its worlds that st
 step, and a round begins with an actor that knows nothing: so what a policy computes for a trial
 depends on its round alone, and neither on the number of workers nor on what was done before. (How a
 row of a matrix product is rounded may depend on how many rows there are.) Two rounds are under way
-at once, so that worlds move while the policy thinks.
+at once, so that worlds move while the policy thinks. A mistake in an action costs the trial it was
+meant for; what a policy raises costs those that asked.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -16,13 +17,18 @@ from typing import Any
 import numpy as np
 
 from envs import workers
+from envs.mistakes import Mistake, attempt, read_action
+from envs.policies import BatchedPolicy, seed_for
+from envs.randomness import Stream, reseed
 from envs.results import Record
-from envs.rollout import Assignment, BatchedPolicy, Pace, Question, run_trial
+from envs.rollout import Assignment, Pace, Question, run_trial
+from episodes.errors import UserError
 
 ROUNDS = 2  # under way at once
 
 Place = tuple[int, int]  # which of the rounds under way, and the seat
-Begin = Assignment | np.ndarray  # what a place is given: a trial, or the action it asked for
+# What a place is given: a trial, or the action it asked for, or the mistake made instead.
+Begin = Assignment | np.ndarray | Mistake
 Shelf = Any  # shared memory, where a place leaves its pictures
 
 
@@ -63,7 +69,10 @@ def play(
         while True:
             for number in set(range(under_way)) - set(current):
                 if (assignments := next(rounds, None)) is not None:
-                    round_ = current[number] = _Round(number, policy.actor(seats), assignments)
+                    actor = attempt(partial(policy.actor, seats))
+                    if isinstance(actor, Mistake):
+                        raise UserError(f"the policy cannot act: {actor.message}")
+                    round_ = current[number] = _Round(number, actor, assignments)
                     _give(hands, hand_of, round_, round_.begin())
             if (done := hands.take()) is None:
                 return
@@ -120,6 +129,8 @@ class _Round:
         self.awaited: set[int] = set()
         self.questions: dict[int, Question] = {}
         self._actor = actor
+        self._stream = Stream(assignments[0].trial.seed)
+        reseed(actor, assignments[0].trial.seed)
 
     def begin(self) -> dict[int, Begin]:
         """The trials, for their seats."""
@@ -137,14 +148,30 @@ class _Round:
     def act(self) -> dict[int, Begin]:
         """One action for every seat that asks, from one batch in the order of the seats."""
         asked = {seat: self.questions[seat] for seat in sorted(self.questions)}
-        for seat, question in asked.items():
-            if question.instruction is not None:
-                self._actor.reset(seat, question.instruction)
-        observations = {seat: question.observation for seat, question in asked.items()}
-        actions = self._actor.select_actions(observations)
+        with self._stream:
+            said = attempt(partial(self._ask, asked))
         self.questions = {}
         self.awaited = set(asked)
-        return {seat: np.asarray(actions[seat]) for seat in asked}
+        if isinstance(said, Mistake):
+            return dict.fromkeys(asked, said)
+        return {seat: attempt(partial(_action_of, said, seat)) for seat in asked}
+
+    def _ask(self, asked: Mapping[int, Question]) -> Mapping[int, Any]:
+        for seat, question in asked.items():
+            if question.instruction is not None:
+                reset = self._actor.reset
+                reset(seat, question.instruction, **seed_for(reset, question.seed))
+        said = self._actor.select_actions({seat: q.observation for seat, q in asked.items()})
+        if not isinstance(said, Mapping):
+            kind = type(said).__name__
+            raise UserError(f"select_actions must return actions by seat, a dict, not {kind}")
+        return said
+
+
+def _action_of(said: Mapping[int, Any], seat: int) -> np.ndarray:
+    if seat not in said:
+        raise UserError(f"select_actions gave no action for seat {seat}, which had asked")
+    return read_action(said[seat])
 
 
 class Host:
@@ -159,7 +186,7 @@ class Host:
     ) -> None:
         self._make_env, self._pace, self._shelves = make_env, pace, shelves
         self._envs: dict[Place, Any] = {}
-        self._courses: dict[Place, Generator[Question, np.ndarray, Record]] = {}
+        self._courses: dict[Place, Generator[Question, np.ndarray | Mistake, Record]] = {}
 
     def __call__(self, job: Mapping[Place, Begin]) -> dict[Place, Question | Record]:
         """Give every place its trial or its action; returns what each asks next, or its record."""

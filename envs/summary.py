@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from envs import mistakes
 from envs.grasp import GraspErrors
-from envs.intervals import Interval, bootstrap_mean, wilson
+from envs.intervals import Interval, bootstrap_mean, bounded_mean, wilson
 from envs.results import Record
 from envs.tasks import TASKS
+
+BOOTSTRAP = 20  # values from which on resampling them says something about others
 
 
 def _by_task(records: Sequence[Record]) -> dict[str, Interval]:
@@ -53,6 +56,7 @@ class TaskResults:
             "success": self.success._asdict(),
             "by_task": _table(self.by_task, _counts(self.records)),
             "grasps": _grasps(self.records),
+            "errors": {what: len(r) for what, r in mistakes.counted(self.records).items()},
         }
 
     def markdown(self) -> str:
@@ -71,8 +75,19 @@ class ChainResults:
 
     @cached_property
     def average_length(self) -> Interval:
-        """Instructions followed before the first failure, with a bootstrap interval."""
-        return bootstrap_mean(np.array([record["solved"] for record in self.records], np.float64))
+        """Instructions followed before the first failure, with a bootstrap interval; with one of
+        `bounded_mean` where resampling knows too little: few chains, or all of the same length."""
+        solved = np.array([record["solved"] for record in self.records], np.float64)
+        if self._resampled:
+            return bootstrap_mean(solved)
+        return bounded_mean(solved, float(len(self.success_at)))
+
+    @property
+    def _resampled(self) -> bool:
+        return (
+            len(self.records) >= BOOTSTRAP
+            and len({record["solved"] for record in self.records}) > 1
+        )
 
     @cached_property
     def success_at(self) -> tuple[Interval, ...]:
@@ -96,6 +111,7 @@ class ChainResults:
             "success_at": [interval._asdict() for interval in self.success_at],
             "by_task": _table(self.by_task, _counts(self.records)),
             "grasps": _grasps(self.records),
+            "errors": {what: len(r) for what, r in mistakes.counted(self.records).items()},
         }
 
     def markdown(self) -> str:
@@ -108,7 +124,8 @@ class ChainResults:
         counts = _counts(self.records)
         rows += [(task, counts[task], interval) for task, interval in self.by_task.items()]
         table = _markdown("Chains of instructions", ("what", "tries", "success"), rows)
-        average = f"\nAverage length {value:.2f} ({low:.2f} to {high:.2f}, bootstrap 95 %).\n"
+        how = "bootstrap" if self._resampled else "Wilson"
+        average = f"\nAverage length {value:.2f} ({low:.2f} to {high:.2f}, {how} 95 %).\n"
         return table + average + _told(self.records)
 
 
@@ -118,15 +135,27 @@ def _grasps(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _told(records: Sequence[Record]) -> str:
-    """Where the fingers closed, in words, if anything was to be grasped."""
+    """What the table does not say: where the fingers closed, and `remarks`."""
     outcomes = {
         "succeeded": GraspErrors.of(records, True),
         "failed": GraspErrors.of(records, False),
     }
     lines = [
-        f"Of grasps that {how}: {errors}.\n" for how, errors in outcomes.items() if errors.attempts
+        f"Of grasps that {how}: {errors}." for how, errors in outcomes.items() if errors.attempts
     ]
-    return "\n" + "\n".join(lines) if lines else ""
+    return "".join(f"\n{line}\n" for line in [*lines, *remarks(records)])
+
+
+def remarks(records: Sequence[Record]) -> list[str]:
+    """What a reader of the figures should know besides: errors, a gripper that never closed."""
+    commanded = [record["gripper"] for record in records if record.get("gripper")]
+    lowest = min((low for low, _ in commanded), default=0.0)
+    open_always = (
+        f"The gripper was never told to close: its number was {lowest:g} or more in "
+        f"{len(commanded)} trials, and above 0 opens (numbers from 0 to 1 must become -1 to 1)."
+    )
+    lines = [mistakes.told(records), open_always if lowest > 0 else ""]
+    return [line for line in lines if line]
 
 
 def _table(intervals: dict[str, Interval], counts: dict[str, int]) -> dict[str, Any]:

@@ -1,39 +1,25 @@
 """Jobs done by several processes, with a clear end when one of them fails."""
 
-import os
-import signal
+import atexit
 import sys
-import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext
+from multiprocessing import current_process, get_context
+from multiprocessing.connection import wait
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from episodes.errors import UserError
+from envs.worker import Worker, WorkerDiedError, closing_work
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-# One environment and one policy a process: more threads each would only get in each other's way.
-_ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
-}
 
 
 def run(
     make: Callable[[], Callable[[Job], Result]],
     next_job: Callable[[], Job | None],
     workers: int,
+    lost: Callable[[Job, str], Result] | None = None,
 ) -> Iterator[tuple[Job, Result]]:
     """Every job with its result, as they are done.
 
@@ -42,11 +28,15 @@ def run(
     `next_job` is called whenever somebody is idle; None means that nothing is to be done until
     another job has finished, or ever. All that crosses between processes must be picklable.
 
+    Args:
+        lost: makes the result of a job that ended its process, from the job and how it ended; a new
+            process does the other jobs. None: such an end is an error.
+
     Raises:
-        UserError: a job raised one.
+        UserError: a job raised one, or a process ended before it could begin.
         RuntimeError: a job raised anything else, or a process died; says which job.
     """
-    with crew([make] * workers) if workers else alone(make) as hands:
+    with crew([make] * workers, lost) if workers else alone(make) as hands:
         while True:
             for hand in hands.idle():
                 if (job := next_job()) is not None:
@@ -74,16 +64,30 @@ class Hands(Protocol):
         ...
 
 
+def leave_if_imported() -> None:
+    """A script without main guard is run again by each worker that it starts: end there, silently.
+    The process that started it says what to do."""
+    if getattr(current_process(), "_inheriting", False):
+        sys.exit(1)
+
+
 @contextmanager
-def crew(makes: Sequence[Callable[[], Callable[[Any], Any]]]) -> Iterator[Hands]:
-    """New processes, one for each of `makes`, as for `run`. They start with their first job."""
+def crew(
+    makes: Sequence[Callable[[], Callable[[Any], Any]]],
+    lost: Callable[[Any, str], Any] | None = None,
+) -> Iterator[Hands]:
+    """New processes, one for each of `makes`, as for `run`. They start with their first job, and
+    may have children of their own, as data loaders and servers are."""
+    leave_if_imported()
     context = get_context("spawn")
-    workers = [_Worker(context, make) for make in makes]
+    hands = _Crew([Worker(context, make) for make in makes], lost)
+    # They are no daemons, so Python would wait for them at its end if nobody had stopped them.
+    atexit.register(hands.stop)
     try:
-        yield _Crew(workers)
+        yield hands
     finally:
-        for worker in workers:
-            worker.stop()
+        atexit.unregister(hands.stop)
+        hands.stop()
 
 
 @contextmanager
@@ -95,8 +99,10 @@ def alone(make: Callable[[], Callable[[Any], Any]]) -> Iterator[Hands]:
 
 
 class _Crew:
-    def __init__(self, workers: "Sequence[_Worker]") -> None:
-        self._workers = workers
+    def __init__(
+        self, workers: "list[Worker]", lost: Callable[[Any, str], Any] | None = None
+    ) -> None:
+        self._workers, self._lost = workers, lost
         self._waiting: list[deque[Any]] = [deque() for _ in workers]
 
     def idle(self) -> list[int]:
@@ -105,18 +111,40 @@ class _Crew:
     def give(self, hand: int, job: Any) -> None:
         if self._workers[hand].busy:
             self._waiting[hand].append(job)
-        else:
+            return
+        try:
+            self._workers[hand].give(job)
+        except WorkerDiedError:  # while it had nothing to do
+            if self._lost is None:
+                raise
+            self._replace(hand)
             self._workers[hand].give(job)
 
     def take(self) -> tuple[int, Any, Any] | None:
-        busy = {w.connection: hand for hand, w in enumerate(self._workers) if w.busy}
-        if not busy:
-            return None
-        hand = busy[wait(list(busy))[0]]  # pyright: ignore[reportArgumentType]
-        job, result = self._workers[hand].take()
-        if self._waiting[hand]:
-            self._workers[hand].give(self._waiting[hand].popleft())
-        return hand, job, result
+        while busy := {w.connection: hand for hand, w in enumerate(self._workers) if w.busy}:
+            hand = busy[wait(list(busy))[0]]  # pyright: ignore[reportArgumentType]
+            worker = self._workers[hand]
+            try:
+                if (done := worker.take()) is None:
+                    continue
+                job, result = done
+            except WorkerDiedError as death:
+                if self._lost is None:
+                    raise
+                job, result = worker.job, self._lost(worker.job, str(death))
+                self._replace(hand)
+            if self._waiting[hand]:
+                self.give(hand, self._waiting[hand].popleft())
+            return hand, job, result
+        return None
+
+    def _replace(self, hand: int) -> None:
+        self._workers[hand].stop()
+        self._workers[hand] = self._workers[hand].successor()
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
 
 
 class _Alone:
@@ -134,115 +162,7 @@ class _Alone:
     def take(self) -> tuple[int, Any, Any] | None:
         if not self._waiting:
             return None
-        work = self._work or self._stack.enter_context(_closing(self._make()))
+        work = self._work or self._stack.enter_context(closing_work(self._make()))
         self._work = work
         job = self._waiting.popleft()
         return 0, job, work(job)
-
-
-class _Worker:
-    """A process and the job it is busy with. It starts with its first job."""
-
-    def __init__(self, context: SpawnContext, make: Callable[[], Callable[[Any], Any]]) -> None:
-        self.connection, self._other_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make, self._other_end), daemon=True)
-        self._started = False
-        self.busy = False
-        self._job: Any = None
-
-    def give(self, job: Any) -> None:
-        if not self._started:
-            with _one_thread():
-                self._process.start()
-            self._other_end.close()
-            self._started = True
-        self._job, self.busy = job, True
-        try:
-            self.connection.send(job)
-        except (BrokenPipeError, ConnectionResetError):
-            raise self._death() from None
-
-    def take(self) -> tuple[Any, Any]:
-        """The finished job and its result."""
-        try:
-            kind, value = self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            raise self._death() from None
-        if kind == "user error":
-            raise UserError(value)
-        if kind == "error":
-            raise RuntimeError(f"a worker process failed at {self._job}:\n{value}")
-        self.busy = False
-        return self._job, value
-
-    def _death(self) -> RuntimeError:
-        self._process.join(timeout=5)
-        code = self._process.exitcode
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited {code}"
-        return RuntimeError(f"a worker process died ({how}) at {self._job}")
-
-    def stop(self) -> None:
-        self.connection.close()
-        if not self._started:
-            self._other_end.close()
-            return
-        if self.busy:
-            self._process.terminate()  # an idle one ends when it sees the closed connection
-        self._process.join(timeout=10)
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join()
-        self._process.close()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """New processes inherit these settings; numeric libraries read them when they are loaded."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> None:
-    """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us, and we tidy up
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    with ExitStack() as stack:
-        work = None
-        while True:
-            try:
-                job = connection.recv()
-                try:
-                    work = work or stack.enter_context(_closing(make()))
-                    answer = ("done", work(job))
-                except UserError as error:
-                    answer = ("user error", str(error))
-                except Exception:
-                    answer = ("error", traceback.format_exc())
-                connection.send(answer)
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                return  # the parent has gone, or has no more jobs
-
-
-@contextmanager
-def _closing(work: Any) -> Iterator[Any]:
-    try:
-        yield work
-    finally:
-        if hasattr(work, "close"):
-            work.close()
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -1,5 +1,8 @@
 """The exceptions that mean "the input is at fault, not the program"."""
 
+import errno
+import os
+
 
 class UserError(ValueError):
     """Bad input, said in one line: which file or key, what was found, what to do about it.
@@ -10,3 +13,17 @@ class UserError(ValueError):
 
 class OutputError(UserError):
     """Something cannot be written: whatever was read is not to blame."""
+
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+def unwritable(error: BaseException, path: object = "") -> OutputError | None:
+    """What a full or read-only disk says, in one line; None for any other error.
+
+    Args:
+        path: what was written to, if the error does not know.
+    """
+    if not isinstance(error, OSError) or error.errno not in _UNWRITABLE:
+        return None
+    return OutputError(f"{error.filename or path}: cannot be written: {os.strerror(error.errno)}")

@@ -1,5 +1,7 @@
 """From what users call a checkpoint (a run, one of its steps, a policy, a hub id) to a policy."""
 
+import re
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,32 @@ def locate(source: str) -> str:
             f"no checkpoint in {source}: name a run, one of its checkpoints, or a saved policy"
         )
     return str(found)
+
+
+def pin(source: str) -> str:
+    """The directory itself where `source` is a link to it, as `checkpoints/best` is."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
+def identity(source: str) -> tuple[str, int | None]:
+    """What tells a policy from all others, and the step of training when it was saved, if known.
+
+    Returns:
+        the first 16 digits of the SHA-256 of its weights' file, a dash, and 8 of that of its
+        configuration and statistics together, as they too decide what it does.
+    """
+    from policy import places
+    from policy.storage import FILES
+
+    directory = places.locate(source, FILES, "policy")
+    with (directory / WEIGHTS).open("rb") as file:
+        weights = file_digest(file, "sha256").hexdigest()
+    others = sha256()
+    for name in FILES:
+        if name != WEIGHTS:
+            others.update((directory / name).read_bytes())
+    step = re.search(r"/checkpoints/(\d{6,})/policy$", directory.resolve().as_posix())
+    return f"{weights[:16]}-{others.hexdigest()[:8]}", int(step[1]) if step else None
 
 
 def load_policy(source: str) -> "Policy":

@@ -190,10 +190,14 @@ def _reload(command: Command, module: ModuleType, named: "Settings", path: Path)
 
 def _run_one(command: Command, module: ModuleType, loaded: "Settings", path: Path | None) -> None:
     from firsthand import run
+    from training.ranks import check_alone
 
     if not command.writes:
         module.execute(loaded.config)
         return
+    if not command.shared:
+        many = hasattr(loaded.config, "workers")
+        check_alone(command.name, " workers=N" if many else "")
     with run.open_run(command.config, loaded, path) as opened:
         try:
             module.execute(loaded.config, opened)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from envs.evaluation import EvaluationConfig, make_world, task_trial
-from envs.rollout import Assignment, Examiner
+from envs.mistakes import where
+from envs.rollout import CONTROL_HZ, Assignment, Examiner
+from firsthand.console import say
 from policy.config import PolicyConfig
 from training.films import Film
 from training.loop import Rollout
@@ -23,15 +25,19 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
     also kept as mp4 in `out`.
     """
     cameras = {camera.name: camera.size for camera in policy.cameras}
-    config = EvaluationConfig(tasks=tasks, trials=1, cameras=cameras)
+    # No evaluation: a rate that the worlds do not know is rounded to the nearest they do.
+    repeat = max(1, round(CONTROL_HZ / policy.control_hz))
+    config = EvaluationConfig(tasks=tasks, trials=1, cameras=cameras, action_repeat=repeat)
 
     def rollout(learner: Any, step: int) -> dict[str, float | Film]:
-        examiner = Examiner(lambda: learner, partial(make_world, config), config.steps)
+        examiner = Examiner(lambda: learner, partial(make_world, config), config.steps, repeat)
         outcome: dict[str, float | Film] = {}
         solved = []
         for index, task in enumerate(tasks):
             film = out / f"{step:06d}-{task}.mp4"
             record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
+            if record["error"]:
+                say(f"step {step}: the policy could not act: {where(record)}")
             solved.append(float(record["success"]))
             outcome[task] = solved[-1]
             outcome[f"film/{task}"] = read_film(film)

@@ -24,6 +24,7 @@ from typing import Any
 from episodes.errors import UserError
 from episodes.lock import lock
 from firsthand.settings import Settings, as_yaml
+from training.ranks import rank, world_size
 
 RUNS = Path("runs")
 CONFIG, VERSIONS, LOCK = "config.yaml", "versions.json", ".lock"
@@ -76,10 +77,10 @@ def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Ru
         UserError: the directory holds something and nothing was to be resumed, it cannot be
             written to, or another process is writing there.
     """
-    others = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    others = world_size() > 1
     if others and path is None:
         raise UserError("several processes need one directory: name it with run=<path>")
-    if path is not None and others and int(os.environ.get("RANK", "0")) > 0:
+    if path is not None and others and rank() > 0:
         yield Run(path, settings.resume)  # the first process keeps the records
         return
     path = fresh(command) if path is None else path

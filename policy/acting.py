@@ -71,6 +71,7 @@ class Actor:
 
         Raises:
             RuntimeError: a seat was not `reset` before.
+            ValueError: an observation lacks a camera, or holds pictures or a state of another kind.
         """
         seats = {number: self._seat(number) for number in observations}
         due = [number for number, seat in seats.items() if seat.plan.due]
@@ -95,11 +96,11 @@ class Actor:
         """What the worlds show now, as sequences of one frame."""
         images = {
             camera.name: torch.stack(
-                [_picture(observation["rgb_obs"][camera.name]) for observation in observations]
+                [_picture(observation, camera.name) for observation in observations]
             )[:, None]
             for camera in self.policy.config.cameras
         }
-        state = np.stack([observation["robot_obs"] for observation in observations])
+        state = np.stack([_state(observation) for observation in observations])
         return Batch(
             images=images,
             valid=torch.ones(len(seats), 1, dtype=torch.bool),
@@ -108,5 +109,37 @@ class Actor:
         ).to(self.device)
 
 
-def _picture(array: np.ndarray) -> Tensor:
+def _picture(observation: Observation, camera: str) -> Tensor:
+    """A camera's picture as it was trained on: colours from 0 to 255, last, and a square."""
+    pictures = observation.get("rgb_obs", {})
+    if camera not in pictures:
+        raise ValueError(
+            f"the policy looks through {camera}, and rgb_obs holds {', '.join(pictures) or 'none'}"
+        )
+    array = np.asarray(pictures[camera])
+    height, width, *colours = array.shape if array.ndim == 3 else (0, 0, 0)
+    if array.dtype != np.uint8 or colours != [3] or not height:
+        raise ValueError(
+            f"rgb_obs[{camera!r}] is {_kind(array)}; a picture is (height, width, 3) of uint8, "
+            "red, green and blue from 0 to 255"
+        )
+    if height != width:
+        raise ValueError(
+            f"rgb_obs[{camera!r}] is {height} pixels high and {width} wide; the policy looks at "
+            "squares: cut one out, or resize it as the pictures it was trained on"
+        )
     return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)
+
+
+def _state(observation: Observation) -> np.ndarray:
+    state = np.asarray(observation.get("robot_obs"))
+    if state.shape != (15,) or state.dtype.kind not in "fiu":
+        raise ValueError(f"robot_obs is {_kind(state)}; CALVIN's is (15,) of numbers")
+    if not np.isfinite(state).all():
+        raise ValueError(f"robot_obs must be finite, not {state.tolist()}")
+    return state
+
+
+def _kind(array: np.ndarray) -> str:
+    """An array's shape and type in words."""
+    return f"{array.shape} of {array.dtype}"

@@ -1,6 +1,7 @@
 """What the training data looked like, kept beside the weights that depend on it."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,12 @@ class Statistics:
                 raise ValueError(
                     f"statistics: {name} holds {len(getattr(self, name))} numbers, not {length}"
                 )
+            for place, number in enumerate(getattr(self, name)):
+                if not isfinite(number) or (name.endswith("std") and number <= 0):
+                    wanted = "above 0" if name.endswith("std") else "finite"
+                    raise ValueError(
+                        f"statistics: {name}[{place}] is {number}; it must be {wanted}"
+                    )
 
     @classmethod
     def of(cls, state: Float[Tensor, "n 15"], actions: Float[Tensor, "n 7"]) -> "Statistics":

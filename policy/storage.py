@@ -5,14 +5,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from policy.config import PolicyConfig
-from policy.fit import misfits, shapes_of
+from policy.fit import listed, misfits, shapes_of
 from policy.places import locate
 from policy.statistics import Statistics
 
@@ -55,10 +66,13 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) ->
     """Give a model made from the same directory's configuration its weights.
 
     Raises:
-        ValueError: weights are missing, too many or of another shape, each by name.
+        ValueError: weights are missing, too many or of another shape, or hold what is no number,
+            each by name.
     """
     if wrong := misfits(shapes_of(weights), shapes_of(model.state_dict())):
         raise ValueError(f"{source}: model.safetensors does not fit config.json: {wrong}")
+    if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise ValueError(f"{source}: model.safetensors holds NaN or infinite in {listed(broken)}")
     model.load_state_dict(weights)
 
 
@@ -100,16 +114,46 @@ def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Conf
         raise ValueError(
             f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(known)}"
         )
-    return kind(**{name: _convert(hints[name], value, where) for name, value in values.items()})
+    return kind(
+        **{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()}
+    )
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint) and isinstance(hint, type):
+    """A value of JSON as what a field is declared to hold.
+
+    Raises:
+        ValueError: it is of another kind, by its full name.
+    """
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return from_dict(hint, value, where)
-    if isinstance(value, list):
-        (item, *_) = get_args(hint)
-        return tuple(_convert(item, element, where) for element in value)
+    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        item = get_args(hint)[0]
+        return tuple(_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if not _fits(hint, value):
+        wanted = getattr(hint, "__name__", None) if isinstance(hint, type) else None
+        raise ValueError(f"{where} is {value!r}, not {wanted or _words(hint)}")
     return value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a value is one of a declared kind. A whole number is a float too, a bool is none."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(kind, value) for kind in get_args(hint))
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    kind = get_origin(hint) or hint
+    return not isinstance(kind, type) or isinstance(value, kind)
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    return str(hint)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -18,6 +18,9 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from episodes.errors import UserError
+from training.ranks import local_rank, world_size
+
 _PATIENCE = timedelta(hours=2)  # the others wait while the first process validates and rolls out
 
 
@@ -87,12 +90,19 @@ def join(threads: int = 0) -> Iterator[Team]:
     """Joins the team that `torchrun` describes in the environment, or makes a team of one.
 
     threads: threads of this process for tensor work, restored afterwards; 0 leaves them.
+
+    Raises:
+        UserError: the environment speaks of several processes that cannot find each other.
     """
+    size, local = world_size(), local_rank()
+    if size > 1 and "MASTER_ADDR" not in os.environ:
+        raise UserError(
+            f"WORLD_SIZE={size} is set in the environment and MASTER_ADDR is not: start several "
+            "processes with torchrun, or one with WORLD_SIZE unset"
+        )
     before = torch.get_num_threads()
     if threads:
         torch.set_num_threads(threads)
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)

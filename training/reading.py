@@ -10,6 +10,7 @@ from episodes.mixture import Mixture, Part
 from episodes.order import Order
 from episodes.windows import PoolConfig, Windows
 from training.loader import WindowSource
+from training.ranks import rank
 
 SHARE = 0.5  # of the machine's memory that decoded pictures may take
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -49,7 +50,7 @@ class Reading:
         if in_memory:
             train = _open(parts, learned, "train", in_memory=True)
             return train, _open(parts, held_out, "valid", in_memory=True)
-        if self.in_memory is None and os.environ.get("RANK", "0") == "0":
+        if self.in_memory is None and rank() == 0:
             print(
                 f"decoded pictures would take {needed / 1e9:.1f} GB, and may take "
                 f"{room / 1e9:.1f} GB ({SHARE:.0%} of memory): reading them through pools of "

@@ -15,7 +15,8 @@ class Command:
     """One verb of the command line.
 
     `config` names the top-level YAML and the module; `argument` is the key that a bare first word
-    sets (`inspect PATH`); a command with `writes=False` only looks, and makes no run directory.
+    sets (`inspect PATH`); a command with `writes=False` only looks, and makes no run directory;
+    one with `shared=True` is work that processes started by torchrun do together.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Command:
     config: str
     argument: str | None = None
     writes: bool = True
+    shared: bool = False
 
 
 COMMANDS = {
@@ -33,10 +35,10 @@ COMMANDS = {
         Command("replay", "does what was recorded still succeed", "replay", "path", False),
         Command("convert", "datasets to episodes and back, published weights to models", "convert"),
         Command("features", "what a frozen encoder makes of a corpus, stored once", "features"),
-        Command("pretrain", "future-frame pretraining on video", "pretrain"),
-        Command("ground", "what words refer to, from a child's view (CVCL)", "ground"),
+        Command("pretrain", "future-frame pretraining on video", "pretrain", shared=True),
+        Command("ground", "what words refer to, from a child's view (CVCL)", "ground", shared=True),
         Command("ground-eval", "which words a model knows, by forced choice", "ground_eval"),
-        Command("finetune", "behaviour cloning plus video loss", "finetune"),
+        Command("finetune", "behaviour cloning plus video loss", "finetune", shared=True),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
         Command("benchmark world", "the world's speed, and where it goes", "benchmark_world"),

@@ -2,15 +2,16 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 from envs import worlds
-from envs.evaluation import CAMERAS_CALVIN, EvaluationConfig, evaluate_chains, evaluate_tasks
+from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
 from envs.intervals import Interval
-from envs.summary import ChainResults, TaskResults
-from firsthand import actors, checkpoints
+from envs.summary import ChainResults, TaskResults, remarks
+from episodes.errors import UserError
+from firsthand import actors
 from firsthand.console import say, table
 from firsthand.run import Run
 from firsthand.settings import Schema
@@ -24,7 +25,7 @@ class EvaluateConfig(EvaluationConfig):
     actor: "expert", or any class as `package.module:name`.
     precision: None for products as torch takes them; "fp32", "bf16" or "int8" to act faster.
     what: "tasks", "chains" or "both".
-    cameras: empty for those of the checkpoint, or CALVIN's for other actors.
+    cameras: empty for those of the checkpoint, none for the expert, CALVIN's for other actors.
     """
 
     cameras: Mapping[str, int] = field(default_factory=dict)
@@ -43,24 +44,32 @@ def execute(config: EvaluateConfig, run: Run) -> None:
     also to TensorBoard."""
     factory = actors.actor(config.checkpoint, config.actor, config.seed, config.precision)
     values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
-    name = config.checkpoint or config.actor or ""
+    values |= {"weights": None, "step": None, "source": None} | factory.known_as
+    name = config.policy or config.checkpoint or config.actor or ""
     if config.precision is not None:
         name += f" in {config.precision}"
-    evaluation = replace(EvaluationConfig(**values), policy=config.policy or name)
-    if not config.cameras:
-        evaluation = replace(evaluation, cameras=_cameras(config.checkpoint))
+    cameras = config.cameras or factory.cameras
+    if isinstance(factory, actors.CheckpointActor) and factory.cameras.keys() - cameras.keys():
+        missing = ", ".join(sorted(factory.cameras.keys() - cameras.keys()))
+        raise UserError(
+            f"{config.checkpoint} looks through {', '.join(factory.cameras)}, and cameras= leaves "
+            f"out {missing}: add it, or leave cameras away"
+        )
+    evaluation = EvaluationConfig(**values | {"policy": name, "cameras": cameras})
     board: dict[str, TaskResults | ChainResults] = {}
     if config.what != "chains":
         board["tasks"] = tasks = evaluate_tasks(factory, evaluation, run.path, run.resume)
         rows = [("all tasks", *_shown(tasks.success))]
         rows += [(task, *_shown(interval)) for task, interval in tasks.by_task.items()]
         table("single tasks", ("task", "success", "95 %"), rows)
+        _say_all(remarks(tasks.records))
     if config.what != "tasks":
         board["chains"] = chains = evaluate_chains(factory, evaluation, run.path, run.resume)
         rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(chains.success_at, 1)]
         table("instruction chains", ("followed", "success", "95 %"), rows)
         value, low, high = chains.average_length
         say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
+        _say_all(remarks(chains.records))
     _to_tensorboard(board, run.path / "tensorboard")
     say(f"records, summaries and videos: {run.path}")
 
@@ -85,11 +94,9 @@ def _to_tensorboard(board: Mapping[str, TaskResults | ChainResults], folder: Pat
     logger.close()
 
 
-def _cameras(checkpoint: str | None) -> dict[str, int]:
-    """The pictures a policy was trained on; CALVIN's for whoever does not say."""
-    if checkpoint is None:
-        return dict(CAMERAS_CALVIN)
-    return {c.name: c.size for c in checkpoints.load_policy(checkpoint).config.cameras}
+def _say_all(lines: list[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _shown(interval: Interval) -> tuple[str, str]:

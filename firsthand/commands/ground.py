@@ -1,6 +1,5 @@
 """Learning what words refer to from a child's point of view."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from firsthand.study import Study, learn
 from policy.borrowed import as_the_policy
 from pretrain.ground import GroundConfig
 from pretrain.variants import VARIANTS, Variant
+from training.ranks import world_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def execute(config: GroundCommand, run: Run) -> None:
     """Make the home if there is no other corpus, train, say what came of it and where it is."""
     root = corpora.home(config.home) if config.root is None else config.root
     study = Study.of(root, config.variants, config.seeds)
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # processes that train one model together
+    several = world_size() > 1  # processes that train one model together
     recipe = seeing(config.ground)
     results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
     for member, result in results.items():

@@ -146,7 +146,7 @@ def test_resumed_batches_have_the_company_they_had(tmp_path):
 
 
 def test_a_batched_policy_that_fails_is_named(tmp_path):
-    with pytest.raises(ZeroDivisionError, match="the policy has a flaw"):
+    with pytest.raises(UserError, match="6 of 6 trials .* ZeroDivisionError: the policy has a fl"):
         evaluate_tasks(FailingTeam, replace(BLIND, workers=1), tmp_path)
 
 
@@ -218,10 +218,10 @@ def test_results_are_not_mixed(tmp_path):
 
 
 def test_a_policy_that_fails_is_named(tmp_path):
-    config = replace(BLIND, workers=2)
-    with pytest.raises(RuntimeError, match="(?s)failed at trial . .*the policy has a flaw"):
+    config = replace(BLIND, workers=2, on_error="stop")
+    with pytest.raises(UserError, match="the policy failed at trial . .*the policy has a flaw"):
         evaluate_tasks(Raising, config, tmp_path / "raising")
-    with pytest.raises(RuntimeError, match=r"killed by signal 9\) at trial"):
+    with pytest.raises(UserError, match=r"killed by signal 9\) at trial"):
         evaluate_tasks(Dying, config, tmp_path / "dying")
     with pytest.raises(UserError, match="^nowhere: there is no checkpoint$"):
         evaluate_tasks(without_checkpoint, config, tmp_path / "without")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envs.intervals import bootstrap_mean, wilson
+from envs.intervals import bootstrap_mean, bounded_mean, wilson
+from envs.summary import ChainResults
 
 
 @given(st.integers(1, 2000), st.data(), st.sampled_from([0.5, 0.8, 0.95, 0.99]))
@@ -60,3 +61,41 @@ def test_bootstrap_is_reproducible_and_exact_on_constants():
     assert bootstrap_mean(values) == bootstrap_mean(values)
     assert bootstrap_mean(np.full(5, 3.0)) == (3.0, 3.0, 3.0)
     assert math.isnan(bootstrap_mean(np.array([])).value)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 5.0])
+def test_equal_values_promise_nothing_certain(value):
+    mean, low, high = bounded_mean(np.full(2, value), 5.0)
+    assert mean == value
+    assert low < value or value == 0
+    assert high > value or value == 5
+    narrow = bounded_mean(np.full(1000, value), 5.0)
+    assert narrow.high - narrow.low < 0.4 < high - low
+
+
+def test_an_interval_of_a_few_bounded_values_covers_their_mean():
+    """However they are spread: at 0 and 5 alone, around the middle, or mostly at one end."""
+    rng = np.random.default_rng(0)
+    for shares in ([0.5, 0, 0, 0, 0, 0.5], [0, 0, 0.5, 0.5, 0, 0], [0.05, 0, 0, 0, 0, 0.95]):
+        mean = float(np.dot(shares, np.arange(6)))
+        draws = rng.choice(6, p=shares, size=(2000, 8)).astype(np.float64)
+        ends = [bounded_mean(draw, 5.0) for draw in draws]
+        assert np.mean([low <= mean <= high for _, low, high in ends]) > 0.92
+
+
+def test_chains_choose_the_interval_they_have_enough_for():
+    def chains(*lengths: int) -> ChainResults:
+        tasks = ["turn_on_led"] * 5
+        return ChainResults(
+            tuple({"index": i, "solved": n, "tasks": tasks, "subtasks": []}
+                  for i, n in enumerate(lengths))
+        )  # fmt: skip
+
+    two = chains(5, 5)
+    assert two.average_length == bounded_mean(np.array([5.0, 5.0]), 5.0)
+    assert two.average_length.low == pytest.approx(1.71, abs=0.005)
+    assert "Average length 5.00 (1.71 to 5.00, Wilson 95 %)" in two.markdown()
+    assert chains(*[0] * 100).average_length.high == pytest.approx(0.185, abs=0.001)
+    many = chains(*[1, 3] * 10)
+    assert many.average_length == bootstrap_mean(np.array([1.0, 3.0] * 10))
+    assert "bootstrap 95 %" in many.markdown()

@@ -170,3 +170,69 @@ def test_acting_needs_an_instruction_and_demonstrations():
         make(tiny()).select_action(observe(0))
     with pytest.raises(ValueError, match="video alone"):
         Policy(tiny(), Statistics()).reset("open the drawer")
+
+
+def wrong_pictures():
+    picture = observe(0)["rgb_obs"]["rgb_static"]
+    square = r"a picture is \(height, width, 3\) of uint8"
+    return {
+        "0 to 1": (picture / 255, r"\(32, 32, 3\) of float64; " + square),
+        "-1 to 1": (np.float32(picture / 127.5 - 1), ".*of float32; " + square),
+        "bool": (picture > 127, ".*of bool; " + square),
+        "int64": (picture.astype(np.int64), ".*of int64; " + square),
+        "channels first": (picture.transpose(2, 0, 1), r"\(3, 32, 32\) of uint8; " + square),
+        "rgba": (np.zeros((32, 32, 4), np.uint8), r"\(32, 32, 4\) of uint8; " + square),
+        "grey": (picture[..., 0], r"\(32, 32\) of uint8; " + square),
+        "batch": (picture[None], r"\(1, 32, 32, 3\) of uint8; " + square),
+        "wide": (np.zeros((20, 30, 3), np.uint8), "20 pixels high and 30 wide; .* squares"),
+        "empty": (np.zeros((0, 0, 3), np.uint8), ".*" + square),
+        "none": (None, r"\(\) of object; " + square),
+    }
+
+
+@pytest.mark.parametrize("kind", wrong_pictures())
+def test_pictures_of_another_kind_are_refused(kind):
+    policy = make(tiny())
+    policy.reset("open the drawer")
+    seen = observe(0)
+    seen["rgb_obs"]["rgb_static"], words = wrong_pictures()[kind]
+    with pytest.raises(ValueError, match=r"rgb_obs\['rgb_static'\] is " + words):
+        policy.select_action(seen)
+
+
+def test_pictures_may_be_tensors_and_of_another_size():
+    policy = make(tiny())
+    policy.reset("open the drawer")
+    seen = observe(0)
+    said = policy.select_action(seen)
+    policy.reset("open the drawer")
+    seen["rgb_obs"] = {name: torch.tensor(p) for name, p in seen["rgb_obs"].items()}
+    assert np.array_equal(policy.select_action(seen), said)
+    seen["rgb_obs"]["rgb_static"] = np.zeros((64, 64, 3), np.uint8)
+    assert np.isfinite(policy.select_action(seen)).all()
+
+
+def test_a_camera_that_is_not_there_is_named():
+    policy = make(tiny())
+    policy.reset("open the drawer")
+    seen = observe(0)
+    del seen["rgb_obs"]["rgb_gripper"]
+    with pytest.raises(ValueError, match="looks through rgb_gripper, and rgb_obs holds rgb_static"):
+        policy.select_action(seen)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (np.full(15, np.nan), "must be finite"),
+        (np.append(np.zeros(14), np.inf), "must be finite"),
+        (np.zeros(7), r"is \(7,\) of float64; CALVIN's is \(15,\)"),
+        (np.zeros((1, 15)), r"is \(1, 15\) of float64"),
+        (None, r"is \(\) of object"),
+    ],
+)
+def test_states_of_another_kind_are_refused(state, words):
+    policy = make(tiny())
+    policy.reset("open the drawer")
+    with pytest.raises(ValueError, match="robot_obs " + words):
+        policy.select_action(observe(0) | {"robot_obs": state})

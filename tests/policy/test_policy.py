@@ -236,6 +236,36 @@ def test_who_may_read_a_saved_policy_is_for_the_umask_to_say(umask, mode, tmp_pa
             lambda d: rewrite(d, lambda w: w.update({"action_query.weight": torch.ones(2, 24)})),
             r"action_query\.weight is \(2, 24\), not \(1, 24\)",
         ),
+        (
+            lambda d: rewrite(d, lambda w: w["action_query.weight"][0, 3:4].fill_(torch.nan)),
+            r"model.safetensors holds NaN or infinite in action_query\.weight",
+        ),
+        (
+            lambda d: rewrite(d, lambda w: w["action_query.weight"][0, 3:4].fill_(torch.inf)),
+            r"model.safetensors holds NaN or infinite in action_query\.weight",
+        ),
+        (lambda d: say(d, "statistics", state_std=[1.0] * 14 + [0.0]), r"state_std\[14\] is 0\.0"),
+        (lambda d: say(d, "statistics", action_std=[-1.0] * 7), "must be above 0"),
+        (
+            lambda d: say(d, "statistics", state_mean=[float("nan")] * 15),
+            r"state_mean\[0\] is nan; it must be finite",
+        ),
+        (
+            lambda d: say(d, "statistics", state_std=None),
+            r"statistics.json: state_std is None, not tuple",
+        ),
+        (
+            lambda d: say(d, "statistics", action_mean=[0.0] * 6 + [None]),
+            r"statistics.json: action_mean\[6\] is None, not float",
+        ),
+        (lambda d: say(d, "config", length="1"), "config.json: length is '1', not int"),
+        (lambda d: say(d, "config", length=True), "config.json: length is True, not int"),
+        (lambda d: say(d, "config", state="wave"), "state is 'wave', not 'waves' or 'gr1'"),
+        (lambda d: say(d, "config", trunk=3), "config.json: trunk is 3, not TrunkConfig"),
+        (
+            lambda d: say(d, "config", action={"chunk": 10, "ensemble": "no"}),
+            r"config.json: action: ensemble is 'no', not float \| None",
+        ),
     ],
 )
 def test_a_damaged_directory_is_refused_by_name(damage, message, tmp_path):
@@ -243,6 +273,11 @@ def test_a_damaged_directory_is_refused_by_name(damage, message, tmp_path):
     damage(tmp_path)
     with pytest.raises(ValueError, match=message):
         Policy.from_pretrained(tmp_path)
+
+
+def say(directory: Path, name: str, **values: object) -> None:
+    path = directory / f"{name}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:

@@ -1,0 +1,76 @@
+"""What can be evaluated: who acts in one world, or in many at once."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class EvaluatedPolicy(Protocol):
+    """What acts. Two attributes are optional: `control_hz`, the rate at which it wants to act (30,
+    or a rate that divides it), and `privileged`: when true, observations also hold `info` (the
+    world's full state), `task` (its name) and `layout` (the world's), which scripted experts need.
+
+    A `reset(instruction, seed)` is told a number to draw random numbers from, the same for an
+    instruction of a trial whatever was run before it. Generators that the object holds as
+    attributes and the global ones of numpy, Python and torch are seeded without being asked for.
+    """
+
+    def reset(self, instruction: str) -> None:
+        """Forget everything; act on this sentence from now on."""
+        ...
+
+    def select_action(self, observation: dict[str, Any]) -> np.ndarray:
+        """The relative action, (7,), for an observation of `envs.playtable.PlayTable`."""
+        ...
+
+
+@runtime_checkable
+class BatchedActor(Protocol):
+    """Acts in several worlds at once, each at a seat of its own. As with `EvaluatedPolicy`, `reset`
+    may take a `seed` as well; generators are seeded when a round of trials begins."""
+
+    def reset(self, seat: int, instruction: str) -> None:
+        """Forget everything about this seat; act there on this sentence from now on."""
+        ...
+
+    def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
+        """The relative action, (7,), for every seat that shows an observation."""
+        ...
+
+
+@runtime_checkable
+class BatchedPolicy(Protocol):
+    """What acts in many worlds with one set of weights. The attributes are as for
+    `EvaluatedPolicy`."""
+
+    def actor(self, seats: int) -> BatchedActor:
+        """Somebody who knows nothing yet and serves the seats 0 to `seats` - 1."""
+        ...
+
+
+def is_batched(policy: Any) -> bool:
+    """Whether a policy, or its class, has a method `actor` that takes `seats`. Networks and methods
+    of that name, as those of actor and critic have, are something else."""
+    method = getattr(policy if isinstance(policy, type) else type(policy), "actor", None)
+    if not callable(method):
+        return False
+    return not hasattr(policy, "select_action") or _takes(method, "seats")
+
+
+def _takes(function: Any, name: str) -> bool:
+    """Whether a function has a parameter of that name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def seed_for(reset: Any, seed: int) -> dict[str, int]:
+    """The keyword with which a policy's `reset` is told its seed, if it wants to know."""
+    return {"seed": seed} if _takes(reset, "seed") else {}
+
+
+PolicyFactory = Callable[[], EvaluatedPolicy | BatchedPolicy]

@@ -46,18 +46,15 @@ def identity(source: str) -> tuple[str, int | None]:
         the first 16 digits of the SHA-256 of its weights' file, a dash, and 8 of that of its
         configuration and statistics together, as they too decide what it does.
     """
-    from policy import places
     from policy.storage import FILES
 
     directory = places.locate(source, FILES, "policy")
-    with (directory / WEIGHTS).open("rb") as file:
-        weights = file_digest(file, "sha256").hexdigest()
-    others = sha256()
-    for name in FILES:
-        if name != WEIGHTS:
-            others.update((directory / name).read_bytes())
+    *described, weights = FILES
+    with (directory / weights).open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    others = sha256(b"".join((directory / name).read_bytes() for name in described))
     step = re.search(r"/checkpoints/(\d{6,})/policy$", directory.resolve().as_posix())
-    return f"{weights[:16]}-{others.hexdigest()[:8]}", int(step[1]) if step else None
+    return f"{digest[:16]}-{others.hexdigest()[:8]}", int(step[1]) if step else None
 
 
 def load_policy(source: str) -> "Policy":

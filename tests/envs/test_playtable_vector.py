@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 import envs  # noqa: F401 - registers the environment
 from envs.playtable import PlayTable
+from envs.tasks import TASKS
 
 CAMERAS = {"rgb_static": 24, "rgb_gripper": 16}
 STEPS = 12
@@ -105,6 +106,6 @@ def test_a_vectors_task_survives_the_end_of_an_episode(mode):
         for _ in range(7):
             *_, info = worlds.step(worlds.action_space.sample() * 0)
             for env in worlds.envs:  # pyright: ignore[reportAttributeAccessIssue]
-                assert env.unwrapped._judge.task == "open_drawer"
+                assert env.unwrapped._judge._task is TASKS["open_drawer"]
         assert list(info["instruction"]) == [(options or {}).get("instruction", "")] * 2
         worlds.close()

@@ -30,7 +30,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     drawn.show_header = any(columns)
     for index, column in enumerate(columns):
-        drawn.add_column(column, justify="right" if index and column else "left")
+        side = "right" if index and column else "left"
+        drawn.add_column(column, justify=side, overflow="fold")  # paths are wrapped, never cut
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console().print(drawn)

@@ -1,29 +1,34 @@
 """What is in a dataset, a checkpoint or a run: whatever lies at the path says which it is."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envs.summary import ChainResults, TaskResults
 from episodes import place as places
 from episodes.corpus import SUFFIXES, Corpus
 from episodes.errors import UserError
 from episodes.inspect import contact_sheet, summarise
 from episodes.report import Report
-from firsthand import checkpoints
+from firsthand import checkpoints, recognition
 from firsthand.console import say, table
 from firsthand.run import CONFIG, VERSIONS, flatten
 from firsthand.settings import Schema
 from policy.places import near
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """path: a corpus (a folder or URL), a file of episodes, a folder of such files, a policy, or a
-    run.
+    """path: a corpus (a folder or URL), a file of episodes, a folder of such files, a model, a run,
+    a folder of runs, or a dataset of others.
 
     sheet: where to put a contact sheet of the episodes (PNG), if one is wanted.
     """
@@ -49,13 +54,41 @@ def execute(config: InspectConfig) -> None:
     if not path.exists():
         raise UserError(f"there is nothing at {path}{near(path)}")
     if (path / VERSIONS).is_file():
-        inspect_run(path)
-    elif path.is_dir() and _is_checkpoint(path):
+        inspect_run(path, config.sheet)
+        return
+    if path.is_dir() and _is_checkpoint(path):
         inspect_checkpoint(path)
+    elif path.is_dir() and not _holds_episodes(path):
+        inspect_folder(path)
     elif path.is_file() and path.suffix not in SUFFIXES:
         raise UserError(f"{path} is no file of episodes ({' or '.join(SUFFIXES)})")
     else:
         inspect_dataset(path, config.sheet)
+        return
+    if config.sheet is not None:
+        raise UserError(f"{path} holds no episodes of ours: there is nothing for sheet= to show")
+
+
+def _holds_episodes(folder: Path) -> bool:
+    corpus = folder / "corpus.json"
+    return corpus.exists() or any(item.suffix.lower() in SUFFIXES for item in folder.iterdir())
+
+
+def inspect_folder(path: Path) -> None:
+    """The runs in a folder, or a dataset of others.
+
+    Raises:
+        UserError: it holds neither.
+    """
+    if runs := recognition.runs_below(path):
+        recognition.say_runs(path, runs)
+    elif found := recognition.dataset_in(path):
+        recognition.say_dataset(path, *found)
+    else:
+        raise UserError(
+            f"{path} holds no episodes ({' or '.join(SUFFIXES)}), no model, no run, no videos, "
+            "and no dataset that is known by its files"
+        )
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -63,8 +96,12 @@ def _is_checkpoint(path: Path) -> bool:
     return any((path / name).exists() for name in names)
 
 
-def inspect_run(path: Path) -> None:
-    """The settings a run was started with, how often it was, and its newest figures."""
+def inspect_run(path: Path, sheet: Path | None = None) -> None:
+    """The settings a run was started with, how often it was, its results and its newest figures.
+
+    Raises:
+        UserError: it is damaged, or has no episodes to show on a sheet.
+    """
     try:
         starts = json.loads((path / VERSIONS).read_text())
         first, last = starts[0], starts[-1]
@@ -73,6 +110,11 @@ def inspect_run(path: Path) -> None:
         say(f"started {first['started']}, {len(starts)} time(s), on {last['cpu']}")
     except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path / VERSIONS} is damaged ({error})") from error
+    for kind, results in (("tasks", TaskResults), ("chains", ChainResults)):
+        if records := _records(path / f"{kind}.jsonl"):
+            done = (path / f"{kind}.summary.json").exists()
+            say(f"{kind}: {len(records)} trials{'' if done else ' so far'}")
+            say(results(records).markdown().strip())
     figures = newest_figures(path)
     if figures:
         rows = [(tag, f"{value:.5g}", step) for tag, (value, step) in sorted(figures.items())]
@@ -88,8 +130,23 @@ def inspect_run(path: Path) -> None:
         say(f"checkpoints: {', '.join(steps)} ({named})")
     say(f"files: {', '.join(sorted(p.name for p in path.iterdir() if p.name[0] != '.'))}")
     say(f"settings: {path / CONFIG}")
-    if any(item.suffix in SUFFIXES for item in path.iterdir()):
-        inspect_dataset(path)
+    episodes = next(
+        (place for place in (path, path / "corpus") if place.is_dir() and _holds_episodes(place)),
+        None,
+    )
+    if episodes is not None:
+        inspect_dataset(episodes, sheet)
+    elif sheet is not None:
+        raise UserError(f"{path} holds no episodes: there is nothing for sheet= to show")
+
+
+def _records(path: Path) -> tuple[dict[str, Any], ...]:
+    """The trials of an evaluation; the half line of one that was killed is left out."""
+    records = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValueError):
+            records.append(json.loads(line))
+    return tuple(records)
 
 
 def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
@@ -111,20 +168,50 @@ def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
 
 def inspect_checkpoint(path: Path) -> None:
     """The configuration, the number of parameters by part, and the statistics of a policy."""
+    folder = Path(checkpoints.locate(str(path)))
+    if (folder / "vocabulary.json").exists():
+        inspect_grounding(folder)
+        return
     policy = checkpoints.load_policy(str(path))
-    rows = [(key, value) for key, value in flatten(asdict(policy.config)).items()]
-    table(f"policy at {checkpoints.locate(str(path))}", ("setting", "value"), rows)
-    parts: dict[str, int] = {}
-    for name, parameter in policy.named_parameters():
-        part = name.partition(".")[0]
-        parts[part] = parts.get(part, 0) + parameter.numel()
-    rows = [*sorted(parts.items(), key=lambda item: -item[1]), ("all", sum(parts.values()))]
-    table("parameters", ("part", "number"), [(name, f"{count:,}") for name, count in rows])
+    rows = [(key, _plain(value)) for key, value in flatten(asdict(policy.config)).items()]
+    table(f"policy at {folder}", ("", ""), rows)
+    _say_parameters(policy)
     statistics = policy.statistics
     say(f"statistics over {statistics.frames:,} frames of demonstrations")
     if statistics.frames:
         for name in ("state_mean", "state_std", "action_mean", "action_std"):
             say(f"  {name:12}" + " ".join(f"{v:8.3f}" for v in getattr(statistics, name)))
+
+
+def _plain(value: Any) -> Any:
+    """A setting as one reads it: what a list of cameras holds, not how Python writes it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_plain(item)) for item in value)
+    return " ".join(map(str, value.values())) if isinstance(value, Mapping) else value
+
+
+def inspect_grounding(folder: Path) -> None:
+    """The configuration of a word-grounding model, its parameters and its words."""
+    from policy.grounding import GroundingModel
+
+    try:
+        model = GroundingModel.from_pretrained(folder)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from error
+    rows = [(key, _plain(value)) for key, value in flatten(asdict(model.config)).items()]
+    table(f"word-grounding model at {folder}", ("", ""), rows)
+    _say_parameters(model)
+    words = [] if model.vocabulary is None else list(model.vocabulary.words[4:])
+    say(f"{len(words):,} words: {', '.join(words[:_NAMED])}{', …' if words[_NAMED:] else ''}")
+
+
+def _say_parameters(model: "nn.Module") -> None:
+    parts: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        part = name.partition(".")[0]
+        parts[part] = parts.get(part, 0) + parameter.numel()
+    rows = [*sorted(parts.items(), key=lambda item: -item[1]), ("all", sum(parts.values()))]
+    table("parameters", ("part", "number"), [(name, f"{count:,}") for name, count in rows])
 
 
 def inspect_dataset(path: str | Path, sheet: Path | None = None) -> None:

@@ -1,8 +1,8 @@
 """Datasets of LeRobot (Cadene et al. 2024), versions 2.0, 2.1 and 3.0: parquet and mp4."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
@@ -10,30 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
 
-from episodes.episode import ACTION_SIZE, STATE_SIZE, Narration
+from episodes.episode import ACTION_SIZE, STATE_SIZE
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
-from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, OURS, STATE_NAMES, Feature, Layout
+from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, STATE_NAMES, Feature, Layout
+from episodes.lerobot_pictures import NoColoursError, decoded, embedded, encode
 from episodes.lerobot_rows import load_rows
-from episodes.lerobot_values import (
-    decoded,
-    embedded,
-    load_rows_of,
-    load_tasks,
-    square,
-    tasks_path,
-    to_numbers,
-)
-from episodes.names import named_cameras, plain_name
+from episodes.lerobot_sentences import file_stamp, restored, sentences, tasks_path
+from episodes.lerobot_values import columns_of, frame_by_frame, to_numbers
+from episodes.names import named_cameras, signal_name, some
 from episodes.rooted import Rooted
+from episodes.salvage import salvage
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import regular_file
+from episodes.trust import is_there
 
 _LATE = 0.05  # of a period, by which a time stamp may miss its place
 _JPEG_BYTES = 0.3  # a pixel
+_CLOCK = ("timestamp", "frame_index", "episode_index")  # without which nothing has its place
 _PARTS = {  # of an episode: the usual feature, what its numbers are called when they are ours
     "state": ("observation.state", STATE_NAMES, STATE_SIZE),
     "actions": ("action", ACTION_NAMES, ACTION_SIZE),
@@ -79,95 +74,144 @@ class LeRobot(Rooted):
     def listing(self) -> Listing:
         layout = Layout(self.root)
         cameras = self._cameras(layout.features)
-        tasks = _stamp(tasks_path(self.root))
+        films = [t for t in cameras.values() if layout.features[t].kind == "video"]
+        tasks = file_stamp(tasks_path(self.root, layout.version))
         splits = _splits(layout)
-        stamp = cache(lambda path: _stamp(self.inside(path)))  # episodes share files
-        items, lost = [], []
-        for row in load_rows(layout):
-            name, detail = f"episode_{row.index:06d}", asdict(row)
-            shown = [row.videos[theirs][0] for theirs in cameras.values() if theirs in row.videos]
+        stamp = cache(lambda path: file_stamp(self.inside(path)))  # episodes share files
+        there = cache(lambda path: is_there(self.inside(path)))
+        rows = load_rows(layout, self.inside)
+        items, unseen = [], {theirs: list[str]() for theirs in films}
+        for row in rows.found:
             try:
-                stamps = [stamp(path) for path in (row.data, *shown)]
+                shown = {t: v for t, v in row.videos.items() if t in films and there(v[0])}
+                if films and not shown and len(films) == len(cameras):
+                    rows.absent.add(row.name)
+                    continue
+                stamps = [stamp(path) for path in (row.data, *(v[0] for v in shown.values()))]
             except UserError as error:
-                lost.append((name, str(error)))
+                rows.lost[row.name] = str(error)
                 continue
+            for theirs in films:
+                unseen[theirs] += [] if theirs in shown else [row.name]
+            detail = asdict(replace(row, videos=shown))
             version = sha256(json.dumps([detail, stamps, tasks]).encode()).hexdigest()[:20]
             pixels = sum(self._pixels(layout.features[theirs]) for theirs in cameras.values())
             split = next((s for s, indices in splits.items() if row.index in indices), "")
             megabytes = row.length * pixels * _JPEG_BYTES / 1e6
-            items.append(Item(name, name, version, megabytes, split, detail))
-        notes = self._notes(layout, len(items) + len(lost))
-        return Listing(tuple(items), tuple(lost), tuple(notes))
+            items.append(Item(row.name, row.name, version, megabytes, split, detail))
+        notes = self._notes(layout, len(items) + len(rows.lost) + len(rows.absent))
+        unseen = {"data": sorted(rows.absent), **unseen}
+        notes += [
+            f"{what} of {len(names)} episodes is not downloaded: {some(names)}"
+            for what, names in unseen.items()
+            if names
+        ]
+        return Listing(tuple(items), tuple(sorted(rows.lost.items())), tuple(notes))
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         layout, detail = Layout(self.root), item.detail
         parts = self._parts(layout.features)
-        numbers, stills = self._values(layout, detail)
-        said = _said(self.root, numbers["task_index"], layout.fps)
-        kept = [n for n in numbers if n not in BOOKKEEPING and n not in parts.values()]
-        signals = {plain_name(name): numbers[name] for name in kept}
-        if len(signals) < len(kept):
-            raise UserError(f"its features {', '.join(kept)} would get the same names")
+        numbers, stills, faults = self._values(layout, detail, tuple(parts.values()))
+        frames, missing = self._pictures(layout, detail, stills, faults, tally)
+        signals: dict[str, np.ndarray] = {}
+        for name, values in numbers.items():
+            if name in BOOKKEEPING or name in parts.values():
+                continue
+            if (ours := signal_name(name)) in signals:
+                faults[name] = f"would be called {ours}, as another"
+            signals.setdefault(ours, values)
+        for name in [name for name in faults if name != "task_index"]:
+            tally.lose("signal", f"{item.name}: {name}", faults[name])
+        said = sentences(self.root, layout, numbers.get("task_index"), item.name, tally)
         source = {"origin": self.origin, "episode": detail["index"], "robot": layout.robot}
-        instruction, narrations, source = _restored(detail["ours"], *said, source)
-        yield EncodedEpisode(
-            self._pictures(layout, detail, stills),
+        instruction, narrations, source = restored(detail["ours"], *said, source)
+        episode = EncodedEpisode(
+            frames,
             layout.fps,
             instruction,
             narrations,
             **{part: numbers[theirs].astype(np.float32) for part, theirs in parts.items()},
-            signals=signals,
+            signals=dict(sorted(signals.items())),
             source=source,
         )
+        yield from salvage(episode, item.name, tally, missing)
 
     def _values(
-        self, layout: Layout, detail: Mapping[str, Any]
-    ) -> tuple[dict[str, np.ndarray], dict[str, list[Any]]]:
-        """An episode's numbers and its pictures in the parquet file, by the names of features."""
-        cameras = self._cameras(layout.features).values()
-        features = layout.features.items()
-        stills = [n for n, feature in features if feature.kind == "image" and n in cameras]
-        kept = {n: f for n, f in features if not f.is_picture and f.kind != "string"}
+        self, layout: Layout, detail: Mapping[str, Any], parts: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], dict[str, list[Any]], dict[str, str]]:
+        """An episode's numbers and its pictures in the parquet file, by the names of features; and
+        why those are not there that one can do without."""
+        features = layout.features
+        cameras = self._cameras(features).values()
+        stills = [n for n, f in features.items() if f.kind == "image" and n in cameras]
+        kept = [n for n, f in features.items() if f.is_number and n != "index"]
         first, length = detail["first_row"], detail["length"]
         rows = None if first is None else (first, first + length)
         path = self.inside(detail["data"])
-        table = load_rows_of(path, [*kept, *stills], rows)
-        if not length or len(table) != length:
-            raise UserError(f"is {length} frames long, but {path.name} has {len(table)}")
+        columns, faults = columns_of(path, [*kept, *stills], rows)
         numbers = {}
-        for name, feature in kept.items():
+        for name in [name for name in kept if name in columns]:
             try:
-                numbers[name] = to_numbers(table.column(name), feature)
+                numbers[name] = to_numbers(columns[name], features[name])
             except UserError as error:
-                raise UserError(f"{name} {error}") from None
+                if name in parts:  # a frame that is damaged may be lost alone
+                    numbers[name] = frame_by_frame(columns[name], features[name].shape[0])
+                else:
+                    faults[name] = str(error)
+        for name in (*_CLOCK, *parts):
+            if name in faults:
+                raise UserError(f"{name} {faults[name]}")
+        if not length or len(numbers["timestamp"]) != length:
+            has = f"{path.name} has {len(numbers['timestamp'])}"
+            raise UserError(f"is {length} frames long, but {has}")
         _check_rows(numbers, detail["index"], layout.fps)
-        return numbers, {name: table.column(name).to_pylist() for name in stills}
+        cells = {name: columns[name].to_pylist() for name in stills if name in columns}
+        return numbers, cells, faults
 
     def _pictures(
-        self, layout: Layout, detail: Mapping[str, Any], stills: Mapping[str, list[Any]]
-    ) -> dict[str, EncodedFrames]:
+        self,
+        layout: Layout,
+        detail: Mapping[str, Any],
+        stills: Mapping[str, list[Any]],
+        faults: dict[str, str],
+        tally: Tally,
+    ) -> tuple[dict[str, EncodedFrames], dict[int, str]]:
+        """The cameras that can be used, the others told to `faults`; and which frames lack one."""
         period = 1 / Fraction(layout.fps)
-        frames = {}
-        for camera, theirs in self._cameras(layout.features).items():
+        frames: dict[str, EncodedFrames] = {}
+        missing: dict[int, str] = {}
+        cameras = self._cameras(layout.features)
+        for camera, theirs in cameras.items():
             if theirs in stills:
                 seen = embedded(stills[theirs])
-            else:
+            elif theirs in detail["videos"]:
                 video, start = detail["videos"][theirs]
                 times = [Fraction(start) + k * period for k in range(detail["length"])]
                 seen = decoded(self.inside(video), times, period)
-            seen = square(seen, self.size) if self.size else seen
+            else:
+                continue
             try:
-                frames[camera] = EncodedFrames.encode(seen, self.quality)
+                frames[camera], lacking = encode(seen, self.size, self.quality)
+                missing |= {frame: f"{theirs} {reason}" for frame, reason in lacking.items()}
+            except NoColoursError as error:
+                if self.cameras:
+                    faults[theirs] = str(error)
+                else:
+                    tally.note(f"{theirs} {error}; it is not read")
             except UserError as error:
-                raise UserError(f"{theirs} {error}") from None
-        return frames
+                faults[theirs] = str(error)
+        if not frames and (failed := [theirs for theirs in cameras.values() if theirs in faults]):
+            raise UserError(f"{failed[0]} {faults[failed[0]]}")
+        return frames, missing
 
     def _pixels(self, feature: Feature) -> int:
         return self.size**2 if self.size else feature.shape[0] * feature.shape[1]
 
     def _cameras(self, features: Mapping[str, Feature]) -> dict[str, str]:
         """Our name -> the feature."""
-        there = [name for name, feature in features.items() if feature.is_picture]
+        there = [
+            n for n, f in features.items() if f.is_picture and (self.cameras or not f.is_depth)
+        ]
         return named_cameras(self.root, self.cameras, there)
 
     def _parts(self, features: Mapping[str, Feature]) -> dict[str, str]:
@@ -191,9 +235,14 @@ class LeRobot(Rooted):
         notes = []
         if (announced := layout.info.get("total_episodes")) != found:
             notes.append(f"info.json announces {announced} episodes, {found} are listed")
-        texts = [name for name, feature in layout.features.items() if feature.kind == "string"]
-        if texts:
+        others = [(n, f) for n, f in layout.features.items() if not f.is_number]
+        if deep := [n for n, f in others if f.is_depth and not self.cameras]:
+            notes.append(f"cameras of distances are not read: {', '.join(deep)}")
+        if texts := [n for n, f in others if f.kind == "string"]:
             notes.append(f"texts of every frame are not kept: {', '.join(texts)}")
+        known = ("string", "video", "image")
+        if left := [f"{n} ({f.kind:.30})" for n, f in others if f.kind not in known]:
+            notes.append(f"columns that hold no numbers are not kept: {', '.join(left)}")
         parts = self._parts(layout.features)
         for part, (usual, _, size) in _PARTS.items():
             if part not in parts and usual in layout.features:
@@ -203,11 +252,6 @@ class LeRobot(Rooted):
                 )
                 notes.append(f"{usual} {list(shape)} is kept as a signal, not as {part}{advice}")
         return notes
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of a file."""
-    return regular_file(path), path.stat().st_mtime_ns
 
 
 def _splits(layout: Layout) -> dict[str, range]:
@@ -233,35 +277,3 @@ def _check_rows(numbers: Mapping[str, np.ndarray], index: int, fps: float) -> No
     if not in_time.all():
         frame = int(np.argmin(in_time))
         raise UserError(f"its frame {frame} is at {times[frame]:.4f} s, not {frame / fps:.4f} s")
-
-
-def _said(
-    root: Path, tasks: Int64[np.ndarray, "t"], fps: float
-) -> tuple[str, tuple[Narration, ...]]:
-    """The sentence of all frames, or those of the stretches that have the same."""
-    path = tasks_path(root)
-    texts = load_tasks(path, _stamp(path))
-    if unknown := set(tasks.tolist()) - set(texts):
-        raise UserError(f"its task {min(unknown)} is not in {path.name}")
-    cuts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
-    said = [
-        Narration(first / fps, end / fps, texts[int(tasks[first])])
-        for first, end in zip(cuts, cuts[1:], strict=False)
-    ]
-    return (said[0].text, ()) if len(said) == 1 else ("", tuple(n for n in said if n.text))
-
-
-def _restored(
-    ours: Mapping[str, str],
-    instruction: str,
-    narrations: tuple[Narration, ...],
-    source: dict[str, Any],
-) -> tuple[str, tuple[Narration, ...], dict[str, Any]]:
-    """What our own writer put beside LeRobot's columns, which hold less."""
-    if not ours:
-        return instruction, narrations, source
-    try:
-        instruction, said, source = (json.loads(ours[name]) for name in OURS)
-        return str(instruction), tuple(Narration(**n) for n in said), dict(source)
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"its columns {', '.join(OURS)} are damaged: {error!s:.100}") from None

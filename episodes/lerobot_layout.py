@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from episodes.errors import UserError
 from episodes.trust import load_json
 
@@ -31,13 +33,22 @@ _PLACEHOLDER = re.compile(r"\{(\w+)(?::0(\d)d)?\}")
 class Feature:
     """A column of the dataset. `shape` is one frame's: height, width and channels of pictures."""
 
-    kind: str  # a numpy type, "video", "image" or "string"
+    kind: str  # a numpy type, "video", "image", or what is not read: "string", "language", …
     shape: tuple[int, ...]
     names: Any
+    is_depth: bool = False  # a picture of distances, not of colours
 
     @property
     def is_picture(self) -> bool:
         return self.kind in ("video", "image")
+
+    @property
+    def is_number(self) -> bool:
+        try:
+            kind = np.dtype(self.kind)
+        except (TypeError, ValueError, SyntaxError):
+            return False
+        return kind.kind in "biuf" and 0 < kind.itemsize <= 8
 
 
 @dataclass(frozen=True)
@@ -94,18 +105,22 @@ class Layout:
         return {name: self._feature(name, feature) for name, feature in features.items()}
 
     def _feature(self, name: str, content: Any) -> Feature:
-        try:
-            kind, names = str(content["dtype"]), content.get("names")
-            shape = tuple(int(n) for n in content["shape"])
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise UserError(f"{self.path}: the feature {name!r} has no type or shape") from None
+        """What is no number, or nothing that can be understood, is for the reader to leave out."""
+        said: dict[str, Any] = content if isinstance(content, dict) else {}
+        kind, names, shape = str(said.get("dtype")), said.get("names"), said.get("shape")
+        if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+            if name in BOOKKEEPING:
+                raise UserError(f"{self.path}: the feature {name!r} has no type or shape")
+            kind, shape = kind if kind in ("video", "image") else "of no known shape", []
         if kind not in ("video", "image"):
-            return Feature(kind, shape, names)
-        if len(shape) != 3:
-            raise UserError(f"{self.path}: the pictures {name!r} are of shape {shape}")
-        if isinstance(names, list) and names[0] in ("channel", "channels"):
-            shape = (*shape[1:], shape[0])
-        return Feature(kind, shape, names)
+            return Feature(kind, tuple(shape), names)
+        height, width, channels = (*shape, 0, 0, 0)[:3]
+        if isinstance(names, list) and names[:1] in (["channel"], ["channels"]):
+            height, width, channels = width, channels, height
+        about = said.get("info") or said.get("video_info")
+        about = about if isinstance(about, dict) else {}
+        deep = any(about.get(key) is True for key in ("video.is_depth_map", "is_depth_map"))
+        return Feature(kind, (height, width, channels), names, deep)
 
     def file(self, template: str, numbers: Mapping[str, int | str]) -> str:
         """A path of the dataset, as data_path or video_path say; it may lead anywhere.

@@ -1,61 +1,22 @@
-"""What the files of a LeRobot dataset hold: sentences, numbers and pictures."""
+"""The numbers in the parquet files of a LeRobot dataset."""
 
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
+from jaxtyping import Float32
 
 from episodes.errors import UserError
 from episodes.lerobot_layout import Feature
-from episodes.parquet import enclosing_rows, load_parquet
-from episodes.trust import is_there, load_json_lines, regular_file
+from episodes.parquet import enclosing_rows, load_parquet, parquet_columns
+from episodes.trust import regular_file
 
 if TYPE_CHECKING:
     import pyarrow
-
-_NEAR = Fraction(1, 4)  # of a period, by which a picture may miss its time
-_MODES = ("RGB", "RGBA", "L", "P")
-
-
-def tasks_path(root: Path) -> Path:
-    """The table of sentences: tasks.jsonl before version 3."""
-    new = root / "meta" / "tasks.parquet"
-    return new if is_there(new) else root / "meta" / "tasks.jsonl"
-
-
-@lru_cache(maxsize=4)
-def load_tasks(path: Path, stamp: tuple[int, int]) -> dict[int, str]:
-    """Number -> sentence.
-
-    Args:
-        stamp: the file's size and time; when they change it is read again.
-
-    Raises:
-        UserError: naming the file, which is damaged.
-    """
-    try:
-        if path.suffix == ".jsonl":
-            pairs = [(line["task_index"], line["task"]) for line in load_json_lines(path)]
-        else:
-            columns = load_parquet(path).to_pydict()
-            numbers = columns.pop("task_index")
-            (texts,) = columns.values()  # a pandas index, which may have any name
-            pairs = list(zip(numbers, texts, strict=True))
-    except UserError:
-        raise
-    except (LookupError, TypeError, ValueError):
-        raise UserError(f"{path}: holds no table of tasks") from None
-    if not all(isinstance(n, int) and isinstance(t, str) for n, t in pairs):
-        raise UserError(f"{path}: a task is no number and text")
-    if len(tasks := dict(pairs)) < len(pairs):
-        raise UserError(f"{path}: two tasks have the same number")
-    return tasks
 
 
 def load_rows_of(
@@ -102,58 +63,42 @@ def to_numbers(column: Any, feature: Feature) -> np.ndarray:
         raise UserError(f"lacks {values.null_count} numbers")
     shape = () if feature.shape == (1,) and feature.names is None else feature.shape
     try:
-        return values.to_numpy(zero_copy_only=False).reshape(rows, *shape)
+        numbers = values.to_numpy(zero_copy_only=False)
     except (ValueError, pyarrow.ArrowException):
+        numbers = np.empty(0, object)
+    if numbers.dtype.kind not in "biuf":
+        raise UserError(f"is {values.type}, no numbers")
+    if numbers.size != rows * math.prod(shape):
         stated = f"{list(feature.shape)} in each of {rows} frames"
-        raise UserError(f"holds {len(values)} numbers, not {stated}") from None
+        raise UserError(f"holds {len(values)} numbers, not {stated}")
+    return numbers.reshape(rows, *shape)
 
 
-def embedded(cells: Sequence[Any]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Pictures that lie in the parquet file itself, as PNG or JPEG."""
-    for frame, cell in enumerate(cells):
-        data = cell.get("bytes") if isinstance(cell, dict) else None
-        if not isinstance(data, bytes):
-            raise UserError(f"of frame {frame} is not in the parquet file")
-        try:
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-                mode = image.mode
-                pixels = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(f"of frame {frame} is no readable picture: {error}") from None
-        if mode not in _MODES:
-            raise UserError(f"of frame {frame} has pixels of the kind {mode}, which are no colours")
-        yield pixels
+def frame_by_frame(column: Any, size: int) -> Float32[np.ndarray, "t size"]:
+    """`size` numbers a frame; not-a-numbers where a frame holds something else."""
+    values = np.full((len(column), size), np.nan, np.float32)
+    for frame, cell in enumerate(column.to_pylist()):
+        with suppress(TypeError, ValueError):
+            numbers = np.asarray(cell, np.float32)
+            values[frame] = numbers if numbers.shape == (size,) else np.nan
+    return values
 
 
-def decoded(
-    path: Path, times: Iterable[Fraction], period: Fraction
-) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """The pictures of a video at given times; decoding starts at the keyframe before the first."""
-    from episodes.decode import OpenVideo
-    from episodes.seek import shown_at
-    from episodes.video import upright
-
-    times = list(times)
-    count = 0
-    with OpenVideo(path) as video:
-        for time, shown in zip(times, shown_at(video, times), strict=False):
-            if abs(shown.start - time) > _NEAR * period:
-                nearest = f"the nearest is at {float(shown.start):.3f} s"
-                raise UserError(f"has no picture at {float(time):.3f} s; {nearest}")
-            count += 1
-            yield upright(shown.frame.to_ndarray(format="rgb24"), shown.frame)[0]
-    if count < len(times):
-        raise UserError(f"has no picture at {float(times[count]):.3f} s, where it is over")
-
-
-def square(
-    pictures: Iterable[UInt8[np.ndarray, "h w 3"]], size: int
-) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-    """The middle squares of pictures, scaled (bicubic, antialiased)."""
-    for pixels in pictures:
-        height, width = pixels.shape[:2]
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        image = Image.fromarray(pixels)
-        yield np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box))
+def columns_of(
+    path: Path, names: Sequence[str], rows: tuple[int, int] | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The columns that can be read, and why the others cannot: a damaged one costs itself alone."""
+    there = parquet_columns(path)
+    faults = {n: f"is no column of {path.name}" for n in names if n not in there}
+    wanted = [name for name in names if name not in faults]
+    try:
+        table = load_rows_of(path, wanted, rows)
+        return {name: table.column(name) for name in wanted}, faults
+    except UserError as error:
+        if len(wanted) < 2:
+            return {}, faults | {name: str(error) for name in wanted}
+    columns: dict[str, Any] = {}
+    for name in wanted:
+        one, fault = columns_of(path, [name], rows)
+        columns, faults = columns | one, faults | fault
+    return columns, faults

@@ -12,6 +12,12 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
+def signal_name(name: str) -> str:
+    """A plain name that is not the one of the robot's state, as it would be taken for ours."""
+    plain = plain_name(name)
+    return "recorded_state" if plain == "state" else plain
+
+
 def named_cameras(root: Path, asked: Sequence[str], there: Sequence[str]) -> dict[str, str]:
     """Our names of cameras -> the dataset's.
 
@@ -38,3 +44,8 @@ def named_cameras(root: Path, asked: Sequence[str], there: Sequence[str]) -> dic
             )
         chosen[ours] = theirs
     return chosen
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -97,16 +97,19 @@ def load_text(path: str | Path, max_bytes: int = LARGE) -> str:
 
 def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
     """JSON in which no table names anything twice (Python would keep the last one silently)."""
-    return _parse(load_text(path, max_bytes), str(path))
+    return parse_json(load_text(path, max_bytes), str(path))
 
 
 def load_json_lines(path: str | Path, max_bytes: int = LARGE) -> list[Any]:
     """A JSON value a line; empty lines are skipped."""
     lines = load_text(path, max_bytes).split("\n")
-    return [_parse(line, f"{path}: line {n}") for n, line in enumerate(lines, 1) if line.strip()]
+    return [
+        parse_json(line, f"{path}: line {n}") for n, line in enumerate(lines, 1) if line.strip()
+    ]
 
 
-def _parse(text: str, where: str) -> Any:
+def parse_json(text: str, where: str) -> Any:
+    """See `load_json`; `where` is what errors call the text."""
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except RecursionError:

@@ -1,7 +1,7 @@
 """Writing recordings to a store (its layout: `episodes.store`)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import Shaped
 
 from episodes.episode import Episode
 from episodes.errors import OutputError, UserError
@@ -145,20 +146,10 @@ class EpisodeWriter:
 def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
     if not len(episode):
         raise UserError("an episode of length 0 cannot be stored")
-    for kind, names in (
-        ("split", [split]),
-        ("camera", episode.frames),
-        ("signal", episode.signals),
-    ):
+    for kind, names in (("split", [split]), ("camera", episode.frames)):
         for name in names:
-            if not _NAME.fullmatch(name) or set(name) == {"."}:
-                raise UserError(
-                    f"{name!r} cannot name a {kind}: use letters, digits, '_', '-' and '.'"
-                )
-            if kind != "split" and name == STATE:
-                raise UserError(f"{name!r} cannot name a {kind}: it is the robot's state")
-            if kind == "signal" and name in episode.frames:
-                raise UserError(f"{name!r} cannot name a camera and a signal of one episode")
+            if reason := _why_no_name(name, kind):
+                raise UserError(reason)
     for text in (episode.instruction, *(n.text for n in episode.narrations)):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise UserError(f"{text!r} cannot be stored: it holds a character that is not text")
@@ -167,8 +158,25 @@ def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
         if values is not None and not np.isfinite(values).all():
             raise UserError(f"{part} of an episode holds values that are not finite")
     for name, values in episode.signals.items():
-        if not np.isfinite(values).all():
-            raise UserError(f"signals[{name}] of an episode holds values that are not finite")
+        if reason := why_no_signal(name, values, episode.frames):
+            raise UserError(reason)
+
+
+def why_no_signal(name: str, values: Shaped[np.ndarray, "t ..."], cameras: Container[str]) -> str:
+    """Why these numbers cannot be stored as a signal beside `cameras`, or ""."""
+    if name in cameras:
+        return f"{name!r} cannot name a camera and a signal of one episode"
+    if not np.isfinite(values).all():
+        return f"signals[{name}] of an episode holds values that are not finite"
+    return _why_no_name(name, "signal")
+
+
+def _why_no_name(name: str, kind: str) -> str:
+    if not _NAME.fullmatch(name) or set(name) == {"."}:
+        return f"{name!r} cannot name a {kind}: use letters, digits, '_', '-' and '.'"
+    if kind != "split" and name == STATE:
+        return f"{name!r} cannot name a {kind}: it is the robot's state"
+    return ""
 
 
 def _write_frames(group: h5py.Group, camera: str, frames: EncodedFrames) -> None:

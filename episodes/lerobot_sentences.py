@@ -1,0 +1,103 @@
+"""What is said in the episodes of a LeRobot dataset: its table of tasks, and our own columns."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from episodes.episode import Narration
+from episodes.errors import UserError
+from episodes.lerobot_layout import OURS, Layout
+from episodes.parquet import load_parquet
+from episodes.tally import Tally
+from episodes.trust import is_there, load_json_lines, regular_file
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file."""
+    return regular_file(path), path.stat().st_mtime_ns
+
+
+def tasks_path(root: Path, version: str) -> Path:
+    """The table of sentences: tasks.jsonl before version 3.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = ("tasks.parquet", "tasks.jsonl")
+    for name in names:
+        if is_there(path := root / "meta" / name):
+            return path
+    usual = names[version != "v3.0"]
+    raise UserError(f"{root / 'meta' / usual}: is missing; download all of meta/")
+
+
+@lru_cache(maxsize=4)
+def load_tasks(path: Path, stamp: tuple[int, int]) -> dict[int, str]:
+    """Number -> sentence.
+
+    Args:
+        stamp: the file's size and time; when they change it is read again.
+
+    Raises:
+        UserError: naming the file, which is damaged.
+    """
+    try:
+        if path.suffix == ".jsonl":
+            pairs = [(line["task_index"], line["task"]) for line in load_json_lines(path)]
+        else:
+            columns = load_parquet(path).to_pydict()
+            numbers = columns.pop("task_index")
+            (texts,) = columns.values()  # a pandas index, which may have any name
+            pairs = list(zip(numbers, texts, strict=True))
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError):
+        raise UserError(f"{path}: holds no table of tasks") from None
+    if not all(isinstance(n, int) and isinstance(t, str) for n, t in pairs):
+        raise UserError(f"{path}: a task is no number and text")
+    if len(tasks := dict(pairs)) < len(pairs):
+        raise UserError(f"{path}: two tasks have the same number")
+    return tasks
+
+
+def sentences(
+    root: Path, layout: Layout, tasks: np.ndarray | None, name: str, tally: Tally
+) -> tuple[str, tuple[Narration, ...]]:
+    """The sentence of all frames, or those of the stretches that have the same."""
+    path = tasks_path(root, layout.version)
+    texts = load_tasks(path, file_stamp(path))
+    if tasks is None or tasks.dtype.kind not in "iu":
+        tally.lose("sentence", name, "its task_index holds no whole numbers")
+        return "", ()
+    cuts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
+    said = []
+    for first, end in zip(cuts, cuts[1:], strict=False):
+        if (task := int(tasks[first])) in texts:
+            said.append(Narration(first / layout.fps, end / layout.fps, texts[task]))
+        else:
+            reason = f"its task {task} is not in {path.name}"
+            tally.lose("sentence", f"{name}: frames {first} to {end - 1}", reason)
+    tally.use("sentence", len(said))
+    if len(cuts) == 2:
+        return "".join(n.text for n in said), ()
+    return "", tuple(n for n in said if n.text)
+
+
+def restored(
+    ours: Mapping[str, str],
+    instruction: str,
+    narrations: tuple[Narration, ...],
+    source: dict[str, Any],
+) -> tuple[str, tuple[Narration, ...], dict[str, Any]]:
+    """What our own writer put beside LeRobot's columns, which hold less."""
+    if not ours:
+        return instruction, narrations, source
+    try:
+        instruction, said, source = (json.loads(ours[name]) for name in OURS)
+        return str(instruction), tuple(Narration(**n) for n in said), dict(source)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"its columns {', '.join(OURS)} are damaged: {error!s:.100}") from None

@@ -81,12 +81,33 @@ def load_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> np
         raise UserError(f"{dataset.name} cannot be read: {error!s:.200}") from None
 
 
-def check_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> h5py.Dataset:
-    """A dataset that `load_dataset` would read, so that it can be read in parts."""
+def load_texts(group: h5py.Group, name: str) -> list[str]:
+    """The texts of a dataset, of a fixed or of variable length, in one row.
+
+    Raises:
+        UserError: it holds something else, or see `load_dataset`.
+    """
+    dataset = check_dataset(group, name, variable=True)
+    try:
+        if h5py.check_string_dtype(dataset.dtype) is None:
+            raise ValueError(f"it is {dataset.dtype}")
+        return [text.decode() for text in np.ravel(dataset[()]).tolist()]
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        raise UserError(f"{dataset.name} holds no texts: {error!s:.100}") from None
+
+
+def check_dataset(
+    group: h5py.Group, name: str, max_bytes: int = MAX_BYTES, variable: bool = False
+) -> h5py.Dataset:
+    """A dataset that `load_dataset` would read, so that it can be read in parts.
+
+    With `variable`, also one of texts or bytes of variable length, for whose sizes nobody vouches.
+    """
     dataset = group.get(name)
     if not isinstance(dataset, h5py.Dataset):
         raise UserError(f"{group.name} holds no dataset {name!r}")
-    if dataset.shape is None or dataset.dtype.kind not in _KINDS or not dataset.dtype.itemsize:
+    kinds = _KINDS + ("O" if variable and _is_variable(dataset.dtype) else "")
+    if dataset.shape is None or dataset.dtype.kind not in kinds or not dataset.dtype.itemsize:
         raise UserError(f"{dataset.name} holds {dataset.dtype}, neither numbers nor plain texts")
     if dataset.is_virtual or dataset.external:
         raise UserError(f"{dataset.name} lies in other files")
@@ -102,3 +123,7 @@ def check_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> h
     if needed and not dataset.id.get_storage_size():
         raise UserError(f"{dataset.name}: {dataset.dtype} {dataset.shape} was never written")
     return dataset
+
+
+def _is_variable(dtype: np.dtype) -> bool:
+    return bool(h5py.check_string_dtype(dtype)) or h5py.check_vlen_dtype(dtype) == np.uint8

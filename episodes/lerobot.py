@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np

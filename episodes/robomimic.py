@@ -12,6 +12,7 @@ LIBERO. Our own stores have it too, and are read as what they are.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,7 +27,7 @@ from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode
 from episodes.errors import UserError
 from episodes.hdf5 import open_hdf5
 from episodes.jpeg import EncodedEpisode
-from episodes.names import named_cameras, plain_name
+from episodes.names import named_cameras, signal_name, some
 from episodes.reader import EpisodeFile
 from episodes.robomimic_demo import (
     SPLITS,
@@ -39,7 +40,9 @@ from episodes.robomimic_demo import (
     load_world,
     open_group,
 )
+from episodes.robomimic_pictures import load_pictures
 from episodes.rooted import Rooted, walk
+from episodes.salvage import salvage
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import regular_file
@@ -63,15 +66,16 @@ class Robomimic(Rooted):
         cameras: which ones to read, as "agentview_rgb", or with a name to keep them under, as
             "rgb_static=agentview_rgb"; () reads all.
         actions: "auto" takes steps and turns of robosuite's OSC_POSE controller, in its own units
-            (`source` keeps its settings) and with the gripper turned round; "ours" takes any seven
-            numbers as they are; "none" leaves them to the signals.
+            (`source` keeps its settings) and with the gripper turned round; "osc_pose" does it
+            where a file does not say what they are; "ours" takes any seven numbers as they are;
+            "none" leaves them to the signals.
         upside_down: whether to turn pictures the right way up; None does it where a file says that
             it follows OpenGL, as LIBERO's do.
     """
 
     fps: float | None = None
     cameras: tuple[str, ...] = ()
-    actions: Literal["auto", "ours", "none"] = "auto"
+    actions: Literal["auto", "osc_pose", "ours", "none"] = "auto"
     upside_down: bool | None = None
 
     def __post_init__(self) -> None:
@@ -93,21 +97,19 @@ class Robomimic(Rooted):
                 with open_hdf5(self.inside("" if path == self.root else name)) as file:
                     data = open_group(file, "data")
                     ours = "format_version" in data.attrs
-                    names = demo_names(map(str, data))
-                    found = {demo: data.get(demo) for demo in names}
+                    found = {demo: data.get(demo) for demo in demo_names(map(str, data))}
                     demos = {n: Demo(g) for n, g in found.items() if isinstance(g, h5py.Group)}
                     listed = list(self._items(file, demos, path, name, ours))
-                    masked = {demo for mask in load_masks(file).values() for demo in mask}
-                    absent = sorted({*names, *masked} - set(demos))
                     oddities = [] if ours else self._oddities(file, demos)
             except UserError as error:
                 lost.append((name, str(error)))
                 continue
             items += listed
-            lost += [(f"{name}/{demo}", "is named, but no demo is there") for demo in absent]
+            strangers = [demo for demo in found if demo not in demos]
+            lost += [(f"{name}/{demo}", "is named, but no demo is there") for demo in strangers]
             for note in oddities:
                 notes.setdefault(note, []).append(name)
-        told = [f"{note}: {_some(names)}" for note, names in notes.items()]
+        told = [f"{note}: {some(names)}" for note, names in notes.items()]
         return Listing(tuple(items), tuple(lost), tuple(told), tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
@@ -118,13 +120,16 @@ class Robomimic(Rooted):
                 yield file.read_encoded(demo)
         else:
             with open_hdf5(path) as file:
-                yield self._episode(file, demo)
+                episode, missing = self._episode(file, demo, item.name, tally)
+            yield from salvage(episode, item.name, tally, missing)
 
     def _files(self, tally: Tally) -> list[Path]:
         if not self.root.is_dir():
             return [self.root]
         below = walk(self.root, self.links, tally).items()
-        files = sorted(f / n for f, names in below for n in names if Path(n).suffix in _ENDINGS)
+        files = sorted(
+            f / n for f, names in below for n in names if Path(n).suffix.lower() in _ENDINGS
+        )
         if not files:
             tally.note(f"{self.root}: holds no file ending in {' or '.join(_ENDINGS)}")
         return files
@@ -132,12 +137,10 @@ class Robomimic(Rooted):
     def _items(
         self, file: h5py.File, demos: dict[str, Demo], path: Path, name: str, ours: bool
     ) -> Iterator[Item]:
-        masks = load_masks(file)
+        masks, _ = load_masks(file)
         stamp = [regular_file(path), path.stat().st_mtime_ns]
         for demo, content in demos.items():
             splits = [split for split in SPLITS if demo in masks.get(split, ())]
-            if len(splits) > 1:
-                raise UserError(f"has {demo} in the masks {' and '.join(splits)}")
             pictures = {} if ours else content.pictures
             pixels = sum(int(np.prod(d.shape[:3], dtype=object)) for d in pictures.values())
             yield Item(
@@ -145,91 +148,134 @@ class Robomimic(Rooted):
                 group=f"{name}/{demo}",
                 version=sha256(json.dumps([stamp, demo]).encode()).hexdigest()[:20],
                 megabytes=pixels * _JPEG_BYTES / 1e6 or 1.0,
-                split=splits[0] if splits else "",
+                split=splits[-1] if splits else "",
                 detail={"file": "" if path == self.root else name, "demo": demo, "ours": ours},
             )
 
     def _oddities(self, file: h5py.File, demos: dict[str, Demo]) -> list[str]:
         notes = []
-        if others := [mask for mask in load_masks(file) if mask not in SPLITS]:
-            notes.append(f"masks that are no splits are not kept ({_some(others)})")
+        masks, odd = load_masks(file)
+        if others := [*odd, *(mask for mask in masks if mask not in SPLITS)]:
+            notes.append(f"masks that are no splits are not kept ({some(others)})")
+        named = [demo for split in SPLITS for demo in dict.fromkeys(masks.get(split, ()))]
+        if twice := [demo for demo, count in Counter(named).items() if count > 1]:
+            notes.append(f"demos of several splits are kept from learning ({some(twice)})")
+        if removed := demo_names(set(named) - demos.keys()):
+            notes.append(f"masks name demos that are not there ({some(removed)})")
         if any("next_obs" in demo.group for demo in demos.values()):
             notes.append("next_obs is not kept: it is obs one step later")
         if self._is_upside_down(file):
             notes.append("pictures are upside down and turned")
-        left, shapes = set(), set()
-        for demo in demos.values():
+        left, shapes, blind = set(), set(), []
+        for name, demo in demos.items():
             try:
                 shapes.add(demo.actions.shape[1])
                 left |= set(demo.left)
             except UserError:
                 continue  # told when it is read
+            blind += [] if demo.pictures else [name]
         if left:
-            notes.append(f"not kept since they are not one a frame ({_some(sorted(left))})")
-        if shapes and self.actions == "auto":
-            if shapes == {ACTION_SIZE} and is_osc_pose(load_world(file)):
-                notes.append("actions are OSC_POSE's, with the gripper turned round")
-            else:
-                sizes = ", ".join(str(size) for size in sorted(shapes))
-                notes.append(f"actions of {sizes} numbers are kept as a signal, not as actions")
-        return notes
+            notes.append(
+                f"not kept since they are not numbers of every frame ({some(sorted(left))})"
+            )
+        if blind:
+            draws = "robomimic's dataset_states_to_obs.py draws them"
+            notes.append(f"demos hold no pictures, {draws} ({some(blind)})")
+        return [*notes, *self._oddities_of_actions(file, shapes)]
+
+    def _oddities_of_actions(self, file: h5py.File, sizes: set[int]) -> list[str]:
+        if not sizes or self.actions in ("ours", "none"):
+            return []
+        world = load_world(file)
+        if sizes == {ACTION_SIZE} and (self.actions == "osc_pose" or is_osc_pose(world)):
+            return ["actions are OSC_POSE's, with the gripper turned round"]
+        said = ", ".join(str(size) for size in sorted(sizes))
+        note = f"actions of {said} numbers are kept as a signal, not as actions"
+        if ACTION_SIZE in sizes:
+            note += "; source.actions=osc_pose or source.actions=ours takes them"
+        if not world and self.upside_down is None and not is_opengl(file):
+            note += "; pictures are as stored, LIBERO's want source.upside_down=true"
+        return [note]
 
     def _is_upside_down(self, file: h5py.File) -> bool:
         return is_opengl(file) if self.upside_down is None else self.upside_down
 
-    def _episode(self, file: h5py.File, name: str) -> Episode:
+    def _episode(
+        self, file: h5py.File, name: str, item: str, tally: Tally
+    ) -> tuple[Episode, dict[int, str]]:
+        """A demo without what cannot be read, and which frames lack a picture."""
         group, world = open_group(open_group(file, "data"), name), load_world(file)
         demo = Demo(group)
         recorded = demo.load(demo.actions)
-        cameras = named_cameras(self.root, self.cameras, list(demo.pictures))
-        for theirs in cameras.values():
-            if (count := len(demo.pictures[theirs])) != len(recorded):
-                raise UserError(f"has {count} pictures of {theirs}, but {len(recorded)} actions")
         order = -1 if self._is_upside_down(file) else 1
-        frames = {
-            camera: np.ascontiguousarray(demo.load(demo.pictures[theirs])[:, ::order])
-            for camera, theirs in cameras.items()
-        }
-        numbers = {n: demo.load(d) for n, d in demo.numbers.items()}
+        frames, missing = self._frames(demo, len(recorded), order, item, tally)
+        numbers: dict[str, np.ndarray] = {}
+        for theirs, dataset in demo.numbers.items():
+            try:
+                numbers[theirs] = demo.load(dataset)
+            except UserError as error:
+                tally.lose("signal", f"{item}: {theirs}", str(error))
         state = numbers.get("state")
         if state is not None and state.shape[1:] == (STATE_SIZE,):
             state = numbers.pop("state").astype(np.float32)
         else:
             state = None
-        signals = {plain_name(name): values for name, values in numbers.items()}
-        signals["recorded_actions"] = recorded
-        if len(signals) <= len(numbers):
-            raise UserError(f"its datasets {', '.join(numbers)} would get the same names")
+        signals = {"recorded_actions": recorded}
+        for theirs, values in numbers.items():
+            if (ours := signal_name(theirs)) in signals:
+                tally.lose("signal", f"{item}: {theirs}", f"would be called {ours}, as another")
+            signals.setdefault(ours, values)
         controller = world.get("env_kwargs", {}).get("controller_configs")
         known = {"env_name": world.get("env_name"), "controller": controller}
         return Episode(
             frames,
             self._rate(world),
-            find_instruction(file, group),
+            find_instruction(file, group, tally, item),
             state=state,
             actions=self._actions(recorded, world),
             signals=signals,
             source={"origin": self.origin} | {k: v for k, v in known.items() if v is not None},
-        )
+        ), missing
+
+    def _frames(
+        self, demo: Demo, count: int, order: int, item: str, tally: Tally
+    ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """The cameras that can be used, and which frames lack a picture of one."""
+        frames: dict[str, np.ndarray] = {}
+        missing: dict[int, str] = {}
+        faults: dict[str, str] = {}
+        for camera, theirs in named_cameras(self.root, self.cameras, list(demo.pictures)).items():
+            name = str(demo.pictures[theirs].name)
+            try:
+                pictures, lacking = load_pictures(demo.group, name, count)
+            except UserError as error:
+                faults[theirs] = str(error)
+                continue
+            frames[camera] = np.ascontiguousarray(pictures[:, ::order])
+            missing |= {frame: f"{theirs} {reason}" for frame, reason in lacking.items()}
+        if faults and not frames:
+            raise UserError("; ".join(f"{theirs} {why}" for theirs, why in faults.items()))
+        for theirs, reason in faults.items():
+            tally.lose("signal", f"{item}: {theirs}", reason)
+        return frames, missing
 
     def _actions(
         self, recorded: np.ndarray, world: dict[str, Any]
     ) -> Float32[np.ndarray, "t 7"] | None:
         size = recorded.shape[1]
-        if self.actions == "ours" and size != ACTION_SIZE:
-            raise UserError(f"actions=ours needs {ACTION_SIZE} numbers a frame, not {size}")
+        if self.actions in ("ours", "osc_pose") and size != ACTION_SIZE:
+            raise UserError(
+                f"actions={self.actions} needs {ACTION_SIZE} numbers a frame, not {size}"
+            )
         if self.actions == "ours":
             return recorded.astype(np.float32)
-        if self.actions == "auto" and size == ACTION_SIZE and is_osc_pose(world):
-            return recorded.astype(np.float32) * _TO_OURS
-        return None
+        said = self.actions == "auto" and size == ACTION_SIZE and is_osc_pose(world)
+        return (
+            recorded.astype(np.float32) * _TO_OURS if said or self.actions == "osc_pose" else None
+        )
 
     def _rate(self, world: dict[str, Any]) -> float:
         rate = self.fps or world.get("env_kwargs", {}).get("control_freq")
         if not isinstance(rate, int | float) or not 0 < rate <= 1000:
             raise UserError(f"its control_freq is {rate!r}; say how many frames a second: fps=20")
         return float(rate)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

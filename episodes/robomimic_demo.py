@@ -11,9 +11,12 @@ import h5py
 import numpy as np
 
 from episodes.errors import UserError
-from episodes.hdf5 import load_dataset
+from episodes.hdf5 import load_dataset, load_texts
+from episodes.robomimic_pictures import is_picture
+from episodes.tally import Tally
 
 SPLITS = ("train", "valid", "test")
+_WORDS = ("language_instruction", "language", "lang")  # of what to do
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Demo:
 
     @property
     def pictures(self) -> dict[str, h5py.Dataset]:
-        return {name: d for name, d in self.datasets.items() if _is_picture(d)}
+        return {name: d for name, d in self.datasets.items() if is_picture(name, d)}
 
     @property
     def numbers(self) -> dict[str, h5py.Dataset]:
@@ -63,7 +66,7 @@ class Demo:
             if dataset.shape
             and dataset.shape[0] == len(self.actions)
             and dataset.dtype.kind in "biuf"
-            and not _is_picture(dataset)
+            and not is_picture(name, dataset)
             and dataset != self.actions
         }
 
@@ -75,10 +78,6 @@ class Demo:
         """Datasets that belong to no frame."""
         known = {*self.numbers, *self.pictures}
         return [n for n, d in self.datasets.items() if n not in known and d != self.actions]
-
-
-def _is_picture(dataset: h5py.Dataset) -> bool:
-    return dataset.dtype == np.uint8 and dataset.ndim == 4 and dataset.shape[3] == 3
 
 
 def open_group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -100,36 +99,41 @@ def demo_names(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
-def load_masks(file: h5py.File) -> dict[str, list[str]]:
-    """Names of demos under every name in mask/."""
-    if "mask" not in file:
-        return {}
-    masks = {}
-    group = open_group(file, "mask")
-    for name in map(str, group):
+def load_masks(file: h5py.File) -> tuple[dict[str, list[str]], list[str]]:
+    """Names of demos under every name in mask/, and which of those hold none."""
+    group = file.get("mask")
+    masks, others = {}, []
+    for name in map(str, group) if isinstance(group, h5py.Group) else ():
         try:
-            names = load_dataset(group, name).ravel().tolist()
-            masks[name] = [n.decode() for n in names]
-        except (AttributeError, UnicodeDecodeError):
-            raise UserError(f"mask/{name} holds no names") from None
-    return masks
+            masks[name] = load_texts(group, name)
+        except UserError:
+            others.append(name)
+    return masks, others
 
 
 def load_world(file: h5py.File) -> dict[str, Any]:
-    """env_args: which environment it was, and its settings in env_kwargs."""
-    text = _text(open_group(file, "data").attrs.get("env_args"))
-    world = _json(text, "env_args") if text else {}
-    if not isinstance(world.get("env_kwargs", {}), dict):
-        raise UserError("env_kwargs in env_args is no table")
-    return world
+    """env_args: which environment it was, and its settings in env_kwargs; {} if that is damaged."""
+    try:
+        world = _json(_text(open_group(file, "data").attrs.get("env_args")) or "{}", "env_args")
+    except UserError:
+        return {}
+    return world if isinstance(world.get("env_kwargs", {}), dict) else {}
 
 
 def is_osc_pose(world: dict[str, Any]) -> bool:
-    """Whether actions are steps and turns of robosuite's operational space controller."""
-    controller = world.get("env_kwargs", {}).get("controller_configs")
-    if not isinstance(controller, dict):
-        return False
-    return controller.get("type") == "OSC_POSE" and controller.get("control_delta", True) is True
+    """Whether actions are steps and turns of robosuite's operational space controller.
+
+    From robosuite 1.5 on the controllers of an arm, its gripper and the rest are `body_parts`, and
+    "input_type" says what "control_delta" did.
+    """
+    said = world.get("env_kwargs", {}).get("controller_configs")
+    whole = said[0] if isinstance(said, list) and len(said) == 1 else said
+    parts = whole.get("body_parts", {"": whole}) if isinstance(whole, dict) else {}
+    parts = parts.values() if isinstance(parts, dict) else ()
+    arms = [part for part in parts if isinstance(part, dict) and part.get("type") == "OSC_POSE"]
+    return len(arms) == 1 and (
+        arms[0].get("control_delta", True) is True and arms[0].get("input_type", "delta") == "delta"
+    )
 
 
 def is_opengl(file: h5py.File) -> bool:
@@ -137,20 +141,52 @@ def is_opengl(file: h5py.File) -> bool:
     return _text(open_group(file, "data").attrs.get("macros_image_convention")) == "opengl"
 
 
-def find_instruction(file: h5py.File, demo: h5py.Group) -> str:
-    """What the demo was to do: its own words, else those of the file (LIBERO), else ""."""
-    if own := _text(demo.attrs.get("language")):
-        return own
-    problem = _text(open_group(file, "data").attrs.get("problem_info"))
-    said = _json(problem, "problem_info").get("language_instruction", "") if problem else ""
+def find_instruction(file: h5py.File, demo: h5py.Group, tally: Tally, name: str) -> str:
+    """What the demo was to do: its own words, else those of the file (LIBERO), else "".
+
+    A demo's own stand in `language` or `language_instruction`, an attribute or a dataset, or in
+    RoboCasa's `ep_meta`. What cannot be read is told as a sentence that is lost.
+    """
+    data = open_group(file, "data")
+    for where, table in ((demo, "ep_meta"), (data, "problem_info")):
+        try:
+            said = _plain_words(where) or _in_table(where, table)
+        except UserError as error:
+            tally.lose("sentence", name, str(error))
+            continue
+        if said:
+            tally.use("sentence")
+            return said
+    return ""
+
+
+def _plain_words(group: h5py.Group) -> str:
+    for name in _WORDS:
+        if said := _text(group.attrs.get(name)):
+            return said.strip()
+        if isinstance(group.get(name), h5py.Dataset):
+            texts = set(load_texts(group, name))
+            if len(texts) > 1:
+                raise UserError(f"{name} holds {len(texts)} different texts")
+            return "".join(texts).strip()
+    return ""
+
+
+def _in_table(group: h5py.Group, name: str) -> str:
+    """The sentence in an attribute that is JSON."""
+    text = _text(group.attrs.get(name))
+    table = _json(text, name) if text else {}
+    said = next((table[word] for word in _WORDS if table.get(word)), "")
     if isinstance(said, list):  # letters or words with their spaces, joined as LIBERO does
         said = "".join(str(part) for part in said)
     if not isinstance(said, str):
-        raise UserError(f"language_instruction in problem_info is {said!r:.80}")
+        raise UserError(f"the sentence in {name} is {said!r:.80}")
     return said.strip().strip('"')
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if isinstance(value, str) else ""

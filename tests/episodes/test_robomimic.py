@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from episodes.conversion import convert
 from episodes.errors import UserError
 from episodes.robomimic import Robomimic
 from episodes.robomimic_demo import demo_names
@@ -174,7 +175,7 @@ def test_numbers_that_are_of_no_frame_are_told(lift):
     source = Robomimic(root=lift)
     notes = source.listing().notes
     assert notes[0] == "masks that are no splits are not kept (20_percent): lift.hdf5"
-    assert "not kept since they are not one a frame (goal): lift.hdf5" in notes
+    assert "not kept since they are not numbers of every frame (goal): lift.hdf5" in notes
     episode = list(read(source))[1]
     assert episode.signals["action_dict.abs_pos"].shape[1] == 3
     assert episode.signals["states"].shape[1] == 5
@@ -192,18 +193,11 @@ def test_our_state_is_taken_for_what_it_is(lift):
     assert "state" not in episode.signals
 
 
-def test_masks_that_contradict_are_told(lift):
-    edit(lift, lambda f: f["mask"].create_dataset("test", data=np.array([b"demo_9"])))
+def test_a_name_that_is_no_demo_is_lost(lift):
     edit(lift, lambda f: f["data"].create_dataset("demo_8", data=np.ones(3)))
     listing = Robomimic(root=lift).listing()
-    assert listing.lost == (
-        ("lift.hdf5/demo_8", "is named, but no demo is there"),
-        ("lift.hdf5/demo_9", "is named, but no demo is there"),
-    )
+    assert listing.lost == (("lift.hdf5/demo_8", "is named, but no demo is there"),)
     assert len(listing.items) == 3
-    edit(lift, lambda f: f["mask/test"].write_direct(np.array([b"demo_0"])))
-    lost = dict(Robomimic(root=lift).listing().lost)
-    assert "has demo_0 in the masks" in lost["lift.hdf5"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +205,7 @@ def test_masks_that_contradict_are_told(lift):
     [
         (lambda demo: demo.attrs.update(num_samples=99), "says that it has 99 samples"),
         (lambda demo: demo.__delitem__("actions"), "has no actions"),
-        (lambda demo: shrink_pictures(demo), "has 3 pictures of agentview_image, but 4 actions"),
+        (lambda demo: shrink_pictures(demo), "agentview_image has 2 pictures, but .* 4 actions"),
     ],
 )
 def test_a_bad_demo_is_lost_alone(lift, change, reason):
@@ -225,7 +219,7 @@ def test_a_bad_demo_is_lost_alone(lift, change, reason):
 
 
 def shrink_pictures(demo):
-    pictures = demo["obs/agentview_image"][:-1]
+    pictures = demo["obs/agentview_image"][:-2]
     del demo["obs/agentview_image"]
     demo["obs/agentview_image"] = pictures
 

@@ -1,0 +1,325 @@
+"""Demonstrations as people have them: each damaged or odd part costs itself alone."""
+
+import io
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from episodes.conversion import ConvertSettings, convert
+from episodes.errors import UserError
+from episodes.robomimic import Robomimic
+from episodes.source import read
+
+CAMERA = "obs/agentview_image"
+FRAMES, STREAMS = 12, 3 * 7  # a camera, five signals and the recorded actions in each demo
+
+
+@pytest.fixture
+def lift(project, tmp_path):
+    (tmp_path / "root").mkdir()
+    return shutil.copy(project / "tests/data/robomimic/lift.hdf5", tmp_path / "root/lift.hdf5")
+
+
+def edit(path, change):
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+def put(path, name, values, demo="data/demo_1", **settings):
+    """A dataset in the place of another."""
+
+    def change(file):
+        if name in file[demo]:
+            del file[demo][name]
+        file[demo].create_dataset(name, data=values, **settings)
+
+    edit(path, change)
+
+
+def shown(path, demo=1):
+    with h5py.File(path) as file:
+        return file[f"data/demo_{demo}"][CAMERA][()]
+
+
+def report_of(root, **settings):
+    out = root.parent.parent / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    source = Robomimic(root=root.parent, **settings)
+    return convert(source, out, ConvertSettings(held_out=0.0, max_lost=1.0))
+
+
+def losses(report):
+    counts = {part.unit: (part.used, part.lost_count) for part in report.parts}
+    return counts, [where for part in report.parts for where, *_ in part.lost]
+
+
+def jpeg(picture, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def variable(pictures):
+    cells = np.empty(len(pictures), object)
+    cells[:] = [np.frombuffer(jpeg(picture), np.uint8) for picture in pictures]
+    return {"values": cells, "dtype": h5py.vlen_dtype(np.uint8)}
+
+
+def padded(pictures):
+    files = [jpeg(picture) for picture in pictures]
+    longest = max(map(len, files))
+    return {"values": np.stack([np.frombuffer(f.ljust(longest, b"\0"), np.uint8) for f in files])}
+
+
+CERTAIN = {
+    "channels first": lambda p: {"values": p.transpose(0, 3, 1, 2)},
+    "fractions": lambda p: {"values": (p / 255).astype(np.float32)},
+    "fractions, channels first": lambda p: {"values": (p / 255).transpose(0, 3, 1, 2)},
+    "floats to 255": lambda p: {"values": p.astype(np.float32)},
+    "wide whole numbers": lambda p: {"values": p.astype(np.int32)},
+    "with transparency": lambda p: {"values": np.concatenate([p, p[..., :1]], -1)},
+    "PNG of variable length": variable,
+    "PNG of a fixed length": padded,
+    "PNG as texts": lambda p: {"values": np.array([jpeg(picture) for picture in p], "S")},
+}
+
+
+@pytest.mark.parametrize("change", CERTAIN.values(), ids=CERTAIN)
+def test_pictures_are_read_where_it_is_certain_what_they_show(lift, change):
+    before = shown(lift)
+    values = change(before)
+    put(lift, CAMERA, values.pop("values"), **values)
+    after = list(read(Robomimic(root=lift)))[1].frames["agentview_image"]
+    np.testing.assert_array_equal(after, before)
+    assert losses(report_of(lift)) == (
+        {"frame": (FRAMES, 0), "signal": (STREAMS, 0)}, []
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_gray_pictures_are_read(lift, shape):
+    gray = shown(lift)[..., 0]
+    put(lift, CAMERA, gray.reshape(*gray.shape, *shape[1:]))
+    after = list(read(Robomimic(root=lift)))[1].frames["agentview_image"]
+    np.testing.assert_array_equal(after, np.stack([gray] * 3, -1))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (lambda p: p.astype(np.uint16) * 200, "uint16 from"),
+        (lambda p: p / 127.5 - 1, "float64 from -"),
+        (lambda p: np.full(p.shape, np.nan), "from nan to nan"),
+        (lambda p: p[:1], "1 pictures, but there are 4 actions"),
+    ],
+)
+def test_pictures_that_nobody_can_be_sure_of_cost_their_camera(lift, values, reason):
+    put(lift, "obs/wrist_image", shown(lift))
+    put(lift, CAMERA, values(shown(lift)))
+    report = report_of(lift)
+    assert losses(report)[0]["signal"] == (STREAMS, 1)
+    assert losses(report)[1] == ["lift.hdf5/demo_1: agentview_image"]
+    (loss,) = [loss for part in report.parts for loss in part.lost]
+    assert reason in loss[1]
+    edit(lift, lambda f: f["data/demo_1/obs"].__delitem__("wrist_image"))
+    assert reason in dict(report_of(lift).lost)["lift.hdf5/demo_1"]
+
+
+def test_numbers_are_no_pictures(lift):
+    count = len(shown(lift))
+    for name, values in {
+        "agentview_depth": np.ones((count, 8, 8), np.float32),
+        "agentview_segmentation_image": np.ones((count, 8, 8, 1), np.uint8),
+        "camera_pose": np.ones((count, 4, 4)),
+        "image_embedding": np.ones((count, 512), np.float32),
+    }.items():
+        put(lift, f"obs/{name}", values)
+    assert losses(report_of(lift))[0]["signal"] == (STREAMS + 4, 0)
+    assert set(list(read(Robomimic(root=lift)))[1].frames) == {"agentview_image"}
+
+
+def test_one_damaged_picture_costs_its_frame(lift):
+    values = variable(shown(lift))
+    values["values"][2] = np.frombuffer(b"no picture", np.uint8)
+    put(lift, CAMERA, values.pop("values"), **values)
+    report = report_of(lift)
+    assert losses(report) == (
+        {"frame": (FRAMES - 1, 1), "signal": (STREAMS, 0)}, ["lift.hdf5/demo_1: frame 2"]
+    )  # fmt: skip
+    assert report.recordings == {"train": 3, "valid": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"), [(lambda p: p[:-1], 1), (lambda p: p[[*range(4), 3]], 0)]
+)
+def test_a_picture_more_or_less_at_the_end(lift, change, lost):
+    put(lift, CAMERA, change(shown(lift)))
+    assert losses(report_of(lift))[0]["frame"] == (FRAMES - lost, lost)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_signal_that_is_damaged_costs_itself(lift, value):
+    edit(lift, lambda f: f["data/demo_1/rewards"].write_direct(np.array([0, value, 0, 0])))
+    report = report_of(lift)
+    assert losses(report) == (
+        {"frame": (FRAMES, 0), "signal": (STREAMS - 1, 1)}, ["lift.hdf5/demo_1: rewards"]
+    )  # fmt: skip
+
+
+def test_a_signal_that_cannot_be_unpacked_costs_itself(lift):
+    put(lift, "rewards", np.arange(4.0), chunks=(4,), compression="gzip", fletcher32=True)
+
+    def damage(file):
+        file["data/demo_1/rewards"].id.write_direct_chunk((0,), b"damaged!")
+
+    edit(lift, damage)
+    assert losses(report_of(lift))[1] == ["lift.hdf5/demo_1: rewards"]
+
+
+def test_actions_that_are_damaged_cost_their_frame(lift):
+    def damage(file):
+        actions = file["data/demo_1/actions"]
+        actions[1, 3] = np.nan
+
+    edit(lift, damage)
+    report = report_of(lift)
+    assert losses(report)[0]["frame"] == (FRAMES - 1, 1)
+    assert losses(report)[1] == ["lift.hdf5/demo_1: frame 1", "lift.hdf5/demo_1: recorded_actions"]
+
+
+def test_signals_may_be_called_as_ours(lift):
+    put(lift, "obs/state", np.ones((4, 9)))
+    put(lift, "obs/recorded_actions", np.ones((4, 2)))
+    report = report_of(lift)
+    assert losses(report)[0]["signal"] == (STREAMS + 1, 1)
+    assert list(read(Robomimic(root=lift)))[1].signals["recorded_state"].shape == (4, 9)
+
+
+TEXT = h5py.string_dtype()
+
+
+def masks(file, **names):
+    del file["mask"]
+    for mask, values in names.items():
+        file[f"mask/{mask}"] = values
+
+
+def test_masks_may_be_of_any_texts(lift):
+    names = np.array(["demo_0", "demo_2"], TEXT)
+    edit(lift, lambda f: masks(f, valid=names, train=np.array([b"demo_1"])))
+    splits = [item.split for item in Robomimic(root=lift).listing().items]
+    assert splits == ["valid", "train", "valid"]
+
+
+def test_masks_that_contradict_lose_nothing(lift):
+    """A demo of several splits is measured on rather than learned from."""
+    train, valid = np.array([b"demo_0", b"demo_1", b"demo_7"]), np.array(["demo_1"], TEXT)
+    edit(lift, lambda f: masks(f, train=train, valid=valid, test=np.ones(3), odd=np.ones(2)))
+    listing = Robomimic(root=lift).listing()
+    assert not listing.lost
+    assert [item.split for item in listing.items] == ["train", "valid", ""]
+    assert [note.removesuffix(": lift.hdf5") for note in listing.notes[:3]] == [
+        "masks that are no splits are not kept (odd, test)",
+        "demos of several splits are kept from learning (demo_1)",
+        "masks name demos that are not there (demo_7)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("language", "lift it"),
+        ("language_instruction", "lift it"),
+        ("language_instruction", np.bytes_(b"lift it")),
+        ("language_instruction", np.array(["lift it"], TEXT)),
+        ("ep_meta", json.dumps({"layout_id": 3, "lang": "lift it"})),
+    ],
+)
+def test_a_demos_own_words_are_read(lift, name, value):
+    edit(lift, lambda f: f["data/demo_1"].attrs.update({name: value}))
+    assert [e.instruction for e in read(Robomimic(root=lift))] == ["", "lift it", ""]
+
+
+@pytest.mark.parametrize("values", [b"lift it", np.array(["lift it"] * 4, TEXT)])
+def test_words_may_be_a_dataset(lift, values):
+    put(lift, "language_instruction", values)
+    assert [e.instruction for e in read(Robomimic(root=lift))] == ["", "lift it", ""]
+
+
+@pytest.mark.parametrize("value", ["{", "[1]", json.dumps({"lang": 7})])
+def test_words_that_cannot_be_read_cost_themselves(lift, value):
+    edit(lift, lambda f: f["data/demo_1"].attrs.update(ep_meta=value))
+    edit(lift, lambda f: f["data/demo_0"].attrs.update(language="push"))
+    report = report_of(lift)
+    assert losses(report)[0]["sentence"] == (1, 1)
+    assert losses(report)[0]["frame"] == (FRAMES, 0)
+
+
+def test_files_without_observations_are_told(lift):
+    for demo in range(3):
+        edit(lift, lambda f, d=demo: f[f"data/demo_{d}"].__delitem__("obs"))
+    (note,) = [note for note in report_of(lift).notes if "no pictures" in note]
+    assert note.startswith("demos hold no pictures, robomimic's dataset_states_to_obs.py")
+
+
+@pytest.mark.parametrize("name", ["B.HDF5", "b.H5", "b.h5"])
+def test_endings_may_be_of_any_case(lift, name):
+    shutil.copy(lift, lift.parent / name)
+    for hidden in ("._lift.hdf5", ".lift.hdf5"):
+        (lift.parent / hidden).write_bytes(b"Mac OS X")
+    report = report_of(lift)
+    assert (report.items, report.used) == (6, 6)
+
+
+OSC = {"type": "OSC_POSE", "input_type": "delta"}
+PARTS = {"type": "BASIC", "body_parts": {"right": OSC | {"gripper": {"type": "GRIP"}}}}
+
+
+def controlled(path, controller):
+    kwargs = {"control_freq": 20, "controller_configs": controller}
+    edit(path, lambda f: f["data"].attrs.update(env_args=json.dumps({"env_kwargs": kwargs})))
+    return next(read(Robomimic(root=path))).actions
+
+
+def test_controllers_of_robosuite_1_5_are_known(lift):
+    before = next(read(Robomimic(root=lift))).actions
+    for controller in (PARTS, [PARTS], PARTS["body_parts"]["right"]):
+        np.testing.assert_array_equal(controlled(lift, controller), before)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "OSC_POSITION"},
+        {"type": "JOINT_POSITION"},
+        OSC | {"input_type": "absolute"},
+        OSC | {"control_delta": False},
+    ],
+)
+def test_other_controllers_are_not(lift, part):
+    assert controlled(lift, {"type": "BASIC", "body_parts": {"right": part}}) is None
+    assert controlled(lift, {"type": "BASIC", "body_parts": {"left": OSC, "right": OSC}}) is None
+    assert controlled(lift, {"type": "BASIC", "body_parts": [part]}) is None
+
+
+def test_what_a_file_without_attributes_means_can_be_said(lift):
+    """LIBERO's as OpenVLA's script writes them again."""
+    before = next(read(Robomimic(root=lift)))
+    edit(lift, lambda f: f["data"].attrs.__delitem__("env_args"))
+    notes = Robomimic(root=lift, fps=20.0).listing().notes
+    assert "source.actions=osc_pose" in notes[-1]
+    assert "source.upside_down=true" in notes[-1]
+    said = Robomimic(root=lift, fps=20.0, actions="osc_pose", upside_down=True)
+    after = next(read(said))
+    np.testing.assert_array_equal(after.actions, before.actions)
+    np.testing.assert_array_equal(
+        after.frames["agentview_image"], before.frames["agentview_image"][:, ::-1]
+    )
+    edit(lift, lambda f: f["data"].attrs.update(env_args="{"))
+    np.testing.assert_array_equal(next(read(said)).actions, before.actions)
+    with pytest.raises(UserError, match="fps=20"):
+        next(read(Robomimic(root=lift)))

@@ -93,13 +93,8 @@ def _join(
     parts: Iterable[Path], out: Path, config: RecordConfig, source: Mapping[str, Any]
 ) -> Iterator[Path]:
     """Write the parts into one file; yields each when it has been copied."""
-    settings = {
-        **_circumstances(config)["recorded_with"]["env"],
-        "scenes": list(config.scenes),
-        "cameras": dict(config.cameras),
-        "action_repeat": config.action_repeat,
-    }
-    env_args = {"env_name": "firsthand/PlayTable-v0", "env_type": 2, "env_kwargs": settings}
+    world = config.world(config.scenes[0])
+    env_args = world.env_args(config.cameras, config.action_repeat)
     with EpisodeWriter(out, env_args=env_args, source=source) as writer:
         for part in parts:
             with EpisodeFile(part) as file:

@@ -53,6 +53,13 @@ class PlayTableWorld:
             "guard": self.guard,
         }
 
+    def env_args(self, cameras: Mapping[str, int], action_repeat: int) -> dict[str, Any]:
+        """What recordings say of the world in robomimic's words: `gymnasium.make(env_name,
+        **env_kwargs)` makes it, after `import envs`."""
+        settings = {name: value for name, value in self.describe().items() if name != "world"}
+        settings |= {"cameras": dict(cameras), "action_repeat": action_repeat}
+        return {"env_name": "firsthand/PlayTable-v0", "env_type": 2, "env_kwargs": settings}
+
 
 @dataclass(frozen=True)
 class CalvinWorld:
@@ -105,6 +112,12 @@ class CalvinWorld:
             "revision": checkout.revision,
             "warnings": list(checkout.warnings),
         }
+
+    def env_args(self, cameras: Mapping[str, int], action_repeat: int) -> dict[str, Any]:
+        """See `PlayTableWorld.env_args`; this world has no name in gymnasium, and no place that is
+        the same on other machines."""
+        settings = self.describe() | {"cameras": dict(cameras), "action_repeat": action_repeat}
+        return {"env_name": settings.pop("world"), "env_type": 2, "env_kwargs": settings}
 
 
 World = PlayTableWorld | CalvinWorld

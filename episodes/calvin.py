@@ -23,6 +23,7 @@ from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode, Narration
 from episodes.errors import UserError
 from episodes.npz import load_npz
 from episodes.rooted import Rooted
+from episodes.salvage import salvage
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import inside
@@ -63,16 +64,34 @@ class Calvin(Rooted):
 
     def listing(self) -> Listing:
         pieces = self._windows if self.episodes == "language" else self._parts
-        items, lost, notes = [], [], []
+        items, lost, notes, tally = [], [], [], Tally()
         for folder in self._folders():
             kept, given_up = pieces(folder)
             items += kept
-            lost += [(f"{folder.name}/{name}", why) for name, why in folder.language.lost]
             lost += given_up
+            rows = [(f"{folder.name}/{name}", why) for name, why in folder.language.lost]
+            if self.episodes == "language":
+                lost += rows
+            else:
+                self._count_sentences(folder, rows, tally)
             notes += [f"{folder.name}: {note}" for note in folder.notes]
         if not items and not lost:
             raise UserError(f"{self.root}: says nothing about any frame; episodes=play reads it")
-        return Listing(tuple(items), tuple(lost), tuple(notes))
+        return Listing(tuple(items), tuple(lost), tuple(notes), tally)
+
+    def _count_sentences(
+        self, folder: Folder, malformed: list[tuple[str, str]], tally: Tally
+    ) -> None:
+        """Those of play: they are in a trajectory, or lost."""
+        for name, reason in malformed:
+            tally.lose("sentence", name, reason)
+        for said in folder.language.annotations:
+            try:
+                folder.trajectory_of(said.first, said.end)
+                tally.use("sentence")
+            except UserError as error:
+                where = f"{folder.name}/{said.first:07d}-{said.end - 1:07d}"
+                tally.lose("sentence", where, str(error))
 
     def _folders(self) -> list[Folder]:
         names = [name for name in SPLITS if self.inside(name).is_dir()]
@@ -148,7 +167,7 @@ class Calvin(Rooted):
         detail = item.detail
         first, end = detail["first"], detail["end"]
         folder = self.inside(detail["folder"])
-        frames = self._frames(folder, first, end)
+        frames, missing = self._frames(folder, first, end)
         source = {
             "origin": self.origin,
             "split": item.name.partition("/")[0],
@@ -165,7 +184,7 @@ class Calvin(Rooted):
                 Narration(max(a - first, 0) / FPS, (min(b, end) - first) / FPS, text)
                 for a, b, text, _ in detail["texts"]
             )
-        yield Episode(
+        episode = Episode(
             {camera: frames[camera] for camera in self.cameras},
             float(FPS),
             instruction,
@@ -175,34 +194,47 @@ class Calvin(Rooted):
             signals={"absolute_actions" if s == "actions" else s: frames[s] for s in self.signals},
             source=source,
         )
+        yield from salvage(episode, item.name, tally, missing)
 
-    def _frames(self, folder: Path, first: int, end: int) -> dict[str, np.ndarray]:
-        """Every key of the frames from `first` up to `end`, stacked."""
+    def _frames(
+        self, folder: Path, first: int, end: int
+    ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """Every key of the frames from `first` up to `end`, stacked (zeros where one cannot be
+        used), and why those cannot. They are compared with the first that can."""
         keys = dict.fromkeys((*_SHAPES, *self.cameras, *self.signals))
         stacked: dict[str, np.ndarray] = {}
+        lost: dict[int, str] = {}
         for index, frame in enumerate(range(first, end)):
-            values = load_npz(inside(folder, frame_name(frame), self.links), keys)
+            path = folder / frame_name(frame)
+            try:
+                values = load_npz(inside(folder, path.name, self.links), keys)
+                for key, value in values.items():
+                    self._check(key, value, stacked.get(key))
+            except UserError as error:
+                lost[index] = str(error).removeprefix(f"{path}: ")
+                continue
             for key, value in values.items():
-                if index == 0:
-                    self._check(key, value)
-                    stacked[key] = np.empty((end - first, *value.shape), value.dtype)
-                if (value.shape, value.dtype) != (stacked[key].shape[1:], stacked[key].dtype):
-                    raise UserError(
-                        f"{key} of {frame_name(frame)} is {value.dtype} {value.shape}, that of "
-                        f"{frame_name(first)} {stacked[key].dtype} {stacked[key].shape[1:]}"
-                    )
-                if value.dtype.kind == "f" and not np.isfinite(value).all():
-                    raise UserError(f"{key} of {frame_name(frame)} is not finite")
+                if key not in stacked:
+                    stacked[key] = np.zeros((end - first, *value.shape), value.dtype)
                 stacked[key][index] = value
-        return stacked
+        if not stacked:
+            raise UserError(f"none of its {end - first} frames can be used: {lost[0]}")
+        return stacked, lost
 
-    def _check(self, key: str, value: np.ndarray) -> None:
+    def _check(self, key: str, value: np.ndarray, others: np.ndarray | None) -> None:
         picture = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
         if key in self.cameras and not picture:
             raise UserError(f"{key} is {value.dtype} {value.shape}, no picture (h, w, 3) of uint8")
         numbers = value.dtype.kind == "f" and value.shape == _SHAPES.get(key, value.shape)
         if key in _SHAPES and not numbers:
             raise UserError(f"{key} is {value.dtype} {value.shape}, not {_SHAPES[key]} of floats")
+        if value.dtype.kind not in "biuf":
+            raise UserError(f"{key} is {value.dtype}, no numbers")
+        if others is not None and (value.shape, value.dtype) != (others.shape[1:], others.dtype):
+            kind = f"{others.dtype} {others.shape[1:]}"
+            raise UserError(f"{key} is {value.dtype} {value.shape}, that of others {kind}")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UserError(f"{key} is not finite")
 
 
 def parts(first: int, end: int, longest: int) -> list[tuple[int, int]]:

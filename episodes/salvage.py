@@ -43,9 +43,12 @@ def salvage(
     if len(reasons) == len(episode) > 0:
         raise UserError(f"none of its {len(episode)} frames can be used: {reasons[0]}")
     episode = replace(episode, signals=signals)
+    start = _start(episode)
     for reason, first, end in _stretches([reasons.get(k, "") for k in range(len(episode))]):
         if reason:
-            tally.lose("frame", f"{name}: {_frames(first, end)}", reason, end - first)
+            tally.lose(
+                "frame", f"{name}: {_frames(start + first, start + end)}", reason, end - first
+            )
         else:
             tally.use("frame", end - first)
             yield _cut(episode, first, end)
@@ -70,6 +73,11 @@ def _stretches(reasons: list[str]) -> Iterator[tuple[str, int, int]]:
         first = end
 
 
+def _start(episode: Episode | EncodedEpisode) -> int:
+    """The number of its first frame as the dataset counts."""
+    return episode.source.get("frames", [0])[0]
+
+
 def _frames(first: int, end: int) -> str:
     return f"frame {first}" if end - first == 1 else f"frames {first} to {end - 1}"
 
@@ -87,7 +95,7 @@ def _cut(episode: Recorded, first: int, end: int) -> Recorded:
         for camera, seen in episode.frames.items()
     }
     parts = {part: getattr(episode, part) for part in (STATE, "actions", "executed")}
-    start = episode.source.get("frames", [0])[0]  # of the dataset's own count
+    start = _start(episode)
     return replace(
         episode,
         frames=frames,

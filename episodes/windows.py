@@ -51,6 +51,10 @@ class PoolConfig:
         return self.megabytes * 2**20
 
 
+def _advice(theirs: str, ours: str) -> str:
+    return f": convert it with source.cameras=[{ours}={theirs}] (the dataset's name of {theirs})"
+
+
 class Windows:
     """All windows of the recordings in a corpus, as a map-style data set.
 
@@ -112,6 +116,7 @@ class Windows:
                 raise UserError(
                     f"{shard}: {self.corpus.header(recording).name} shows "
                     f"{', '.join(cameras) or 'no camera'}, none of {', '.join(self.spec.cameras)}"
+                    + (_advice(min(cameras), self.spec.cameras[0]) if cameras else "")
                 )
 
     def __len__(self) -> int:

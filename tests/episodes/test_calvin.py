@@ -7,7 +7,9 @@ mees/calvin's `automatic_lang_annotator_mp.py` and were saved by numpy 1.26, und
 numpy had then; statistics.yaml follows what `episode_utils.py` reads.
 """
 
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from episodes.calvin import Calvin, parts
 from episodes.calvin_language import MAX_FRAMES, load_language, to_language
+from episodes.conversion import ConvertSettings, convert
 from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.source import Source, read
@@ -44,6 +47,14 @@ def say(folder, rows):
         "info": {"episodes": [], "indx": list(windows)},
     }
     np.save(folder / "lang_annotations" / "auto_lang_ann.npy", np.array(table, object))
+
+
+def losses(root, **settings):
+    """By unit, how many parts are used and lost."""
+    out = root.parent / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    settings = ConvertSettings(held_out=0.0, max_lost=1.0), Calvin(root=root, **settings)
+    return {p.unit: (p.used, p.lost_count) for p in convert(settings[1], out, settings[0]).parts}
 
 
 def test_every_annotated_window_is_a_recording(task):
@@ -175,11 +186,41 @@ def test_windows_outside_and_across_trajectories_are_lost_by_name(task):
     }
 
 
-def test_missing_frames_lose_what_shows_them(task):
-    (task / "training" / "episode_0000005.npz").unlink()
+@pytest.mark.parametrize("episodes", ["language", "play"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"x")])
+def test_a_frame_that_is_missing_or_damaged_costs_itself(task, episodes, damage):
+    before = losses(task, episodes=episodes)
+    damage(task / "training" / "episode_0000003.npz")
+    after = losses(task, episodes=episodes)
+    shown = 2 if episodes == "language" else 1  # windows of both trajectories overlap
+    assert before["frame"][1] == 0
+    assert after["frame"] == (before["frame"][0] - shown, shown)
+    recordings = [e for e in read(Calvin(root=task / "training", episodes=episodes))]
+    shown_ids = [tuple(e.source["frames"]) for e in recordings]
+    assert not any(first <= 3 <= last for first, last in shown_ids)
+    for (first, _), episode in zip(shown_ids, recordings, strict=True):
+        expected = frame(task / "training", first)["rgb_static"]
+        np.testing.assert_array_equal(episode.frames["rgb_static"][0], expected)
+
+
+def test_a_window_without_any_frame_is_lost(task):
+    for index in range(6, 10):
+        (task / "training" / f"episode_{index:07d}.npz").unlink()
     listing = Calvin(root=task / "training").listing()
-    assert listing.lost == (("training/0000001-0000005", "1 of 5 frames are missing: 5"),)
+    assert listing.lost == (("training/0000006-0000009", "all of its 4 frames are missing"),)
     assert len(listing.items) == 2
+
+
+def test_sentences_of_play_that_point_outside_are_lost_alone(task):
+    rows = [((4, 8), "across", "a"), ((40, 44), "out", "c"), ((3, 3), "no", "d")]
+    say(task / "training", [*rows, ((0, 4), "good", "f")])
+    assert losses(task / "training", episodes="play")["sentence"] == (1, 3)
+
+
+def test_files_of_systems_are_passed_over(task):
+    (task / "training" / "._episode_0000003.npz").write_bytes(b"Mac OS X")
+    (task / "training" / "lang_annotations" / "._auto_lang_ann.npy").write_bytes(b"Mac OS X")
+    assert losses(task)["frame"][1] == 0
 
 
 def test_frames_in_no_trajectory_are_counted(task):
@@ -233,23 +274,25 @@ def test_a_changed_frame_or_sentence_changes_the_item(task):
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("robot_obs", np.full(15, np.nan), "robot_obs of episode_0000007.npz is not finite"),
-        ("robot_obs", np.zeros(14), r"robot_obs of episode_0000007.npz is float64 \(14,\)"),
-        ("rgb_static", np.zeros((8, 8, 3), np.uint8), r"\(8, 8, 3\), that of episode_0000006"),
+        ("robot_obs", np.full(15, np.nan), "robot_obs is not finite"),
+        ("robot_obs", np.zeros(14), r"robot_obs is float64 \(14,\)"),
+        ("rgb_static", np.zeros((8, 8, 3), np.uint8), r"\(8, 8, 3\), that of others"),
         ("rel_actions", None, "lacks 'rel_actions'"),
     ],
 )
-def test_a_bad_frame_loses_its_window_with_the_reason(task, key, value, reason):
+def test_a_bad_frame_costs_itself_with_the_reason(task, key, value, reason):
     arrays = frame(task / "training", 7)
     arrays.pop(key)
     if value is not None:
         arrays[key] = value
     np.savez(task / "training" / "episode_0000007.npz", **arrays)
-    source = Calvin(root=task / "training")
+    source, tally = Calvin(root=task / "training"), Tally()
     good, bad, _ = source.listing().items
     assert len(next(source.read(good, Tally()))) == 5
-    with pytest.raises(UserError, match=reason):
-        next(source.read(bad, Tally()))
+    assert [len(e) for e in source.read(bad, tally)] == [1, 2]
+    ((unit, where, why, count),) = tally.lost
+    assert (unit, where, count) == ("frame", "training/0000006-0000009: frame 7", 1)
+    assert re.search(reason, why)
 
 
 def test_what_is_no_calvin_is_refused(task, tmp_path):

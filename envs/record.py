@@ -93,9 +93,7 @@ def _join(
     parts: Iterable[Path], out: Path, config: RecordConfig, source: Mapping[str, Any]
 ) -> Iterator[Path]:
     """Write the parts into one file; yields each when it has been copied."""
-    world = config.world(config.scenes[0])
-    env_args = world.env_args(config.cameras, config.action_repeat)
-    with EpisodeWriter(out, env_args=env_args, source=source) as writer:
+    with EpisodeWriter(out, env_args=config.env_args(), source=source) as writer:
         for part in parts:
             with EpisodeFile(part) as file:
                 writer.add(file.read_encoded(0), file.splits[0])

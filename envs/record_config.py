@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from envs.attempts import Attempt, Show
 from envs.protocol import SETTINGS, SettingName
@@ -106,3 +107,7 @@ class RecordConfig:
     def world(self, scene: str) -> World:
         """The world of one of the scenes."""
         return replace(self.env, scene=scene)
+
+    def env_args(self) -> dict[str, Any]:
+        """The first scene's world in robomimic's words; every episode names its own."""
+        return self.world(self.scenes[0]).env_args(self.cameras, self.action_repeat)

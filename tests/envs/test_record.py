@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from envs.playtable import PlayTable
 from envs.record import RecordConfig, record
 from envs.recorder import PATIENCE, Recorder
 from envs.replay import replay
+from envs.table import LAYOUTS
 from envs.trials import initial_state
 from envs.worlds import PlayTableWorld
 from episodes.errors import UserError
@@ -38,7 +41,7 @@ def recorded(tmp_path_factory):
 def test_what_is_stored(recorded):
     with EpisodeFile(recorded) as file:
         assert len(file) == 5
-        assert file.env_args["env_name"] == "firsthand/PlayTable-v0"
+        assert file.env_args == SMALL.env_args()
         assert file.source["recorded_with"]["noise"] == SMALL.noise
         assert set(file.source["failures"]) == {f"{task} in scene D" for task in SMALL.tasks}
         held_out = set(file.names("valid"))
@@ -58,6 +61,20 @@ def test_what_is_stored(recorded):
             assert source["reset"]["scene_obs"] == start[1].tolist()
             np.testing.assert_allclose(episode.state[0, 7:14], start[0][7:14], atol=1e-6)
     assert [path.name for path in recorded.parent.iterdir()] == ["demos.hdf5"]
+
+
+@pytest.mark.parametrize("scenes", [(), ("B", "C")])
+def test_the_world_that_is_stored_can_be_made(scenes):
+    """As robomimic's create_env_from_metadata does; of several scenes, the first."""
+    config = replace(SMALL, scenes=scenes)
+    args = config.env_args()
+    stored = json.loads(json.dumps(args))
+    env = gymnasium.make(stored["env_name"], **stored["env_kwargs"])
+    world = env.unwrapped
+    assert world.layout is LAYOUTS[config.scenes[0]]
+    assert world.action_repeat == config.action_repeat
+    assert env.observation_space["rgb_obs"]["rgb_static"].shape == (24, 24, 3)
+    env.close()
 
 
 def test_no_layout_of_recording_is_one_of_evaluation():

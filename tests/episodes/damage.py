@@ -85,7 +85,8 @@ def _convert(source: Source, root: Path) -> Outcome:
         file, episode = with_parts.file(number)
         file.read(episode)
     with_parts.close()
-    return Outcome("", len(with_parts), lost, report.notes)
+    told = report.lines()[len(lost) :]  # of parts, and what is odd
+    return Outcome("", len(with_parts), lost, tuple(told))
 
 
 def _replace(content: Callable[[bytes], bytes]) -> Callable[[Path], None]:

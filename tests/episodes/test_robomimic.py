@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episodes.conversion import convert
 from episodes.errors import UserError
 from episodes.robomimic import Robomimic
 from episodes.robomimic_demo import demo_names

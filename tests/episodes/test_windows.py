@@ -162,7 +162,11 @@ def test_reads_each_picture_once(files, monkeypatch):
 
 def test_mistakes_are_named(files, tmp_path):
     stores, _ = files
-    with pytest.raises(UserError, match=r"a\.h5: demo_2 shows rgb_static, none of rgb_gripper"):
+    with pytest.raises(
+        UserError,
+        match=r"a\.h5: demo_2 shows rgb_static, none of rgb_gripper: convert it with "
+        r"source.cameras=\[rgb_gripper=rgb_static\]",
+    ):
         Windows(stores, WindowSpec(1, 0.1, ("rgb_gripper",)))
     with pytest.raises(UserError, match=r"a\.h5, .*b\.h5: no recording in split 'test'"):
         Windows(stores, SPEC, "test")

@@ -30,7 +30,7 @@ from episodes.progress import progress
 from episodes.report import Report
 from episodes.shard import Record, Shard, make_shard, settings_of
 from episodes.source import Item, Listing, Source, recordings
-from episodes.splits import By, split_recordings
+from episodes.splits import By, cut_by, split_recordings
 from episodes.tally import Tally
 
 MANIFEST, REPORT, _LOCK = "corpus.json", "report.json", ".lock"
@@ -44,7 +44,8 @@ class ConvertSettings:
     """Attributes:
     shard_megabytes: about how large a file becomes.
     held_out: share of the groups (videos, children, …) to measure on, unless the dataset has
-        splits of its own; at least one group unless it is 0 or there is only one.
+        splits of its own; at least one group unless it is 0. Of a single group it is a share of
+        the recordings.
     split_by: "recording" cuts groups, so that what is measured is partly known from training.
     seed: decides which groups are held out.
     max_lost: the share of items that may be lost without the conversion failing.
@@ -96,11 +97,12 @@ def convert(
         records = _make_all(shards, executor)
         counts = {name: count for record in records for name, count in record.counts}
         counted = [(item, counts[item.name]) for item in listing.items]
-        splits = split_recordings(counted, settings.held_out, settings.seed, settings.split_by)
+        by, word = cut_by(counted, settings.held_out, settings.split_by)
+        splits = split_recordings(counted, settings.held_out, settings.seed, by)
         lost = [*(lost for record in records for lost in record.lost), *listing.lost]
         items = len(listing.items) + len(listing.lost)
         tallies = [listing.tally, *(record.tally for record in records)]
-        report = Report.of(source.origin, items, splits, lost, listing.notes, tallies)
+        report = Report.of(source.origin, items, splits, lost, (*listing.notes, *word), tallies)
         place.write(place.join(out, REPORT), report.to_json())
         _acceptable(report, settings, out)
         kept = {"key": key, "source": settings_of(source), **asdict(settings)}

@@ -2,13 +2,20 @@
 
 import errno
 import os
+import re
+
+_ADDRESS = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 class UserError(ValueError):
     """Bad input, said in one line: which file or key, what was found, what to do about it.
 
-    The command line prints the message alone and exits with status 1.
+    The command line prints the message alone and exits with status 1. Where an object lies in
+    memory, as libraries like to tell, is left out: reports of the same data are the same bytes.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_ADDRESS.sub("", message))
 
 
 class OutputError(UserError):

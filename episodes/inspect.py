@@ -14,6 +14,7 @@ from episodes.corpus import Corpus
 from episodes.errors import UserError
 from episodes.languages import languages
 
+_LETTERS = 200  # of a text that are printed
 _TEXTS = 100  # the most frequent ones, which are looked up
 
 
@@ -66,7 +67,7 @@ class Summary:
             shares = [f"{name} {n / total:.0%}" for name, n in self.languages.items()]
             rows.append(("languages, guessed", ", ".join(shares)))
         rows.append(("different texts", str(self.different_texts)))
-        rows += [(f"  {count}", text) for text, count in list(self.texts.items())[:texts]]
+        rows += [(f"  {count}", _brief(text)) for text, count in list(self.texts.items())[:texts]]
         return rows
 
 
@@ -131,10 +132,8 @@ def _cut_groups(corpus: Corpus) -> int:
 def _origins(corpus: Corpus) -> dict[str, int]:
     if corpus.manifest is not None:
         return {corpus.manifest.origin: len(corpus)}
-    origins = Counter(
-        str(corpus.header(recording).source.get("origin", "unknown"))
-        for recording in range(len(corpus))
-    )
+    sources = (corpus.header(recording).source for recording in range(len(corpus)))
+    origins = Counter(str(s.get("origin", s.get("source", "unknown"))) for s in sources)
     return dict(origins.most_common())
 
 
@@ -176,6 +175,12 @@ def _strip(
         scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
         strip.paste(scaled, (column * size + (size - width) // 2, (size - height) // 2))
     return np.asarray(strip)
+
+
+def _brief(text: str) -> str:
+    """A text for a table, on one line and with its beginning alone if it is long."""
+    line = " ".join(text[: 2 * _LETTERS].split())
+    return line if len(text) <= _LETTERS else f"{line[:_LETTERS]}… ({len(text):,} letters)"
 
 
 def _counts(counts: dict[str, int]) -> str:

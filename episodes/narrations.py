@@ -1,114 +1,147 @@
 """What is said in videos, from files beside them.
 
-    clip.json, clip.csv beside clip.mp4      a text for the whole clip, or timed texts
-    lang_annotations.json, narrations.json   in a folder: video (path from there) -> the same
+    clip.json, .csv, .tsv beside clip.mp4    a text for the whole clip, or timed texts
+    clip.srt, .vtt, .txt                     subtitles; a caption of the whole clip
+    lang_annotations.json, narrations.json   in a folder: video (path from there) -> text or texts
+    metadata.csv, .jsonl, narrations.csv     in a folder: a row each with file_name and text (or
+                                             caption); with start and end, texts that are timed
 
 JSON holds a string, or a list of {"start": s, "end": s, "text": …}; CSV has the columns start, end,
-text. Times are seconds from the video's start.
+text. Times are seconds from the video's start. clip.mp4.json is clip.json, and endings may be in
+any case. Captions beside videos are video2dataset's custom, metadata.csv Hugging Face's.
 """
 
-import math
 import os
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from episodes.episode import Narration
 from episodes.errors import UserError
-from episodes.trust import is_there, load_csv, load_json
+from episodes.sentences import (
+    COLUMNS,
+    ENDINGS,
+    Lose,
+    Said,
+    narration,
+    read_sentences,
+    read_table,
+    said_in,
+)
+from episodes.tally import Tally
+from episodes.trust import inside, load_json, load_json_lines
 
-FOLDER_FILES = ("lang_annotations.json", "narrations.json")
+LISTS = ("lang_annotations.json", "narrations.json")
+TABLES = ("metadata.csv", "metadata.jsonl", "narrations.csv")
+Below = dict[Path, list[str]]  # folders and the names of the files in them: `rooted.walk`
 
 
-@dataclass(frozen=True)
-class Said:
-    """A text about the whole of a video, and timed ones."""
-
-    instruction: str = ""
-    narrations: tuple[Narration, ...] = ()
-
-
-def read_narrations(root: Path, videos: list[Path]) -> tuple[dict[Path, Said], list[str]]:
-    """What is said in each video under a root, and which entries name no video.
+def read_narrations(
+    root: Path, videos: list[Path], below: Below, tally: Tally, links: bool = False
+) -> tuple[dict[Path, Said], list[str], set[Path]]:
+    """What is said in each video (or folder in a video's place), which entries name none, and
+    which files were read.
 
     A file beside a video goes before one for its folder, a deeper folder's before a higher one's.
-    `root` must be absolute and without "..", and the videos paths below it.
+    Entries and files that cannot be used are lost in the tally, each by its file and place.
 
-    Raises:
-        UserError: a narration file is malformed, or names a path outside the root.
+    Args:
+        root: absolute and without "..", and the videos paths below it.
     """
-    folders = {parent for video in videos for parent in video.parents}
-    said: dict[Path, Said] = {}
-    for folder in sorted(f for f in folders if f.is_relative_to(root)):
-        for name in FOLDER_FILES:
-            if is_there(path := folder / name):
-                said.update(_folder_file(path, root))
-    strangers = [str(path.relative_to(root)) for path in sorted(set(said) - set(videos))]
-    for video in videos:
-        for path in (video.with_suffix(".json"), video.with_suffix(".csv")):
-            if is_there(path) and path.name not in FOLDER_FILES:
-                said[video] = _csv(path) if path.suffix == ".csv" else _said(load_json(path), path)
-                break
-    return {video: said.get(video, Said()) for video in videos}, strangers
+    reading = _Reading(root, tally, links)
+    for folder in sorted(below):
+        reading.folder(folder, below[folder])
+    strangers = [str(path.relative_to(root)) for path in sorted(set(reading.said) - set(videos))]
+    for folder, names in below.items():
+        reading.beside([video for video in videos if video.parent == folder], names)
+    return {v: reading.said.get(v, Said()) for v in videos}, strangers, reading.files
 
 
-def _folder_file(path: Path, root: Path) -> dict[Path, Said]:
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must map video names to texts, but is a {_kind(content)}")
-    result = {}
-    for key, value in content.items():
-        video = Path(os.path.normpath(path.parent / key)) if "\0" not in key else root.parent
-        if os.path.isabs(key) or not video.is_relative_to(root):
-            raise UserError(f"{path}: {key!r} leads out of the folder {root}")
-        result[video] = _said(value, path, f"{key!r}: ")
-    return result
+@dataclass
+class _Reading:
+    root: Path
+    tally: Tally
+    links: bool
+    said: dict[Path, Said] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
 
+    def folder(self, folder: Path, names: list[str]) -> None:
+        """Tables, then lists, which go before them."""
+        there = {name.lower(): name for name in names}
+        for kinds, read in ((TABLES, self._table), (LISTS, self._list)):
+            for name in kinds:
+                if name in there:
+                    self._tried(folder / there[name], read)
 
-def _said(value: Any, path: Path, where: str = "") -> Said:
-    if isinstance(value, str):
-        return Said(instruction=_text(value, path, where))
-    if not isinstance(value, list):
-        raise UserError(
-            f"{path}: {where}must be a text or a list of start, end, text, not a {_kind(value)}"
-        )
-    narrations = []
-    for number, entry in enumerate(value):
-        entry_where = f"{where}entry {number}: "
-        if not isinstance(entry, dict) or not {"start", "end", "text"} <= set(entry):
-            raise UserError(f"{path}: {entry_where}must have start, end and text")
-        narrations.append(_narration(entry, path, entry_where))
-    return Said(narrations=tuple(narrations))
+    def beside(self, videos: list[Path], names: list[str]) -> None:
+        """For each video the first file that says something, in the order of `ENDINGS`."""
+        there: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            if Path(name).suffix.lower() in ENDINGS and name.lower() not in (*LISTS, *TABLES):
+                there[Path(name).stem].append(name)
+        for video in videos:
+            found = {*there.get(video.stem, ()), *there.get(video.name, ())}
+            for name in sorted(found, key=lambda n: (ENDINGS.index(Path(n).suffix.lower()), n)):
+                said = self._tried(video.with_name(name), read_sentences)
+                if said is not None:
+                    self.said[video] = said
+                    break
 
+    def _tried(self, path: Path, read: Callable[[Path, Lose], Said | None]) -> Said | None:
+        """What a file says; a file that cannot be read says nothing, and is lost."""
+        name = str(path.relative_to(self.root))
 
-def _csv(path: Path) -> Said:
-    rows = load_csv(path, ("start", "end", "text"))
-    return Said(
-        narrations=tuple(_narration(row, path, f"row {n}: ") for n, row in enumerate(rows, 1))
-    )
+        def lose(where: str, reason: str) -> None:
+            self.tally.lose("sentence", f"{name}: {where}" if where else name, reason)
 
+        self.files.add(path)
+        try:
+            inside(self.root, name, self.links)
+            said = read(path, lose)
+        except UserError as error:
+            lose("", str(error).removeprefix(f"{path}: "))
+            return Said()
+        if said is None:
+            self.files.discard(path)
+        return said
 
-def _narration(entry: dict[str, Any], path: Path, where: str) -> Narration:
-    try:
-        start, end = float(entry["start"]), float(entry["end"])
-    except (TypeError, ValueError, OverflowError):
-        raise UserError(
-            f"{path}: {where}start and end must be seconds, "
-            f"not {entry['start']!r} and {entry['end']!r}"
-        ) from None
-    if not (0 <= start <= end and math.isfinite(end)):
-        raise UserError(f"{path}: {where}start {start} and end {end} are not 0 <= start <= end")
-    return Narration(start, end, _text(entry["text"], path, where))
+    def _list(self, path: Path, lose: Lose) -> Said:
+        content = load_json(path)
+        if not isinstance(content, dict):
+            raise UserError("must map video names to texts")
+        for key, value in content.items():
+            try:
+                self.said[self._video(path, key)] = said_in(value, lose, f"{key!r:.100}, ")
+            except UserError as error:
+                lose(f"{key!r:.100}", str(error))
+        return Said()
 
+    def _table(self, path: Path, lose: Lose) -> Said:
+        if path.suffix.lower() == ".jsonl":
+            rows, comma = list(enumerate(load_json_lines(path), 1)), False
+        else:
+            rows, comma = read_table(path, ("file_name",), lose)
+        timed: dict[Path, list[Narration]] = defaultdict(list)
+        for number, row in rows:
+            try:
+                if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+                    raise UserError("names no file_name")
+                video, text = (
+                    self._video(path, row["file_name"]),
+                    row.get("text", row.get("caption")),
+                )
+                if {*COLUMNS} <= row.keys():
+                    timed[video].append(narration(row, comma))
+                elif text is not None:
+                    self.said[video] = said_in(text, lose)
+            except UserError as error:
+                lose(f"line {number}", str(error))
+        self.said |= {video: Said(narrations=tuple(texts)) for video, texts in timed.items()}
+        return Said()
 
-def _text(value: Any, path: Path, where: str) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"{path}: {where}the text is a {_kind(value)}")
-    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise UserError(f"{path}: {where}{value!r} holds a character that is not text")
-    return value.strip()
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "mapping", list: "list", str: "text", bool: "truth value", type(None): "null"}
-    return names.get(type(value), "number")
+    def _video(self, path: Path, name: str) -> Path:
+        video = Path(os.path.normpath(path.parent / name)) if "\0" not in name else self.root.parent
+        if os.path.isabs(name) or not video.is_relative_to(self.root):
+            raise UserError(f"{name!r:.100} leads out of the folder {self.root}")
+        return video

@@ -17,12 +17,14 @@ from episodes.clips import Clip, cut_clips, file_version
 from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
-from episodes.narrations import Said, read_narrations
+from episodes.narrations import read_narrations
 from episodes.rooted import Rooted, is_hidden, walk
+from episodes.sentences import Said
 from episodes.source import Item, Listing
+from episodes.spoken import narrations_within
 from episodes.tally import Tally
 from episodes.trust import inside, load_bytes
-from episodes.video import CAMERA, VideoSettings, narrations_within, square
+from episodes.video import CAMERA, VideoSettings, square
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 _MAX_BYTES = 200_000_000
@@ -63,7 +65,8 @@ class PictureFolders(VideoSettings, Rooted):
         folders = sorted(folder for folder, pictures in found.items() if pictures)
         if not folders:
             tally.note(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
-        said, strangers = read_narrations(root, [f for f in folders if f != root])
+        videos = [folder for folder in folders if folder != root]
+        said, strangers, _ = read_narrations(root, videos, below, tally, self.links)
         items = [self._item(f, root, found[f], said.get(f, Said())) for f in folders]
         notes = [f"narrations name {name}, which is no folder here" for name in strangers]
         gaps = [(folder.relative_to(root), _gap(found[folder])) for folder in folders]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from episodes.decode import OpenVideo, Shown
+from episodes.decode import MAX_GAP, OpenVideo, Shown
 from episodes.errors import UserError
 
 
@@ -28,6 +28,9 @@ def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown]:
             frames = video.frames_from(time)
             shown, following = next(frames, None), next(frames, None)
         while shown and following and time > (shown.start + following.start) / 2:
+            if following.start - shown.start > MAX_GAP:
+                times = f"{float(shown.start):.2f} to {float(following.start):.2f} seconds"
+                raise UserError(f"its time stamps jump from {times}")
             shown, following = following, next(frames, None)
         if shown is None:
             raise UserError("holds no frame that can be decoded")

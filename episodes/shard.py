@@ -143,7 +143,7 @@ def _add(writer: EpisodeWriter, source: Source, item: Item, tally: Tally) -> str
     except UserError as error:
         return str(error)
     except Exception as error:  # damage that the reader did not foresee costs its item alone
-        return f"unexpected {type(error).__name__}: {error}"
+        return str(UserError(f"unexpected {type(error).__name__}: {error}"))
     return "" if len(writer) > before else "holds nothing to record"
 
 

@@ -46,6 +46,21 @@ def split_recordings(
     ]
 
 
+def cut_by(
+    counted: Sequence[tuple[Item, int]], held_out: float, by: By
+) -> tuple[By, tuple[str, ...]]:
+    """What to divide by, and a word about it: a single group, such as one long video, is cut."""
+    groups = {item.group for item, count in counted if count}
+    own = any(item.split for item, _ in counted)
+    if by == "recording" or own or not held_out or len(groups) != 1:
+        return by, ()
+    (group,) = groups
+    if sum(count for _, count in counted) == 1:
+        return by, (f"nothing is held out: {group} is a single recording (less seconds make more)",)
+    word = f"{group} alone is there: some of its recordings are held out (split_by=recording)"
+    return "recording", (word,)
+
+
 def held_out_units(units: Iterable[Unit], share: float, seed: int) -> set[Unit]:
     """A share of the different units, at least one if any is asked for and two are there.
 

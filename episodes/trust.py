@@ -5,12 +5,13 @@ read up to a size, and whatever is wrong ends as one `UserError` that names the 
 see `episodes.npy`, `episodes.npz`, `episodes.hdf5` and `episodes.parquet`.
 """
 
+import codecs
 import csv
 import io
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,14 @@ def load_bytes(path: str | Path, max_bytes: int = LARGE) -> bytes:
 
 
 def load_text(path: str | Path, max_bytes: int = LARGE) -> str:
-    """UTF-8 without zero bytes; a byte order mark is dropped."""
+    """UTF-8, or UTF-16 that says so, without zero bytes; a byte order mark is dropped."""
+    data = load_bytes(path, max_bytes)
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = load_bytes(path, max_bytes).decode("utf-8-sig")
+        text = data.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no UTF-8 text (at byte {error.start})") from None
+        kind = "UTF-16" if marked else "UTF-8"
+        raise UserError(f"{path}: is no {kind} text (at byte {error.start})") from None
     if "\0" in text:
         raise UserError(f"{path}: is no text: it holds a zero byte")
     return text
@@ -136,21 +140,50 @@ def load_csv(
         UserError: a column of `columns` is missing, or a line has more or fewer fields than the
             first one, which names the columns.
     """
-    file = io.StringIO(load_text(path, max_bytes), newline="")
-    rows = csv.reader(file, strict=True, delimiter=delimiter)
+
+    def refuse(where: str, reason: str) -> None:
+        raise UserError(f"{path}: {where} {reason}")
+
+    table = parse_csv(load_text(path, max_bytes), str(path), columns, delimiter, refuse)
+    return [row for _, row in table]
+
+
+def parse_csv(
+    text: str,
+    path: str,
+    columns: Sequence[str],
+    delimiter: str,
+    lose: Callable[[str, str], None],
+) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a table with their lines. `lose` is told of each that has not the fields that the
+    first line names, and why.
+
+    Raises:
+        UserError: the first line does not name the `columns`.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    names: list[str] | None = None
     table = []
-    try:
-        names = [name.strip() for name in next(rows, [])]
-        missing = [column for column in columns if column not in names]
-        if missing or len(set(names)) < len(names):
-            problem = f"lacks the column {missing[0]!r}" if missing else "names a column twice"
-            raise UserError(f"{path}: {problem}; it has {', '.join(names)[:200] or 'none'}")
-        for row in rows:
-            if row and len(row) != len(names):
-                where = f"{path}: line {rows.line_num}"
-                raise UserError(f"{where} has {len(row)} fields, the first line has {len(names)}")
-            if row:
-                table.append(dict(zip(names, row, strict=True)))
-    except csv.Error as error:
-        raise UserError(f"{path}: line {rows.line_num} is no readable CSV: {error}") from None
-    return table
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            lose(f"line {rows.line_num}", f"is no readable CSV: {error}")
+            continue
+        if names is None:
+            names = _named([name.strip() for name in row or ()], columns, path)
+        elif row is None:
+            return table
+        elif row and len(row) != len(names):
+            fields = f"has {len(row)} fields, the first line has {len(names)}"
+            lose(f"line {rows.line_num}", fields)
+        elif row:
+            table.append((rows.line_num, dict(zip(names, row, strict=True))))
+
+
+def _named(names: list[str], columns: Sequence[str], path: str) -> list[str]:
+    missing = [column for column in columns if column not in names]
+    if missing or len(set(names)) < len(names):
+        problem = f"lacks the column {missing[0]!r}" if missing else "names a column twice"
+        raise UserError(f"{path}: {problem}; it has {', '.join(names)[:200] or 'none'}")
+    return names

@@ -10,14 +10,17 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from episodes.decode import OpenVideo, Shown
+from episodes.decode import MAX_GAP, OpenVideo, Shown
 from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames, encode_jpeg
+from episodes.spoken import count_sentences, in_seconds, narrations_within
+from episodes.tally import Tally
 
 CAMERA = "rgb_static"  # an egocentric video's only camera, as in GR-1
 REGIONS = ("whole", "left half", "right half", "left view")
 _ROUNDING = Fraction(1, 20)  # of a period, by which a last frame may end too late
+_TINY = Fraction(1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -62,70 +65,79 @@ def read_video(
     settings: VideoSettings,
     instruction: str = "",
     narrations: Sequence[Narration] = (),
+    tally: Tally | None = None,
+    name: str = "",
 ) -> Iterator[EncodedEpisode]:
     """The recordings in a video, one after the other; only one is in memory at a time.
 
     Frame k is the picture nearest in time to k / fps, by the file's time stamps, the first
-    picture being at 0. Narrations are in seconds of the video.
+    picture being at 0. Narrations are in seconds of the video. Where the video shows nothing new
+    for more than `MAX_GAP` seconds, as a camera that was paused, a recording ends and the next one
+    begins with the next frame.
+
+    Args:
+        tally: told of frames and sentences; see `OpenVideo`, also for `name`.
 
     Raises:
         UserError: why the file cannot be used (without its name). It may come after the first
-            recordings, when a file turns out to be cut short.
+            recordings.
     """
     pictures: list[bytes] = []
-    first = 0  # frame of the video at which the present recording starts
+    spans: list[tuple[float, float]] = []  # of the recordings, in seconds of the video
+    start = 0.0  # when the present recording starts
 
     def recording() -> EncodedEpisode:
-        start = first / settings.fps
+        spans.append((start, start + len(pictures) / settings.fps))
         return EncodedEpisode(
             {CAMERA: EncodedFrames(tuple(pictures), settings.size, settings.size)},
             settings.fps,
             instruction,
-            narrations_within(narrations, start, start + len(pictures) / settings.fps),
+            narrations_within(narrations, *spans[-1]),
             source={"start_seconds": start},
         )
 
-    for picture in _resampled(path, settings):
-        pictures.append(picture)
-        if len(pictures) == settings.length:
-            yield recording()
-            first, pictures = first + len(pictures), []
+    counted, name = tally or Tally(), name or path.name
+    with OpenVideo(path, tally, name) as video:
+        narrations = in_seconds(narrations, video.duration, counted, name)
+        for time, picture in _resampled(video, settings):
+            if pictures and time is not None:
+                yield recording()
+                pictures = []
+            start = start if time is None else time
+            pictures.append(picture)
+            if len(pictures) == settings.length:
+                yield recording()
+                start, pictures = start + len(pictures) / settings.fps, []
     if pictures:
         yield recording()
+    count_sentences(instruction, narrations, spans, counted, name)
 
 
-def narrations_within(
-    narrations: Sequence[Narration], start: float, end: float
-) -> tuple[Narration, ...]:
-    """What is said between two times, in seconds from the first of them."""
-    return tuple(
-        Narration(max(n.start, start) - start, min(n.end, end) - start, n.text)
-        for n in narrations
-        if n.start < end and (n.end > start or n.start == n.end >= start)
-    )
-
-
-def _resampled(path: Path, settings: VideoSettings) -> Iterator[bytes]:
-    """JPEG pictures on the regular grid; each frame of the video is converted at most once."""
+def _resampled(video: OpenVideo, settings: VideoSettings) -> Iterator[tuple[float | None, bytes]]:
+    """JPEG pictures on a regular grid, and of the first of each grid when it is shown; each frame
+    of the video is converted at most once."""
     period = 1 / Fraction(settings.fps)
-    grid = 0  # next point of the grid to fill
+    grid, origin = 0, Fraction(0)  # next point of the grid to fill, and where the grid begins
     shown: Shown | None = None
-    with OpenVideo(path) as video:
-        for following in video.frames():
-            # A point halfway between two frames takes the earlier one.
-            until = (shown.start + following.start) / 2 if shown else Fraction(-1)
-            encoded = b""
-            while shown and grid * period <= until:
-                encoded = encoded or encode_shown(shown, settings)
-                yield encoded
-                grid += 1
-            shown = following
+
+    def filled(shown: Shown, until: Fraction) -> Iterator[tuple[float | None, bytes]]:
+        nonlocal grid
+        encoded = b""
+        while grid * period <= until - origin:
+            encoded = encoded or encode_shown(shown, settings)
+            yield (None if grid else float(origin)), encoded
+            grid += 1
+
+    for following in video.frames():
+        if shown and following.start - shown.start > MAX_GAP:
+            yield from filled(shown, shown.start)
+            grid, origin = 0, following.start
+        elif shown:  # a point halfway between two frames takes the earlier one
+            yield from filled(shown, (shown.start + following.start) / 2)
+        shown = following
     if shown is None:
         raise UserError("holds no frame that can be decoded")
-    encoded = encode_shown(shown, settings)
-    while grid == 0 or (grid + _ROUNDING) * period < shown.end:
-        yield encoded
-        grid += 1
+    yield from filled(shown, max(origin, shown.end - _ROUNDING * period - _TINY))
 
 
 def encode_shown(shown: Shown, settings: VideoSettings) -> bytes:

@@ -9,16 +9,20 @@ from pathlib import Path
 
 from episodes.episode import Narration
 from episodes.jpeg import EncodedEpisode
-from episodes.narrations import Said, read_narrations
-from episodes.rooted import Rooted, walk
+from episodes.narrations import read_narrations
+from episodes.rooted import Rooted, kinds, walk
+from episodes.sentences import Said
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.video import VideoSettings, read_video
 
 __all__ = ["VideoFolder", "VideoSettings"]
 
-ENDINGS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
-_VERSION = 2  # of what this file makes of the same input: a new one makes it again
+ENDINGS = (
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".insv", ".mkv", ".webm", ".avi", ".divx",
+    ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".mxf",
+)  # fmt: skip
+_VERSION = 3  # of what this file makes of the same input: a new one makes it again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +40,18 @@ class VideoFolder(VideoSettings, Rooted):
         """The videos by their endings.
 
         Raises:
-            UserError: there is no such folder, or a narration file is malformed.
+            UserError: there is no such folder.
         """
         root = Path(os.path.abspath(self.root))
         tally = Tally()
-        videos = find_videos(root, self.links, tally)
-        said, strangers = read_narrations(root, videos)
+        below = walk(root, self.links, tally)
+        files = sorted(folder / name for folder, names in below.items() for name in names)
+        videos = [path for path in files if path.name.lower().endswith(ENDINGS)]
+        said, strangers, read = read_narrations(root, videos, below, tally, self.links)
+        if others := [path.name for path in files if path not in read and path not in said]:
+            tally.note(f"other files are not read: {kinds(others)}")
+        if not videos:
+            tally.note(f"{root}: holds no video (a file ending in {', '.join(ENDINGS)})")
         return Listing(
             tuple(_item(video, root, said[video]) for video in videos),
             (),
@@ -50,17 +60,9 @@ class VideoFolder(VideoSettings, Rooted):
         )
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        narrations = tuple(Narration(*values) for values in item.detail["narrations"])
-        return read_video(self.inside(item.name), self, item.detail["instruction"], narrations)
-
-
-def find_videos(root: Path, links: bool, tally: Tally) -> list[Path]:
-    """Videos below a folder, by their endings; see `episodes.rooted.walk`."""
-    below = walk(root, links, tally).items()
-    videos = [folder / n for folder, names in below for n in names if n.lower().endswith(ENDINGS)]
-    if not videos:
-        tally.note(f"{root}: holds no video (a file ending in {', '.join(ENDINGS)})")
-    return sorted(videos)
+        said = tuple(Narration(*values) for values in item.detail["narrations"])
+        path, instruction = self.inside(item.name), item.detail["instruction"]
+        return read_video(path, self, instruction, said, tally, item.name)
 
 
 def _item(video: Path, root: Path, said: Said) -> Item:

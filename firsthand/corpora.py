@@ -16,6 +16,7 @@ from episodes.executor import LocalExecutor
 from episodes.mixture import Part
 from episodes.report import Report
 from episodes.saycam import Saycam
+from episodes.splits import By
 from episodes.videos import VideoFolder
 from firsthand.console import say
 
@@ -54,11 +55,13 @@ class MixtureCorpus:
 class VideosCorpus(VideoFolder):
     """A folder of videos, with what was said in them in files beside.
 
-    held_out: share of the videos to measure on, chosen by `seed`; max_lost: share of them that may
-    be unusable; workers: processes that decode.
+    held_out: share of the videos to measure on, or with split_by="recording" of the recordings that
+    they are cut into, chosen by `seed`; max_lost: share of the videos that may be unusable;
+    workers: processes that decode.
     """
 
     held_out: float = 0.1
+    split_by: By = "group"
     seed: int = 0
     max_lost: float = 0.5
     workers: int = 2
@@ -72,6 +75,7 @@ class VideosCorpus(VideoFolder):
         settings = ConvertSettings(
             shard_megabytes=8.0,  # so that small folders keep several workers busy
             held_out=self.held_out,
+            split_by=self.split_by,
             seed=self.seed,
             max_lost=self.max_lost,
         )

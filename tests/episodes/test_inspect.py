@@ -64,6 +64,17 @@ def test_a_sheet_of_nothing_is_refused(tmp_path, corpus):
         contact_sheet(Corpus.open(tmp_path / "b.h5"), tmp_path / "x.png")
 
 
+def test_a_long_text_is_shown_in_part_and_our_own_videos_have_an_origin(tmp_path, make_episode):
+    with EpisodeWriter(tmp_path / "a.h5") as writer:
+        text = "put it\n" + "x" * 100_000
+        writer.add(make_episode(0, 4, instruction=text, source={"source": "nursery"}))
+    rows = summarise(Corpus.open([str(tmp_path / "a.h5")])).rows()
+    assert dict(rows)["made from"] == "nursery 1"
+    assert rows[-1][1].startswith("put it xxx")
+    assert rows[-1][1].endswith("x… (100,007 letters)")
+    assert len(rows[-1][1]) < 250
+
+
 def test_groups_and_texts_of_a_corpus(tmp_path, make_episode):
     """A text counts once a recording, however often it is said there."""
     said = tuple(Narration(float(n), n + 1.0, text) for n, text in enumerate(["a", "b", "a"]))

@@ -3,8 +3,18 @@ import json
 import pytest
 
 from episodes.episode import Narration
-from episodes.errors import UserError
-from episodes.narrations import Said, read_narrations
+from episodes.narrations import read_narrations
+from episodes.rooted import walk
+from episodes.sentences import Said
+from episodes.tally import Tally
+
+
+def heard(root, *names):
+    """What is said in videos of these names, what was lost of it, and which files were read."""
+    tally = Tally()
+    videos = [root / name for name in names]
+    said, _, read = read_narrations(root, videos, walk(root, False, tally), tally)
+    return [said[video] for video in videos], tally, {path.name for path in read}
 
 
 def put(root, **files):
@@ -31,7 +41,7 @@ def test_every_place_a_text_may_stand(tmp_path):
         },
         sub__narrations_DOT_json={"e.mp4": timed},
     )
-    said, strangers = read_narrations(tmp_path, videos)
+    said, strangers, _ = read_narrations(tmp_path, videos, walk(tmp_path, False, Tally()), Tally())
     both = (Narration(0.0, 1.5, "stir"), Narration(1.5, 2.0, "pour"))
     assert said == {
         videos[0]: Said("", both),
@@ -45,50 +55,145 @@ def test_every_place_a_text_may_stand(tmp_path):
 
 def test_a_byte_order_mark_and_no_text_at_all(tmp_path):
     (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf"\xc3\xa9"')
-    videos = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
-    assert read_narrations(tmp_path, videos)[0] == {videos[0]: Said("é"), videos[1]: Said()}
+    assert heard(tmp_path, "a.mp4", "b.mp4")[0] == [Said("é"), Said()]
 
 
 FOLDER = "lang_annotations_DOT_json"
+START = "start,end,text\n"
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "where", "reason"),
     [
-        ("a_DOT_json", "{", r"a\.json: is no readable JSON"),
-        ("a_DOT_json", "[" * 100_000, r"a\.json: is nested too deeply"),
-        ("a_DOT_json", "7", r"a\.json: must be a text or a list .* not a number"),
-        ("a_DOT_json", [{"start": 0, "end": 1}], r"entry 0: must have start, end and text"),
-        ("a_DOT_json", ["x"], r"a\.json: entry 0: must have"),
-        ("a_DOT_json", [{"start": 2, "end": 1, "text": "x"}], r"start 2\.0 and end 1\.0 are not"),
-        ("a_DOT_json", '[{"start": 0, "end": NaN, "text": "x"}]', r"end nan are not"),
-        ("a_DOT_json", [{"start": 0, "end": 1e999, "text": "x"}], r"end inf are not"),
-        ("a_DOT_json", [{"start": -1, "end": 1, "text": "x"}], r"start -1\.0"),
-        ("a_DOT_json", [{"start": "z", "end": 1, "text": "x"}], r"must be seconds, not 'z' and 1"),
-        ("a_DOT_json", [{"start": 0, "end": 1, "text": 5}], r"the text is a number"),
-        ("a_DOT_json", '"\\ud800"', r"a\.json: .* not text"),
-        ("a_DOT_json", "null", r"not a null"),
-        ("a_DOT_csv", "begin,end,text\n", r"a\.csv: lacks the column 'start'; it has begin"),
-        ("a_DOT_csv", "", r"a\.csv: lacks the column 'start'; it has none"),
-        ("a_DOT_csv", "start,end,text\n0,1,x\n1,oops,y\n", r"a\.csv: row 2: .* '1' and 'oops'"),
-        ("a_DOT_csv", "start,end,text\n0\n", r"a\.csv: line 2 has 1 fields, the first line has 3"),
-        ("a_DOT_csv", 'start,end,text\n0,1,"x\n', r"a\.csv: .*is no (readable CSV|UTF-8)"),
-        (FOLDER, [1], r"lang_annotations\.json: must map video names to texts, but is a list"),
-        (FOLDER, {"../a.mp4": "x"}, r"'\.\./a\.mp4' leads out of the folder"),
-        (FOLDER, {"sub/../../a.mp4": "x"}, r"leads out of the folder"),
-        (FOLDER, {"/etc/passwd": "x"}, r"'/etc/passwd' leads out of the folder"),
-        (FOLDER, {"a\0.mp4": "x"}, r"leads out of the folder"),
-        (FOLDER, {"a.mp4": {"text": "x"}}, r"'a\.mp4': must be a text or a list"),
-        (FOLDER, {"a.mp4": [3]}, r"'a\.mp4': entry 0: must have"),
+        ("a_DOT_json", "{", "a.json", "is no readable JSON"),
+        ("a_DOT_json", "[" * 100_000, "a.json", "is nested too deeply"),
+        ("a_DOT_json", "7", "a.json", "must be a text or a list of start, end, text, not a number"),
+        ("a_DOT_json", "null", "a.json", "not a null"),
+        ("a_DOT_json", '"\\ud800"', "a.json", "not text"),
+        (
+            "a_DOT_json",
+            [{"start": 0, "end": 1}],
+            "a.json: entry 0",
+            "must have start, end and text",
+        ),
+        ("a_DOT_json", ["x"], "a.json: entry 0", "must have start"),
+        ("a_DOT_json", '[{"start": 0, "end": NaN, "text": "x"}]', "a.json: entry 0", "end nan are"),
+        ("a_DOT_json", [{"start": 0, "end": 1e999, "text": "x"}], "a.json: entry 0", "end inf are"),
+        ("a_DOT_json", [{"start": "z", "end": 1, "text": "x"}], "a.json: entry 0", "not 'z' and 1"),
+        ("a_DOT_json", [{"start": 0, "end": 1, "text": 5}], "a.json: entry 0", "text is a number"),
+        ("a_DOT_csv", "begin,end,text\n", "a.csv", "lacks the column 'start'; it has begin"),
+        ("a_DOT_csv", "", "a.csv", "lacks the column 'start'; it has none"),
+        ("a_DOT_csv", START + "3,2,x\n", "a.csv: line 2", "start 3.0 and end 2.0 are not 0 <= st"),
+        ("a_DOT_csv", START + "-1,2,x\n", "a.csv: line 2", "start -1.0"),
+        ("a_DOT_csv", START + "0\n", "a.csv: line 2", "has 1 fields, the first line has 3"),
+        ("a_DOT_csv", START + '0,1,"x\n', "a.csv: line 2", "is no readable CSV"),
+        ("a_DOT_csv", START + '"0,5",1,x\n', "a.csv: line 2", "must be seconds, not '0,5'"),
+        ("a_DOT_srt", "1\n00:00:01 -> 2\nx --> y\n", "a.srt: block 1", "must be seconds"),
+        (FOLDER, [1], "lang_annotations.json", "must map video names to texts"),
+        (FOLDER, {"../a.mp4": "x"}, "lang_annotations.json: '../a.mp4'", "leads out of the folder"),
+        (FOLDER, {"s/../../a": "x"}, "lang_annotations.json: 's/../../a'", "leads out of the fol"),
+        (FOLDER, {"/etc/x": "x"}, "lang_annotations.json: '/etc/x'", "leads out of the folder"),
+        (FOLDER, {"a\0.mp4": "x"}, "lang_annotations.json: 'a\\x00.mp4'", "leads out of the fol"),
+        (FOLDER, {"a.mp4": {"x": 1}}, "lang_annotations.json: 'a.mp4'", "must be a text or a list"),
+        (FOLDER, {"a.mp4": [3]}, "lang_annotations.json: 'a.mp4', entry 0", "must have"),
+        ("metadata_DOT_csv", "name\nx\n", "metadata.csv", "lacks the column 'file_name'"),
+        ("metadata_DOT_jsonl", '{"file_name": 3}', "metadata.jsonl: line 1", "names no file_name"),
     ],
 )
-def test_malformed_files_are_named(tmp_path, name, content, message):
-    put(tmp_path, **{name: content})
-    with pytest.raises(UserError, match=message):
-        read_narrations(tmp_path, [tmp_path / "a.mp4"])
+def test_what_cannot_be_used_is_lost_by_its_place(tmp_path, name, content, where, reason):
+    put(tmp_path, **{name: content}, b_DOT_json='"sound"')
+    (first, second), tally, _ = heard(tmp_path, "a.mp4", "b.mp4")
+    assert (first, second) == (Said(), Said("sound"))
+    ((unit, place, why, count),) = tally.lost
+    assert (unit, place, count) == ("sentence", where, 1)
+    assert reason in why
 
 
-def test_text_in_another_encoding_is_named(tmp_path):
+def test_a_bad_row_costs_itself_and_every_one_is_told(tmp_path):
+    rows = "0,1,one\n3,2,turned\n,,\n1,2,two\n1,oops,x\n9\n2,3,three\n"
+    put(tmp_path, a_DOT_csv=START + rows)
+    ((said), tally, _) = heard(tmp_path, "a.mp4")
+    assert [n.text for n in said[0].narrations] == ["one", "two", "three"]
+    assert sorted(where for _, where, _, _ in tally.lost) == [f"a.csv: line {n}" for n in (3, 6, 7)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"start;end;text\n0,5;1,5;stir\n",
+        b"start\tend\ttext\n0.5\t0:01.5\tstir\n",
+        "\ufeffstart,end,text\r\n00:00:00.5,0:01.5,stir\r\n".encode(),
+        "start,end,text\n0.5,1.5,stir\n".encode("utf-16"),
+        "\ufeffstart,end,text\n0.5,1.5,stir\n".encode("utf-16-be"),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path, data):
+    (tmp_path / "a.csv").write_bytes(data)
+    said, tally, _ = heard(tmp_path, "a.mp4")
+    assert said == [Said("", (Narration(0.5, 1.5, "stir"),))]
+    assert not tally.lost
+
+
+def test_text_in_another_encoding_costs_its_sentences(tmp_path):
     (tmp_path / "a.csv").write_bytes("start,end,text\n0,1,\xe9\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"a\.csv: .*is no (readable CSV|UTF-8)"):
-        read_narrations(tmp_path, [tmp_path / "a.mp4"])
+    said, tally, _ = heard(tmp_path, "a.mp4")
+    assert said == [Said()]
+    assert tally.lost == [("sentence", "a.csv", "is no UTF-8 text (at byte 19)", 1)]
+
+
+SRT = """1
+00:00:00,500 --> 00:00:01,500
+<i>stir</i>
+it
+
+2
+00:00:02,000 --> 00:00:03,000
+pour
+"""
+VTT = """WEBVTT
+
+NOTE mine
+
+00:00.500 --> 00:01.500 align:start
+stir it
+
+00:02.000 --> 00:03.000
+pour
+"""
+CUES = Said("", (Narration(0.5, 1.5, "stir it"), Narration(2.0, 3.0, "pour")))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.SRT", SRT, CUES),
+        ("a.vtt", VTT, CUES),
+        ("a.TXT", "Stir\nit.\n", Said("Stir it.")),
+        ("a.mp4.json", '"stir"', Said("stir")),
+        ("a.JSON", '"stir"', Said("stir")),
+        ("Narrations.JSON", '{"a.mp4": "stir"}', Said("stir")),
+        ("metadata.csv", "file_name,text\na.mp4,stir\n", Said("stir")),
+        ("metadata.jsonl", '{"file_name": "a.mp4", "caption": "stir"}\n', Said("stir")),
+        (
+            "narrations.csv",
+            "file_name;start;end;text\na.mp4;0,5;1,5;stir it\na.mp4;2;3;pour\n",
+            CUES,
+        ),
+    ],
+)
+def test_sentences_under_other_names(tmp_path, name, content, said):
+    (tmp_path / name).write_text(content)
+    found, tally, read = heard(tmp_path, "a.mp4")
+    assert found == [said]
+    assert read == {name}
+    assert not tally.lost
+
+
+def test_files_of_other_tools_say_nothing(tmp_path):
+    """video2dataset keeps the caption beside a table of its own; labelme's is of pictures."""
+    put(tmp_path, a_DOT_json={"url": "x", "caption": "stir"}, a_DOT_txt="stir")
+    put(tmp_path, b_DOT_json={"version": "5.0", "shapes": []}, c_DOT_txt="word " * 1000)
+    said, tally, read = heard(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    assert said == [Said("stir"), Said(), Said()]
+    assert read == {"a.txt"}
+    assert not tally.lost

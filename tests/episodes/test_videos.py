@@ -65,7 +65,11 @@ def test_good_videos_are_used_and_bad_ones_named(root, tmp_path):
     assert "cannot be decoded at its start" in reasons["cut.mp4"]
     assert "cannot be decoded at its start" in reasons["text.mp4"]
     assert reasons["sound.mp4"] == "has no video stream, only audio"
-    assert report.notes == ("narrations name z.mp4, which is no video here", "empty folders")
+    assert report.notes == (
+        "narrations name z.mp4, which is no video here",
+        "empty folders",
+        "other files are not read: 1 .txt",
+    )
 
     headers = [corpus.header(n) for n in range(len(corpus))]
     assert [header.length for header in headers] == [10, 4] * 4

@@ -127,7 +127,7 @@ class EpisodeFile(SealedFile):
             )
             for picture, encoded in zip(pictures, data, strict=True):
                 picture[:] = decode_jpeg(encoded.tobytes())
-        return pictures if len(back) == len(wanted) else pictures[back]
+        return pictures if np.array_equal(back, np.arange(len(wanted))) else pictures[back]
 
     def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
         header = self.header(episode)

@@ -4,8 +4,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
+
+import numpy as np
 
 from episodes.corpus import Corpus
 from episodes.episode import Window
@@ -52,18 +54,26 @@ class Mixed:
     With cumulative weights c, the first k windows of a lane hold floor(k c[i+1]) - floor(k c[i]) of
     part i. That is its weight's share to within one window however long the run, and it is a
     function of k alone, so that any batch is found at once. A part repeats its epochs on its own.
+    Which places of a batch a part's windows take is drawn anew for every batch, so that any share
+    of a batch holds all parts in proportion.
 
     Args:
         parts: orders with equally many lanes, and how many windows each has; windows are numbered
             through, one part after the other.
-        weights: one positive number a part; only their ratios count.
+        weights: one positive number a part; only their ratios count. A part worth less than one
+            window of a batch comes in some of them.
+        seed: of the places in a batch.
 
     Raises:
-        UserError: a weight is not positive, or worth less than one window of a batch.
+        UserError: a weight is not positive.
     """
 
     def __init__(
-        self, parts: Sequence[Order], counts: Sequence[int], weights: Sequence[float]
+        self,
+        parts: Sequence[Order],
+        counts: Sequence[int],
+        weights: Sequence[float],
+        seed: int = 0,
     ) -> None:
         if not all(0 < weight < float("inf") for weight in weights):
             raise UserError(f"the weights of a mixture must be positive, not {list(weights)}")
@@ -71,7 +81,7 @@ class Mixed:
             raise ValueError("the parts of a mixture need equally many lanes")
         exact = [Fraction(repr(float(weight))) for weight in weights]
         self.shares = [weight / sum(exact) for weight in exact]
-        self.lanes = parts[0].lanes
+        self.lanes, self.seed = parts[0].lanes, seed
         self._parts = list(parts)
         self._first = [0, *accumulate(counts)]
         self._until = [Fraction(0), *accumulate(self.shares)]
@@ -80,22 +90,35 @@ class Mixed:
         parts = zip(self.shares, self._parts, strict=True)
         return "; ".join(f"{float(share):.6g} of {part}" for share, part in parts)
 
-    def taken(self, part: int, windows: int) -> int:
-        """How many of the first `windows` windows of a lane come from a part."""
-        return int(windows * self._until[part + 1]) - int(windows * self._until[part])
+    def taken(self, windows: int, size: int) -> list[int]:
+        """How many of the first `windows` windows of a lane, read `size` at a time, come from each
+        part.
+
+        Where a part is worth less than a window of a batch, the difference of two roundings could
+        fall from one batch to the next. There each boundary is rounded within the one above it:
+        no count ever falls, and none is further than the number of parts from its share.
+        """
+        until = self._until
+        if min(self.shares) * size >= 1:
+            before = [int(windows * c) for c in until]
+        else:
+            before = [windows]
+            for lower, upper in reversed(list(pairwise(until))):
+                before.insert(0, int(before[0] * lower / upper))
+        return [after - ahead for ahead, after in pairwise(before)]
 
     def lane(self, lane: int, start: int, stop: int) -> list[Place]:
-        if (least := min(self.shares) * (stop - start)) < 1:
-            raise UserError(
-                f"a weight of {float(min(self.shares)):.3g} is worth {float(least):.3g} windows in "
-                f"a batch of {stop - start}: raise it, or batch_size to "
-                f"{-(-1 // min(self.shares))} or more"
-            )
+        size = stop - start
+        ranges = list(zip(self.taken(start, size), self.taken(stop, size), strict=True))
+        coming = [
+            iter(part.lane(lane, first, last))
+            for part, (first, last) in zip(self._parts, ranges, strict=True)
+        ]
+        turns = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
         places = []
-        for number, part in enumerate(self._parts):
-            taken = self.taken(number, start), self.taken(number, stop)
-            first = self._first[number]
-            places += [(epoch, first + index) for epoch, index in part.lane(lane, *taken)]
+        for part in np.random.default_rng((self.seed, lane, start)).permutation(turns).tolist():
+            epoch, index = next(coming[part])
+            places.append((epoch, self._first[part] + index))
         return places
 
     def batch(self, number: int, size: int) -> list[Place]:
@@ -125,7 +148,7 @@ class Mixture:
         """Each part in its own order, in as many lanes as the part that needs most."""
         lanes = max(part.lanes for part in self.parts)
         orders = [part.order(seed, lanes) for part in self.parts]
-        return Mixed(orders, [len(part) for part in self.parts], self.weights)
+        return Mixed(orders, [len(part) for part in self.parts], self.weights, seed)
 
     def keep_for(self, lanes: int) -> None:
         for part in self.parts:

@@ -49,7 +49,7 @@ def video_loss(
     policy: "Policy", queries: Float[Tensor, "b t q d"], view: View, batch: Batch, future: Tensor
 ) -> Float[Tensor, ""]:
     """How wrong one camera's futures are. If there are actions to learn besides, those of a batch's
-    first part alone stand for all: its order is random."""
+    first part alone stand for all: its order is random, whatever corpora it was drawn from."""
     assert batch.future_valid is not None
     size = len(batch.valid)
     watched = size if batch.actions is None else math.ceil(policy.config.video.share * size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from episodes.episode import Window, WindowSpec
+from episodes.errors import UserError
 from episodes.mixture import Mixture, Part
 from episodes.order import Order
 from episodes.windows import PoolConfig, Windows
@@ -20,7 +21,8 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 class Reading:
     """How windows are read.
 
-    in_memory: decode all pictures now and keep them; None: if they fit, else read through pools.
+    in_memory: decode all pictures now and keep them; None: if they fit, with those of the other
+        processes of this machine, else read through pools.
     pool: what is kept otherwise.
     workers: processes that read ahead, each of which keeps a copy of what is in memory.
     """
@@ -38,13 +40,19 @@ class Reading:
         all, those few are kept, as far as a lane's pool would reach.
 
         Raises:
-            UserError: a file cannot be read, or a split is empty.
+            UserError: a file cannot be read, a split is empty, or a part has nothing to learn from.
         """
         for part in parts:
+            if "train" not in part.corpus.splits:
+                raise UserError(
+                    f"{part.corpus.name}: nothing of it would be learned, it has no split 'train', "
+                    f"only {', '.join(part.corpus.splits) or 'none'}: leave it out or split it anew"
+                )
             if part.corpus.place is None:
                 part.corpus.verify()
         train, valid = _open(parts, learned, "train"), _open(parts, held_out, "valid")
         needed = train.decoded_bytes * (1 + self.workers) + valid.decoded_bytes
+        needed *= processes_here()
         room = int(SHARE * memory_bytes())
         in_memory = needed <= room if self.in_memory is None else self.in_memory
         if in_memory:
@@ -96,7 +104,8 @@ def _open(
     in_memory: bool = False,
     pool: PoolConfig | None = None,
 ) -> Windows | Mixture:
-    """The windows of those parts that have the split, or of the first if none has it."""
+    """The windows of those parts that have the split, or of the first if none has it: a part may
+    have nothing held out."""
     parts = [part for part in parts if split in part.corpus.splits] or parts[:1]
     opened = [
         Windows(part.corpus, spec, split, in_memory=in_memory, pool=pool, verify=False)
@@ -108,6 +117,11 @@ def _open(
         part.weight or float(len(windows)) for part, windows in zip(parts, opened, strict=True)
     ]
     return Mixture(opened, weights)
+
+
+def processes_here() -> int:
+    """Processes of this run on this machine, as `torchrun` counts them; else all of the run."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1)
 
 
 def memory_bytes() -> int:

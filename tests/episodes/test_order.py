@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from episodes.blocked import Blocked
@@ -166,11 +166,38 @@ def test_shares_of_a_mixture_are_exact(weights, lanes, size, data):
             assert [w - first[part] for w in mine] == expected
 
 
-def test_a_weight_below_one_window_a_batch_is_refused():
-    mixed = Mixed([Shuffled(9, 0), Shuffled(9, 0)], [9, 9], [1.0, 99.0])
-    assert len(mixed.batch(7, 100)) == 100
-    with pytest.raises(UserError, match=r"0.01 is worth 0.5 windows in a batch of 50: .*100"):
-        mixed.batch(0, 50)
+@settings(max_examples=40)
+@given(st.lists(st.floats(1e-4, 1), min_size=2, max_size=5), st.integers(1, 9), st.data())
+def test_a_part_worth_less_than_a_window_comes_in_some_batches(weights, size, data):
+    """What small corpora are worth, whatever the size of a batch: nothing is refused or lost."""
+    counts = data.draw(st.lists(st.integers(1, 30), min_size=len(weights), max_size=len(weights)))
+    orders = [Shuffled(count, 3) for count in counts]
+    mixed = Mixed(orders, counts, weights)
+    windows = [window for n in range(25) for _, window in mixed.batch(n, size)]
+    assert len(windows) == 25 * size
+    first = np.cumsum([0, *counts])
+    for part, weight in enumerate(weights):
+        mine = [w - first[part] for w in windows if first[part] <= w < first[part + 1]]
+        assert abs(len(mine) - len(windows) * weight / sum(weights)) < len(weights)
+        assert mine == [w for _, w in orders[part].lane(0, 0, len(mine))]
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [1.0, 2.0, 5.0], [1.0, 47.0]])
+def test_any_part_of_a_batch_holds_all_corpora_in_proportion(weights, lanes):
+    """The video loss of fine-tuning looks at the first quarter of a batch."""
+    counts = [5000] * len(weights)
+    mixed = Mixed([Shuffled(n, 0, lanes) for n in counts], counts, weights)
+    batches = [mixed.batch(number, 48) for number in range(400)]
+    for rows in (slice(0, 12), slice(12, 24), slice(-1, None), slice(0, None, 4)):
+        seen = np.array([index // 5000 for batch in batches for _, index in batch[rows]])
+        for part, weight in enumerate(weights):
+            share = weight / sum(weights)
+            spread = (share * (1 - share) / len(seen)) ** 0.5  # of independent draws: more
+            assert abs((seen == part).mean() - share) < 4 * spread
+
+
+def test_weights_of_a_mixture_are_positive():
     with pytest.raises(UserError, match="must be positive"):
         Mixed([Shuffled(9, 0)], [9], [0.0])
 

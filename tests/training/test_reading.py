@@ -150,3 +150,44 @@ def test_parts_without_weights_count_by_their_windows(files):
     with pytest.raises(UserError, match="all corpora of a mixture a weight, or none"):
         parts_of([Part(one, 1.0), Part(two)])
     assert 2**28 < reading.memory_bytes() < 2**50
+
+
+@pytest.mark.parametrize(
+    ("world", "processes"),
+    [({"LOCAL_WORLD_SIZE": "3", "WORLD_SIZE": "12"}, 3), ({"WORLD_SIZE": "2"}, 2), ({}, 1)],
+)
+def test_processes_of_one_machine_share_its_memory(files, monkeypatch, world, processes):
+    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    parts = parts_of(files)
+    fits = Reading(None, POOL, workers=1)
+    train, valid = (Windows(files, SPEC, split) for split in ("train", "valid"))
+    needed = 2 * train.decoded_bytes + valid.decoded_bytes
+    for name, value in world.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(reading, "memory_bytes", lambda: 2 * processes * needed)
+    assert fits.windows(parts, SPEC, SPEC)[0].lanes == 1
+    monkeypatch.setattr(reading, "memory_bytes", lambda: 2 * processes * needed - 2)
+    assert fits.windows(parts, SPEC, SPEC)[0].lanes == 4
+
+
+def test_a_part_without_anything_to_learn_from_is_named(files, tmp_path):
+    with EpisodeWriter(tmp_path / "held.h5") as writer:
+        writer.add(recording(0, 9), "valid")
+    parts = [Part(Corpus.of(files[:1])), Part(Corpus.of([tmp_path / "held.h5"]))]
+    for weighted in (parts, [Part(part.corpus, 1.0) for part in parts]):
+        with pytest.raises(UserError, match=r"held\.h5: nothing .* no split 'train', only valid"):
+            Reading(True, POOL, 0).windows(weighted, SPEC, SPEC)
+
+
+def test_a_small_corpus_beside_a_big_one_is_not_refused(files, tmp_path):
+    """One window of it in four hundred, and batches of six."""
+    with EpisodeWriter(tmp_path / "small.h5") as writer:
+        writer.add(recording(0, 2), "train")
+    big, small = Corpus.of(files), Corpus.of([tmp_path / "small.h5"])
+    train, valid = Reading(True, POOL, 0).windows([Part(big), Part(small)], SPEC, SPEC)
+    order = train.order(0)
+    first = len(train) - 2
+    epoch = [i for n in range(len(train) // 6) for _, i in order.batch(n, 6)]
+    assert sum(index >= first for index in epoch) in (1, 2)
+    assert len(valid) == 90

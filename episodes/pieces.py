@@ -46,13 +46,16 @@ def cut(
     reach: Int64[np.ndarray, "r"],
     frame: Int64[np.ndarray, "r"],
     largest: int,
+    windows: Int64[np.ndarray, "r"] | None = None,
 ) -> Pieces:
     """Pieces of at most `largest` bytes, as equal in each recording as possible.
 
     Args:
-        lengths: windows, and frames, of each recording.
+        lengths: frames of each recording.
         reach: how many frames past its first one a window shows.
         frame: bytes of one frame of each recording.
+        windows: of each recording that is to stay whole, even if it takes twice `largest`; 0 for
+            the others, in which a window begins at every frame. None: all 0.
 
     Raises:
         UserError: a single window takes more than `largest`.
@@ -65,11 +68,14 @@ def cut(
             f"one window spans {(reach[worst] + 1) * frame[worst] / 1e6:.3g} MB of pictures, a "
             f"piece of a pool may take {largest / 1e6:.3g} MB: raise pool.megabytes"
         )
-    parts = np.where(whole, 1, -(-lengths // np.maximum(most, 1)))
+    uncut = np.zeros_like(lengths) if windows is None else windows
+    parts = np.where(whole | (uncut > 0), 1, -(-lengths // np.maximum(most, 1)))
     recording = np.repeat(np.arange(len(lengths)), parts)
     number = np.arange(len(recording)) - np.repeat(np.cumsum(parts) - parts, parts)
     length, of = lengths[recording], parts[recording]
     start, stop = number * length // of, (number + 1) * length // of
     frames = np.minimum(stop - start + reach[recording], length - start)
-    first = np.repeat(np.cumsum(lengths) - lengths, parts) + start
-    return Pieces(recording, first, start, stop - start, frames, frames * frame[recording])
+    counts = np.where(uncut > 0, uncut, lengths)
+    first = np.repeat(np.cumsum(counts) - counts, parts) + start
+    count = np.where(of == 1, counts[recording], stop - start)
+    return Pieces(recording, first, start, count, frames, frames * frame[recording])

@@ -1,4 +1,6 @@
-"""Training samples cut from recordings: a window starts at every frame of every recording."""
+"""Training samples cut from recordings: a window starts at every frame of every recording, but for
+those that a window shows whole, which it then does.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Bool, Int64, Shaped, UInt8
 
 from episodes.blocked import Blocked
 from episodes.corpus import Corpus
@@ -96,7 +98,7 @@ class Windows:
         if not len(self._chosen):
             raise UserError(f"{self.corpus.name}: no recording in split {split!r}")
         self._check_cameras()
-        self._ends = np.cumsum(self._lengths)
+        self._ends = np.cumsum(np.where(self._uncut > 0, self._uncut, self._lengths))
         self._config = None if in_memory else pool
         self._pool: Pool | None = None
         if in_memory:
@@ -157,6 +159,24 @@ class Windows:
     def _lengths(self) -> Int64[np.ndarray, "r"]:
         return self._column("length").astype(np.int64)
 
+    def _frames_in(self, seconds: float) -> Int64[np.ndarray, "r"]:
+        """`to_frames` at each recording's rate."""
+        rates, which = np.unique(self._column("fps"), return_inverse=True)
+        return np.array([to_frames(seconds, float(fps)) for fps in rates])[which]
+
+    @cached_property
+    def _uncut(self) -> Int64[np.ndarray, "r"]:
+        """Windows of each recording that a window can show whole (of every `stride`-th frame), 0
+        for the others.
+
+        It is shown from each of its first `stride` frames on, `length` times: as often as others
+        show a frame. Were a window to start at every frame, the last would be seen `length` times
+        as often as the first, and half of all pictures would be padding.
+        """
+        stride, length = self._frames_in(self.spec.stride), self.spec.length
+        phases = np.minimum(stride, self._lengths)
+        return np.where(self._lengths <= length * stride, length * phases, 0)
+
     @property
     def _frame_bytes(self) -> Int64[np.ndarray, "r"]:
         """Of the pictures at one time, for each recording."""
@@ -170,22 +190,19 @@ class Windows:
     def _pieces(self) -> Pieces:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
         largest = self._config.bytes // 4 if self._config else self.decoded_bytes
-        rates, which = np.unique(self._column("fps"), return_inverse=True)
-        reach = np.array([self._reach(float(fps)) for fps in rates])[which]
-        return cut(self._lengths, reach, self._frame_bytes, largest)
-
-    def _reach(self, fps: float) -> int:
-        """How many frames past its first one a window shows."""
-        future = 0 if self.spec.future is None else to_frames(self.spec.future, fps)
-        return (self.spec.length - 1) * to_frames(self.spec.stride, fps) + future
+        future = 0 if self.spec.future is None else self._frames_in(self.spec.future)
+        reach = (self.spec.length - 1) * self._frames_in(self.spec.stride) + future
+        return cut(self._lengths, reach, self._frame_bytes, largest, self._uncut)
 
     def locate(self, index: int) -> tuple[int, int]:
         """Recording (its position among those chosen) and first frame of a window."""
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
         recording = int(np.searchsorted(self._ends, index, side="right"))
-        before = int(self._ends[recording - 1]) if recording else 0
-        return recording, index - before
+        number = index - (int(self._ends[recording - 1]) if recording else 0)
+        if uncut := int(self._uncut[recording]):
+            number %= uncut // self.spec.length
+        return recording, number
 
     def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
         """The recording's number in the corpus, and which of its frames a window shows."""
@@ -221,13 +238,15 @@ class Windows:
             then[camera] = picked(frames, rows[len(times) :])
         state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
+        until = later[-1] if later.size and not self.spec.chunk else times[-1]
+        said = said_at(self.corpus, number, start, min(int(until), last))
         return Window(
             frames=now,
             valid=times <= last,
-            instruction=instruction_of(self.corpus, number, start, min(int(times[-1]), last)),
+            instruction=said.text,
             state=None if state is None else state[np.minimum(times, last) - decoded.first],
             actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
-            actions_valid=None if actions is None else ends <= last,
+            actions_valid=None if actions is None else (ends <= last) & said.about(ends),
             future=None if self.spec.future is None else then,
             future_valid=None if self.spec.future is None else later <= last,
         )
@@ -269,18 +288,41 @@ def picked(
     return frames[rows]
 
 
-def instruction_of(corpus: Corpus, recording: int, first: int, last: int) -> str:
+@dataclass(frozen=True)
+class Said:
+    """A sentence, and which frames of its recording it is about: from `first` to before `end`."""
+
+    text: str
+    first: float
+    end: float
+
+    def about(self, frames: Int64[np.ndarray, "*n"]) -> Bool[np.ndarray, "*n"]:
+        return (self.first <= frames) & (frames < self.end)
+
+
+def said_at(corpus: Corpus, recording: int, first: int, last: int) -> Said:
     """The narration that overlaps frames `first` to `last` most, else the recording's instruction.
 
-    A narration without duration counts when it falls inside, after those that last.
+    A narration is about the frames whose middle it covers. One without duration counts when it
+    falls inside, after those that last; it is about the frames until the next begins. A recording's
+    instruction is about all of it. Where nothing is said, nothing is to be learned to do, as in the
+    failed attempts of play, unless no recording of the corpus has a sentence.
     """
     row = corpus.recordings[recording]
-    said = corpus.narration_rows(recording)
+    said, fps = corpus.narration_rows(recording), row["fps"]
     if len(said):
-        start, end = first / row["fps"], (last + 1) / row["fps"]
+        start, end = first / fps, (last + 1) / fps
         overlap = np.minimum(said["end"], end) - np.maximum(said["start"], start)
         inside = (said["start"] == said["end"]) & (start <= said["start"]) & (said["start"] < end)
         heard = np.where(inside | (overlap > 0), overlap, -1.0)
         if heard[best := int(np.argmax(heard))] >= 0:
-            return corpus.texts[int(said["text"][best])]
-    return corpus.texts[int(row["instruction"])]
+            text = corpus.texts[int(said["text"][best])]
+            begin, over = float(said["start"][best]), float(said["end"][best])
+            if begin < over:
+                return Said(text, float(begin * fps - 0.5), float(over * fps - 0.5))
+            later = said["start"][said["start"] > begin]
+            until = later.min() * fps - 0.5 if later.size else np.inf
+            return Said(text, float(np.floor(begin * fps)), float(until))
+    text = corpus.texts[int(row["instruction"])]
+    silent = not text and any(corpus.texts[i] for i in range(min(2, len(corpus.texts))))
+    return Said(text, np.inf if silent else -np.inf, np.inf)

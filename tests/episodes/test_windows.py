@@ -1,15 +1,17 @@
+import dataclasses
+import itertools
 import multiprocessing
 import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from episodes.episode import Narration, WindowSpec
 from episodes.errors import UserError
 from episodes.store import EpisodeFile, EpisodeWriter
-from episodes.windows import Windows
+from episodes.windows import PoolConfig, Windows
 
 TWO = {"rgb_static": (16, 16), "rgb_gripper": (8, 8)}
 
@@ -53,17 +55,32 @@ def round_half_up(x: float) -> int:
     return max(1, int(x + 0.5))
 
 
-def said_at(episode, first, last) -> str:
-    """The longest heard narration, by adding up thousandths of a second."""
+def said_at(episode, first, last) -> tuple[str, list[bool]]:
+    """The longest heard narration, by adding up thousandths of a second, and the frames whose
+    actions it is about. Some recordings have sentences, so "" is about none."""
     start, end = first / episode.fps, (min(last, len(episode) - 1) + 1) / episode.fps
     best, heard = episode.instruction, 0.0
+    about = [best != ""] * len(episode)
     for narration in episode.narrations:
         overlap = min(end, narration.end) - max(start, narration.start)
         if narration.start == narration.end and start <= narration.start < end:
             overlap = 1e-9
         if overlap > heard:
             best, heard = narration.text, overlap
-    return best
+            middles = (np.arange(len(episode)) + 0.5) / episode.fps
+            about = list((narration.start <= middles) & (middles < narration.end))
+            if narration.start == narration.end:  # the last of the recording
+                about = list(middles + 0.5 / episode.fps > narration.start)
+    return best, about
+
+
+def starts_of(episode, spec) -> list[int]:
+    """Every frame; of a recording that a window shows whole, the first of every row of frames."""
+    stride = round_half_up(spec.stride * episode.fps)
+    rows = [list(range(len(episode)))[start::stride] for start in range(stride)]
+    if max(map(len, rows)) > spec.length:
+        return list(range(len(episode)))
+    return [start for start, row in enumerate(rows) if row] * spec.length
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,7 +91,7 @@ def test_against_brute_force(files, spec, split, pick):
     names = ["train", "valid", "train", "train", "train"]
     chosen = [e for e, name in zip(recordings, names, strict=True) if split in (None, name)]
     windows = Windows(stores, spec, split, verify=False)
-    everything = [(episode, start) for episode in chosen for start in range(len(episode))]
+    everything = [(episode, start) for episode in chosen for start in starts_of(episode, spec)]
     assert len(windows) == len(everything)
     index = pick % len(everything)
     episode, start = everything[index]
@@ -82,6 +99,11 @@ def test_against_brute_force(files, spec, split, pick):
     last = len(episode) - 1
     stride = round_half_up(spec.stride * episode.fps)
     assert set(window.frames) == set(spec.cameras) & set(episode.frames)
+    until = start + (spec.length - 1) * stride
+    if spec.future is not None and not spec.chunk:
+        until += round_half_up(spec.future * episode.fps)
+    text, about = said_at(episode, start, until)
+    assert window.instruction == text
     for k in range(spec.length):
         at = start + k * stride
         assert window.valid[k] == (at <= last)
@@ -95,7 +117,7 @@ def test_against_brute_force(files, spec, split, pick):
         if episode.state is not None and spec.state:
             assert np.array_equal(window.state[k], episode.state[min(at, last)])
         for j in range(spec.chunk if episode.actions is not None else 0):
-            assert window.actions_valid[k, j] == (at + j <= last)
+            assert window.actions_valid[k, j] == (at + j <= last and about[at + j])
             assert np.array_equal(window.actions[k, j], episode.actions[min(at + j, last)])
     if spec.future is None:
         assert window.future is None
@@ -106,7 +128,122 @@ def test_against_brute_force(files, spec, split, pick):
         assert window.actions is None
         assert window.actions_valid is None
     assert (window.state is None) == (episode.state is None or not spec.state)
-    assert window.instruction == said_at(episode, start, start + (spec.length - 1) * stride)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, make_episode):
+    """A recording of every length from 1 to 24 frames."""
+    path = tmp_path_factory.mktemp("clips") / "clips.h5"
+    with EpisodeWriter(path) as writer:
+        for length in range(1, 25):
+            writer.add(make_episode(length, length, 10.0, {"rgb_static": (8, 8)}), f"{length}")
+    return path
+
+
+@settings(max_examples=30)
+@given(clip=st.integers(1, 24), length=st.integers(1, 12), stride=st.integers(1, 4))
+@example(clip=10, length=10, stride=1)
+def test_clips_no_longer_than_a_window_show_every_frame_equally_often(clips, clip, length, stride):
+    spec = WindowSpec(length, stride / 10, ("rgb_static",), future=0.1)
+    windows = Windows([clips], spec, str(clip), verify=False)
+    seen, valid, known = np.zeros(clip, int), 0, 0
+    for index in range(len(windows)):
+        window = windows[index]
+        np.add.at(seen, windows.shown(index)[1][window.valid], 1)
+        valid, known = valid + window.valid.sum(), known + window.future_valid.sum()
+    if clip <= length * stride:
+        assert seen.tolist() == [length] * clip
+        assert known == length * (clip - 1)
+        if stride == 1:
+            assert valid == sum(seen)
+    else:  # a window at every frame, as always
+        assert seen.tolist() == [min(length, at // stride + 1) for at in range(clip)]
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_clips_are_the_same_from_a_pool_and_from_memory(clips, stride):
+    spec = WindowSpec(8, stride / 10, ("rgb_static",), future=0.2, chunk=2)
+    disk = Windows([clips], spec, verify=False)
+    for other in (
+        Windows([clips], spec, in_memory=True, verify=False),
+        Windows([clips], spec, pool=PoolConfig(1, 1), verify=False),
+    ):
+        assert len(other) == len(disk)
+        assert all(same(disk[i], other[i]) for i in range(0, len(disk), 7))
+        order = other.order(0)
+        epoch = sorted(index for _, index in order.lane(0, 0, len(disk)))
+        assert epoch == list(range(len(disk)))
+
+
+def play(make_episode, narrations, instruction=""):
+    """Six seconds at 10 Hz; each action's first number is its frame's."""
+    episode = make_episode(0, 60, 10.0, {"rgb_static": (8, 8)}, narrations=narrations)
+    actions = np.zeros((60, 7), np.float32)
+    actions[:, 0] = np.arange(60)
+    return dataclasses.replace(episode, actions=actions, instruction=instruction)
+
+
+def learned(path, episode, length=1, chunk=10):
+    """Under which sentences each frame's action is learned."""
+    with EpisodeWriter(path) as writer:
+        writer.add(episode, "train")
+    windows = Windows([path], WindowSpec(length, 0.1, ("rgb_static",), 0.5, chunk), verify=False)
+    under = [set() for _ in range(len(episode))]
+    for index in range(len(windows)):
+        window = windows[index]
+        for frame in window.actions[window.actions_valid][:, 0].astype(int):
+            under[frame].add(window.instruction)
+    return under
+
+
+@pytest.mark.parametrize("length", [1, 6])
+def test_actions_are_learned_under_the_sentence_they_belong_to(tmp_path, make_episode, length):
+    """A task, a failed attempt that nobody describes, another task."""
+    narrations = (Narration(0.0, 2.0, "one"), Narration(4.0, 6.0, "two"))
+    under = learned(tmp_path / "play.h5", play(make_episode, narrations), length)
+    assert under == [{"one"}] * 20 + [set()] * 20 + [{"two"}] * 20
+
+
+def test_chunks_of_sentences_without_an_end_stop_at_the_next(tmp_path, make_episode):
+    narrations = (Narration(1.23, 1.23, "one"), Narration(3.0, 3.0, "two"))
+    under = learned(tmp_path / "points.h5", play(make_episode, narrations), chunk=25)
+    assert under == [set()] * 12 + [{"one"}] * 18 + [{"two"}] * 25 + [set()] * 5
+
+
+def test_sentences_that_touch_share_no_frame_whatever_the_rate(tmp_path, make_episode):
+    """Times that are no multiples of a binary fraction, and one that ends within a frame."""
+    cuts = [0, 7, 13, 26, 41, 59]
+    narrations = tuple(Narration(a / 10, b / 10, f"{a}") for a, b in itertools.pairwise(cuts)) + (
+        Narration(5.9, 5.96, "59"),
+    )
+    under = learned(tmp_path / "touch.h5", play(make_episode, narrations))
+    expected = [{str(max(c for c in cuts if c <= frame))} for frame in range(60)]
+    assert under == expected
+
+
+def test_an_instruction_is_about_all_of_its_recording(tmp_path, make_episode):
+    episode = play(make_episode, (Narration(2.0, 4.0, "wipe"),), "tidy up")
+    under = learned(tmp_path / "both.h5", episode)
+    assert all("tidy up" in sentences for sentences in under[:20] + under[40:])
+    assert all("wipe" in sentences for sentences in under[20:40])
+
+
+def test_recordings_without_any_sentence_are_learned_under_none(tmp_path, make_episode):
+    """A data set of one task, in which nobody ever says anything."""
+    assert learned(tmp_path / "silent.h5", play(make_episode, ())) == [{""}] * 60
+
+
+def test_what_is_watched_is_described_until_the_future_that_is_predicted(tmp_path, make_episode):
+    narrations = (Narration(0.0, 2.0, "one"), Narration(2.0, 6.0, "two"))
+    with EpisodeWriter(tmp_path / "watched.h5") as writer:
+        writer.add(play(make_episode, narrations), "train")
+    watching = WindowSpec(1, 0.1, ("rgb_static",), future=1.0)
+    acting = dataclasses.replace(watching, chunk=1)
+    said = [
+        [Windows([tmp_path / "watched.h5"], spec)[i].instruction for i in range(10, 20)]
+        for spec in (watching, acting)
+    ]
+    assert said == [["one"] * 5 + ["two"] * 5, ["one"] * 10]
 
 
 SPEC = WindowSpec(3, 0.1, ("rgb_static", "rgb_gripper"), future=0.3, chunk=4)

@@ -1,8 +1,9 @@
 """What to learn from, by name: every choice of `corpus=` ends as corpora that are there."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,8 +98,18 @@ CHOICES = {
 }
 
 
-def corpora_of(corpus: Choice) -> tuple[Part, ...]:
+Once = Callable[[Callable[[], str]], str]  # how something is made once, among all processes
+
+
+def here(make: Callable[[], str]) -> str:
+    """Made by this process: there is no other."""
+    return make()
+
+
+def corpora_of(corpus: Choice, once: Once = here) -> tuple[Part, ...]:
     """The corpora to learn from, made first where they are not there yet.
+
+    once: how several processes that learn together make one (`training.distributed.Team.once`).
 
     Raises:
         UserError: there are none, or one of them cannot be made.
@@ -109,6 +120,11 @@ def corpora_of(corpus: Choice) -> tuple[Part, ...]:
         return tuple(
             Part(Corpus.open(path), corpus.weights[name]) for name, path in corpus.parts.items()
         )
+    return (Part(Corpus.open(once(partial(_made, corpus)))),)
+
+
+def _made(corpus: NurseryConfig | HomeConfig | VideosCorpus) -> str:
+    """Where the corpus is that was made, or was there."""
     MADE.mkdir(parents=True, exist_ok=True)
     if isinstance(corpus, NurseryConfig):
         path = MADE / f"nursery_{_digest(corpus.source)}.hdf5"
@@ -120,7 +136,7 @@ def corpora_of(corpus: Choice) -> tuple[Part, ...]:
         path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
         say_report(corpus.convert(path))
     say(f"corpus: {path}")
-    return (Part(Corpus.open(path)),)
+    return str(path)
 
 
 def home(config: HomeConfig) -> Path:

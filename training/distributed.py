@@ -8,20 +8,21 @@ DistributedDataParallel's buckets do not promise after a resume.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from episodes.errors import UserError
 from training.ranks import local_rank, world_size
 
 _PATIENCE = timedelta(hours=2)  # the others wait while the first process validates and rolls out
+_AS_LONG_AS_IT_TAKES = timedelta(days=365)
 
 
 @dataclass
@@ -78,6 +79,41 @@ class Team:
         total = values.to(self.device, copy=True)
         dist.all_reduce(total)
         return (total / self.size).to(values.device)
+
+    def anywhere(self, true: Bool[Tensor, ""]) -> Bool[Tensor, ""]:
+        """Whether it is so in any process."""
+        if self.size == 1:
+            return true
+        found = true.to(self.device).int()
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return found.bool()
+
+    def once(self, make: Callable[[], str]) -> str:
+        """What `make` returns, called by the first process alone while the others wait.
+
+        Raises:
+            UserError: in the others, what went wrong in the first.
+        """
+        if self.size == 1:
+            return make()
+        group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
+        outcome = ["", ""]  # what came of it, what went wrong
+        if self.first:
+            try:
+                outcome[0] = make()
+            except BaseException as error:
+                outcome[1] = str(error) or type(error).__name__
+                raise
+            finally:
+                dist.broadcast_object_list(outcome, src=0, group=group)
+            return outcome[0]
+        try:
+            dist.broadcast_object_list(outcome, src=0, group=group)
+        except RuntimeError as error:  # its connection was closed
+            raise UserError("the first process died while the others waited for it") from error
+        if outcome[1]:
+            raise UserError(f"the first process failed: {outcome[1]}")
+        return outcome[0]
 
     def wait(self) -> None:
         """Returns when every process has come here."""

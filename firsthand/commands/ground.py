@@ -13,7 +13,7 @@ from firsthand.study import Study, learn
 from policy.borrowed import as_the_policy
 from pretrain.ground import GroundConfig
 from pretrain.variants import VARIANTS, Variant
-from training.ranks import world_size
+from training.distributed import join
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +36,22 @@ SCHEMA = Schema(GroundCommand)
 
 def execute(config: GroundCommand, run: Run) -> None:
     """Make the home if there is no other corpus, train, say what came of it and where it is."""
-    root = corpora.home(config.home) if config.root is None else config.root
-    study = Study.of(root, config.variants, config.seeds)
-    several = world_size() > 1  # processes that train one model together
-    recipe = seeing(config.ground)
-    results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
+    with join() as team:
+        root = config.root or Path(team.once(lambda: str(corpora.home(config.home))))
+        study = Study.of(root, config.variants, config.seeds)
+        recipe = seeing(config.ground)
+        several = team.size > 1  # processes that train one model together
+        results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
+    if not team.first:
+        return
     for member, result in results.items():
         figures = ", ".join(
             f"{name.replace('_', ' ')} {result.metrics[f'held_out/{name}']:.3f}"
             for name in ("loss", "image_accuracy", "text_accuracy")
             if f"held_out/{name}" in result.metrics
         )
-        say(f"{member.path}: held out {figures}")
+        before = "" if result.taken else "already finished, "
+        say(f"{member.path}: {before}held out {figures}")
     say(f"what they have learned: firsthand ground-eval model={run.path}")
 
 

@@ -7,6 +7,7 @@ from firsthand import corpora, training_report
 from firsthand.run import Run
 from firsthand.settings import Schema
 from pretrain.recipe import PretrainConfig, pretrain
+from training.distributed import join
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
 
 def execute(config: PretrainCommand, run: Run) -> None:
     """Make or find the corpus, train, say what came of it."""
-    parts = corpora.corpora_of(config.corpus)
     recipe = PretrainConfig(**{f.name: getattr(config, f.name) for f in fields(PretrainConfig)})
-    result = pretrain(recipe, parts, run.path, resume=run.resume)
+    with join() as team:
+        parts = corpora.corpora_of(config.corpus, team.once)
+        result = pretrain(recipe, parts, run.path, resume=run.resume)
     training_report.report(result, run.path)

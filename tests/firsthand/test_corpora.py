@@ -108,6 +108,17 @@ def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, ca
     assert chosen.size == 32
 
 
+def test_of_several_processes_one_makes_a_corpus(videos: Path, capsys) -> None:
+    """The others read what it made, and make nothing."""
+    corpus = VideosCorpus(root=videos, size=16, workers=0)
+    made: list[str] = []
+    (first,) = corpora_of(corpus, lambda make: made.append(make()) or made[0])
+    capsys.readouterr()
+    (other,) = corpora_of(corpus, lambda make: made[0])
+    assert other.corpus.fingerprint == first.corpus.fingerprint
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

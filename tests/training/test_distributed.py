@@ -10,13 +10,32 @@ from safetensors.torch import load_file
 
 from tests.training.tiny_policy import TinyWindows, make_policy
 from training.config import TrainConfig
+from training.distributed import join
 from training.loop import train
 
 
-def run_as(rank, port, run_dir):
-    """Rank `rank` of two, with weights of its own to begin with."""
+def become(rank, port):
+    """Rank `rank` of two."""
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update(world, RANK=str(rank), LOCAL_RANK=str(rank))
+
+
+def both(processes, act, *values):
+    """`act(rank, port, *values)` in two processes; their exit codes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    team = [processes.Process(target=act, args=(rank, port, *values)) for rank in range(2)]
+    for process in team:
+        process.start()
+    for process in team:
+        process.join()
+    return [process.exitcode for process in team]
+
+
+def run_as(rank, port, run_dir):
+    """With weights of its own to begin with."""
+    become(rank, port)
     run(run_dir, batch_size=4, policy_seed=rank)
 
 
@@ -41,18 +60,8 @@ def run(run_dir, batch_size, policy_seed=0):
 
 
 def test_two_processes_equal_one_with_double_batches(processes, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    team = [
-        processes.Process(target=run_as, args=(rank, port, tmp_path / "two")) for rank in range(2)
-    ]
-    for process in team:
-        process.start()
     run(tmp_path / "one", batch_size=8)
-    for process in team:
-        process.join()
-    assert [process.exitcode for process in team] == [0, 0]
+    assert both(processes, run_as, tmp_path / "two") == [0, 0]
 
     folders = [tmp_path / name / "checkpoints/last/training.safetensors" for name in ("one", "two")]
     one, two = (load_file(folder) for folder in folders)
@@ -65,3 +74,58 @@ def test_two_processes_equal_one_with_double_batches(processes, tmp_path):
         assert first["step"] == second["step"]
         for tag in ("train/loss", "held_out/loss", "optim/grad_norm"):
             assert first.get(tag, 0.0) == pytest.approx(second.get(tag, 0.0), rel=1e-4)
+
+
+def make_together(rank, port, folder, how):
+    """The first makes; each writes what came of it."""
+    become(rank, port)
+
+    def make():
+        (folder / "begun").touch(exist_ok=False)
+        if how == "dies":
+            os._exit(9)
+        if how == "fails":
+            raise ValueError("no such video")
+        return "made"
+
+    with join() as team:
+        try:
+            said = team.once(make)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        (folder / f"{rank}").write_text(said)
+
+
+@pytest.mark.parametrize(
+    ("how", "first", "second"),
+    [
+        ("works", "made", "made"),
+        ("fails", "ValueError: no such video", "UserError: the first process failed: no such vid"),
+        ("dies", None, "UserError: the first process died while the others waited for it"),
+    ],
+)
+def test_what_is_made_once_is_known_to_all(processes, tmp_path, how, first, second):
+    codes = both(processes, make_together, tmp_path, how)
+    assert codes == [0 if first else 9, 0]
+    assert (tmp_path / "1").read_text().startswith(second)
+    if first:
+        assert (tmp_path / "0").read_text() == first
+
+
+def watch(rank, port, folder):
+    """Both begin with no corpus."""
+    become(rank, port)
+    os.chdir(folder)
+    from envs.nursery.corpus import NurseryConfig
+    from firsthand.corpora import corpora_of
+
+    with join() as team:
+        (part,) = corpora_of(NurseryConfig(clips=3, seconds=0.5, size=16, workers=1), team.once)
+        (folder / f"{rank}").write_text(part.corpus.fingerprint)
+
+
+@pytest.mark.slow
+def test_a_corpus_is_made_by_one_process_and_read_by_all(processes, tmp_path):
+    assert both(processes, watch, tmp_path) == [0, 0]
+    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
+    assert len(list((tmp_path / "data" / "corpora").iterdir())) == 1

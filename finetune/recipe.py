@@ -21,6 +21,7 @@ from policy.pretrained import load_encoders
 from policy.statistics import Statistics
 from policy.storage import load_policy
 from policy.transfer import start_from
+from training.conditions import flatten, hash_of_data, hash_of_weights
 from training.config import TrainConfig
 from training.features import with_features
 from training.loop import Rollout, TrainResult, train
@@ -62,7 +63,8 @@ def finetune(
 
     Raises:
         UserError: a file cannot be read, a split is empty, a recording lacks states or actions, its
-            rate is not the policy's, or the pretrained policy or the encoders' weights do not fit.
+            rate is not the policy's, the pretrained policy or the encoders' weights do not fit, or
+            a resumed run was begun with other settings, data or weights.
     """
     parts = parts_of(corpora)
     for part in parts:
@@ -73,9 +75,12 @@ def finetune(
     learned, held_out = reading.windows(parts, long, spec)
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, demonstration_statistics(parts))
+    pretrained = "none"
     try:
         if config.pretrained:
-            start_from(policy, load_policy(config.pretrained)[2])
+            weights = load_policy(config.pretrained)[2]
+            pretrained = hash_of_weights(weights)
+            start_from(policy, weights)
         else:
             load_encoders(policy)
     except ValueError as error:
@@ -83,9 +88,14 @@ def finetune(
         raise UserError(f"{where}{error}") from error
     if config.features:
         learned = with_features(learned, policy, config.training)
+    conditions = flatten({
+        "policy": config.policy, "sequence": config.sequence, "features": config.features,
+        "data": hash_of_data(parts), "weights of pretrained": pretrained,
+    })  # fmt: skip
     return train(
-        policy, learned, held_out, config.training, run_dir, resume=resume, rollout=rollout
-    )
+        policy, learned, held_out, config.training, run_dir,
+        resume=resume, rollout=rollout, conditions=conditions,
+    )  # fmt: skip
 
 
 def window_spec(policy: PolicyConfig) -> WindowSpec:
@@ -116,13 +126,23 @@ def check_demonstrations(corpus: Corpus, control_hz: float) -> None:
 
 
 def demonstration_statistics(corpora: Corpora, split: str = "train") -> Statistics:
-    """Mean and deviation of states and actions over the recordings that are learned from."""
+    """Mean and deviation of states and actions over the recordings that are learned from.
+
+    Raises:
+        UserError: a number among them is not finite.
+    """
     states, actions = [], []
     for part in parts_of(corpora):
         for recording in part.corpus.split(split).tolist():
             file, episode = part.corpus.file(recording)
             states.append(file.state(episode))
             actions.append(file.actions(episode))
+            for name, values in (("state", states[-1]), ("action", actions[-1])):
+                if len(wrong := np.flatnonzero(~np.isfinite(values).all(axis=1))):
+                    raise UserError(
+                        f"{file.path}: {part.corpus.header(recording).name} has a {name} that is "
+                        f"not finite at frame {wrong[0]}: leave the recording out or mend it"
+                    )
     return Statistics.of(
         torch.from_numpy(np.concatenate(states)), torch.from_numpy(np.concatenate(actions))
     )

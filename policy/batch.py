@@ -57,17 +57,20 @@ class Batch:
 class Losses:
     """The terms of the objective, each present only when the batch holds its targets.
 
-    `total` is their weighted sum, the one thing to differentiate.
+    `total` is their weighted sum, the one thing to differentiate; `action` that of arm and gripper
+    alone, by which a policy that acts is judged.
     """
 
     total: Float[Tensor, ""]
     arm: Float[Tensor, ""] | None = None
     gripper: Float[Tensor, ""] | None = None
     video: Mapping[str, Float[Tensor, ""]] | None = None
+    action: Float[Tensor, ""] | None = None
 
     def logged(self) -> dict[str, Float[Tensor, ""]]:
         """Every term that is present, by its name in logs: loss, loss_arm, loss_video/<camera>."""
-        terms = {"loss": self.total, "loss_arm": self.arm, "loss_gripper": self.gripper}
+        terms = {"loss": self.total, "loss_action": self.action}
+        terms |= {"loss_arm": self.arm, "loss_gripper": self.gripper}
         terms |= {f"loss_video/{camera}": loss for camera, loss in (self.video or {}).items()}
         return {name: loss for name, loss in terms.items() if loss is not None}
 

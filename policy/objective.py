@@ -31,18 +31,19 @@ def objective(
         batch: the targets.
     """
     weights, terms = policy.config.loss, []
-    arm = gripper = None
+    action = arm = gripper = None
     if batch.actions is not None and batch.actions_valid is not None:
         valid = batch.actions_valid & batch.valid[..., None]
         said_arm, said_gripper = policy.action_head(read["action"])
         arm, gripper = action_losses(said_arm, said_gripper, batch.actions, valid, weights.arm_beta)
         terms += [weights.arm * arm, weights.gripper * gripper]
+        action = torch.stack(terms).sum()
     video = {
         camera: video_loss(policy, read[f"future {camera}"], views[camera], batch, future)
         for camera, future in (batch.future or {}).items()
     }
     terms += [weights.video / len(video) * loss for loss in video.values()]
-    return Losses(torch.stack(terms).sum(), arm, gripper, video or None)
+    return Losses(torch.stack(terms).sum(), arm, gripper, video or None, action)
 
 
 def video_loss(

@@ -22,6 +22,7 @@ from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig
 from pretrain.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
 from training.checkpoint import Checkpoints, TrainState
+from training.conditions import flatten
 from training.config import TrainConfig
 from training.descent import Descent
 from training.distributed import Team, join
@@ -29,7 +30,7 @@ from training.logger import Logger, open_logs
 from training.optimizer import Average, build_optimizer
 from training.precision import Arithmetic
 from training.progress import report
-from training.throughput import Stopwatch, count_flops, matmul_peak
+from training.throughput import timed
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,13 @@ class GroundConfig:
 
 @dataclass(frozen=True)
 class GroundResult:
-    """How a run ended: its last figures, and the folders of the last and the best model."""
+    """How a run ended: its last figures, and the folders of the last and the best model.
+
+    taken: steps taken by this call; 0 if the run was finished before.
+    """
 
     step: int
+    taken: int
     metrics: dict[str, float]
     model: Path
     best: Path
@@ -121,7 +126,7 @@ def ground(
         model.to(team.device).train()
         arithmetic = Arithmetic.choose(training.precision, team.device)
         state = TrainState(model, build_optimizer(model, training), Average(model, training.ema))
-        store = _checkpoints(config, learned, run_dir, team, arithmetic)
+        store = _checkpoints(config, learned, held_out, run_dir, team, arithmetic)
         if not resume and store.newest() is not None:
             raise UserError(
                 f"{store.folder} holds the checkpoints of an earlier run; "
@@ -132,9 +137,8 @@ def ground(
         if state.step == 0:
             state.average = Average(model, training.ema)
         batches = _batches(learned, training, team, state.step)
-        one = learned.rows(0, 1).to(team.device)
-        flops = count_flops(model, one, arithmetic)
-        stopwatch = Stopwatch(flops, matmul_peak(arithmetic), team.size)
+        begun = state.step
+        stopwatch, batches = timed(model, batches, arithmetic, team)
         descent = Descent(state, batches, training, team, arithmetic, stopwatch)
         with (
             open_logs(run_dir, state.step, write=team.first) as logs,
@@ -156,7 +160,8 @@ def ground(
             team.wait()
         best = store.path(state.best_step or state.step)
         metrics = dict(state.metrics)
-        return GroundResult(state.step, metrics, store.path(state.step) / "policy", best / "policy")
+        last = store.path(state.step) / "policy"
+        return GroundResult(state.step, state.step - begun, metrics, last, best / "policy")
 
 
 def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
@@ -188,7 +193,7 @@ def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterat
     """This process's share of the batches from a given step on."""
     passes = range(done * config.accumulate, config.steps * config.accumulate)
     loader = DataLoader(
-        _Numbered(pairs, config.batch_size, config.seed),
+        _Numbered(pairs, config.batch_size, config.order_seed),
         sampler=[number * team.size + team.rank for number in passes],
         batch_size=None,
         num_workers=config.workers,
@@ -201,7 +206,7 @@ def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterat
 def _measure(
     state: TrainState, pairs: Pairs, logs: Logger, config: TrainConfig, arithmetic: Arithmetic
 ) -> bool:
-    """Logs the held-out figures when it is time. True if the loss is the lowest so far.
+    """Logs the held-out figures when it is time. True if they are the best so far.
 
     Over whole batches, because the loss depends on how many pairs there are to confuse; over one
     smaller batch if there is no whole one.
@@ -219,20 +224,23 @@ def _measure(
     figures = {f"held_out/{name}": value for name, value in sums.items()}
     logs.scalars(figures, state.step)
     state.note(figures)
-    if state.best_loss is not None and figures["held_out/loss"] >= state.best_loss:
-        return False
-    state.best_loss, state.best_step = figures["held_out/loss"], state.step
-    return True
+    return state.improve(figures)
 
 
 def _checkpoints(
-    config: GroundConfig, pairs: Pairs, run_dir: Path, team: Team, arithmetic: Arithmetic
+    config: GroundConfig,
+    pairs: Pairs,
+    held_out: Pairs,
+    run_dir: Path,
+    team: Team,
+    arithmetic: Arithmetic,
 ) -> Checkpoints:
     conditions = {
-        "pairs": len(pairs),
-        "model": str(config.model),
-        "pictures": str(config.pairs),
+        **flatten({"model": config.model, "pairs": config.pairs}),
         "learned": config.learned,
+        "held_out": config.held_out,
+        "data": pairs.fingerprint,
+        "held-out data": held_out.fingerprint,
         "weights": "" if pairs.weights is None else sha256(pairs.weights.tobytes()).hexdigest(),
         "processes": team.size,
         "device": team.device.type,

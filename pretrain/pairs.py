@@ -6,8 +6,10 @@ them: which utterances, which of their frames, how these are cut and blurred. Wh
 when changes nothing.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -103,6 +105,13 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any utterance, any frame's name and the words that are known."""
+        said = [[row.utterance, *row.frame_filenames] for row in self.utterances]
+        known = [self.vocabulary.words, said]
+        return sha256(json.dumps(known).encode()).hexdigest()[:16]
 
     def batch(self, number: int, size: int, seed: int) -> PairBatch:
         """Batch `number` of an endless sequence: epoch after epoch, each utterance once in each,

@@ -3,19 +3,23 @@
 GR-1's first stage (Wu et al. 2024): instruction and pictures in, no state and no actions, one loss.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from episodes.episode import WindowSpec
 from episodes.errors import UserError
-from episodes.mixture import Corpora, parts_of
-from episodes.windows import PoolConfig
+from episodes.mixture import Corpora, Part, parts_of
+from episodes.windows import PoolConfig, to_frames
 from policy.config import PolicyConfig
 from policy.policy import Policy
 from policy.pretrained import load_encoders
 from policy.statistics import Statistics
+from training.conditions import flatten, hash_of_data
 from training.config import TrainConfig
 from training.features import with_features
 from training.loop import TrainResult, train
@@ -49,13 +53,16 @@ def pretrain(
     the best checkpoint is what `finetune` starts from.
 
     Raises:
-        UserError: a file cannot be read, or one of the splits is empty, or the encoders' weights do
-            not fit.
+        UserError: a file cannot be read, a split is empty or shorter than the look ahead, the
+            encoders' weights do not fit, or a resumed run was begun with other settings or data.
     """
     spec = window_spec(config.policy)
     long = sequence_spec(spec, config.sequence)
     reading = Reading(config.in_memory, config.pool, config.training.workers)
-    learned, held_out = reading.windows(parts_of(corpora), long, spec)
+    parts = parts_of(corpora)
+    for split in ("train", "valid"):
+        check_futures(parts, split, config.policy.future)
+    learned, held_out = reading.windows(parts, long, spec)
     torch.manual_seed(config.training.seed)
     policy = Policy(config.policy, Statistics())
     try:
@@ -64,7 +71,13 @@ def pretrain(
         raise UserError(str(error)) from error
     if config.features:
         learned = with_features(learned, policy, config.training)
-    return train(policy, learned, held_out, config.training, run_dir, resume=resume)
+    conditions = flatten({
+        "policy": config.policy, "sequence": config.sequence, "features": config.features,
+        "data": hash_of_data(parts),
+    })  # fmt: skip
+    return train(
+        policy, learned, held_out, config.training, run_dir, resume=resume, conditions=conditions
+    )
 
 
 def window_spec(policy: PolicyConfig) -> WindowSpec:
@@ -76,3 +89,33 @@ def window_spec(policy: PolicyConfig) -> WindowSpec:
         future=policy.future,
         state=False,
     )
+
+
+def check_futures(parts: Sequence[Part], split: str, future: float) -> None:
+    """Say how many recordings end before anything that is to be predicted.
+
+    Raises:
+        UserError: all of them do.
+    """
+    short, seconds = [], []
+    for corpus in (part.corpus for part in parts if split in part.corpus.splits):
+        rows = corpus.recordings[corpus.split(split)]
+        rates, which = np.unique(rows["fps"], return_inverse=True)
+        ahead = np.array([to_frames(future, float(fps)) for fps in rates])[which]
+        short.append(rows["length"] <= ahead)
+        seconds.append(rows["length"] / rows["fps"])
+    if not short or not (count := int(np.concatenate(short).sum())):
+        return
+    longest = max(float(some.max()) for some in seconds)
+    if count == sum(map(len, short)):
+        raise UserError(
+            f"there is nothing to predict in split {split!r}: policy.future looks {future:g} s "
+            f"ahead, and the longest recording lasts {longest:.2g} s; lower policy.future, or take "
+            "longer recordings"
+        )
+    if os.environ.get("RANK", "0") == "0":
+        print(
+            f"{count} of {sum(map(len, short))} recordings in split {split!r} are not longer than "
+            f"policy.future={future:g} s: they teach nothing",
+            flush=True,
+        )

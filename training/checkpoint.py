@@ -9,6 +9,7 @@ There is no random state to save: every draw is a function of the seed and the s
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ from training.config import FREE_ON_RESUME, TrainConfig
 from training.metrics import Means
 from training.optimizer import Average
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FINISHED = re.compile(r"\d{6,}")
 
 
@@ -38,7 +40,10 @@ class TrainState:
     """Everything that changes while training.
 
     losses, norms: of the passes and steps since the last logged one.
+    left_out: how many of those steps had a loss or gradient that is not finite, which of them was
+        the first (0 if none), and how many there were.
     metrics: the last value of every train/* and held_out/* tag.
+    best_by: the held-out figure of which `best_loss` is the lowest value.
     """
 
     policy: nn.Module
@@ -47,8 +52,10 @@ class TrainState:
     step: int = 0
     best_step: int | None = None
     best_loss: float | None = None
+    best_by: str | None = None
     losses: Means = field(default_factory=Means)
     norms: Means = field(default_factory=Means)
+    left_out: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.int64))
     metrics: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -58,6 +65,28 @@ class TrainState:
         with self.average.in_place(), torch.no_grad():
             yield self.policy
         self.policy.train()
+
+    def leave_out(self, step: int, unsound: Bool[Tensor, ""]) -> None:
+        """Counts a step, and whether it was left out, without waiting for the device."""
+        count, first, steps = self.left_out.to(unsound.device)
+        first = torch.where(unsound & (count == 0), step, first)
+        self.left_out = torch.stack([count + unsound, first, steps + 1])
+
+    def read_left_out(self) -> tuple[int, int, int]:
+        """`left_out`, which begins anew."""
+        count, first, steps = self.left_out.tolist()
+        self.left_out = torch.zeros_like(self.left_out)
+        return count, first, steps
+
+    def improve(self, figures: Mapping[str, float]) -> bool:
+        """Whether these held-out figures are the best so far, by what the policy is for: acting if
+        it is learned, else all that is. What is not finite is no best."""
+        by = "held_out/loss_action" if "held_out/loss_action" in figures else "held_out/loss"
+        lowest = math.inf if self.best_loss is None else self.best_loss
+        if not figures[by] < lowest:
+            return False
+        self.best_loss, self.best_step, self.best_by = figures[by], self.step, by
+        return True
 
     def note(self, figures: Mapping[str, float]) -> None:
         """Remembers the figures that are results (speed is not)."""
@@ -70,15 +99,14 @@ class TrainState:
             "step": self.step,
             "best_step": self.best_step,
             "best_loss": self.best_loss,
-            "loss_counts": self.losses.counts,
-            "norm_counts": self.norms.counts,
+            "best_by": self.best_by,
             "metrics": self.metrics,
         }
 
     def load_facts(self, saved: Mapping[str, Any]) -> None:
         self.step = saved["step"]
         self.best_step, self.best_loss = saved["best_step"], saved["best_loss"]
-        self.losses.counts, self.norms.counts = saved["loss_counts"], saved["norm_counts"]
+        self.best_by = saved["best_by"]
         self.metrics = saved["metrics"]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -87,6 +115,7 @@ class TrainState:
         found |= {f"average/{name}": t for name, t in self.average.values.items()}
         found |= {f"losses/{name}": t for name, t in self.losses.sums.items()}
         found |= {f"norms/{name}": t for name, t in self.norms.sums.items()}
+        found["left_out"] = self.left_out
         for name, parameter in self.policy.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 found[f"optimizer/{key}/{name}"] = value
@@ -122,19 +151,19 @@ class TrainState:
             elif kind in ("losses", "norms"):
                 means = self.losses if kind == "losses" else self.norms
                 means.sums[rest] = tensor.to(next(self.policy.parameters()).device)
+        self.left_out = saved["left_out"]
 
 
 class Checkpoints:
     """The checkpoints of one run.
 
-    conditions: what besides the configuration must be equal when a run is resumed, for example
-        how many windows there are and how many processes train.
+    conditions: what besides the configuration must be equal when a run is resumed: all else that
+        decides what is learned, as plain JSON values (see `training.conditions`).
     """
 
-    def __init__(
-        self, folder: Path, config: TrainConfig, conditions: Mapping[str, int | str]
-    ) -> None:
-        self.folder, self._config, self._conditions = folder, config, dict(conditions)
+    def __init__(self, folder: Path, config: TrainConfig, conditions: Mapping[str, Any]) -> None:
+        self.folder, self._config = folder, config
+        self._conditions = json.loads(json.dumps(dict(conditions)))  # tuples come back as lists
 
     def newest(self) -> Path | None:
         """The checkpoint with the highest step, if there is one."""
@@ -144,7 +173,18 @@ class Checkpoints:
         return self.folder / f"{step:06d}"
 
     def save(self, state: TrainState) -> Path:
-        """Writes the state under a temporary name, then gives it its own, then prunes."""
+        """Writes the state under a temporary name, then gives it its own, then prunes.
+
+        Raises:
+            UserError: something in it is not finite.
+        """
+        tensors = state.tensors()
+        if poisoned := _not_finite(tensors):
+            raise UserError(
+                f"{poisoned} is not finite after step {state.step}, which makes no checkpoint: "
+                "go on from the last one with resume=true, or start again with a lower "
+                "learning_rate or a longer warmup"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.path(state.step)
         draft = self.folder / f".draft-{final.name}"
@@ -152,7 +192,7 @@ class Checkpoints:
         draft.mkdir()
         with state.average.in_place():
             state.policy.save_pretrained(draft / "policy")  # pyright: ignore[reportCallIssue]
-        save_tensors(state.tensors(), draft / "training.safetensors")
+        save_tensors(tensors, draft / "training.safetensors")
         facts = {
             "format_version": FORMAT_VERSION,
             **state.facts(),
@@ -183,6 +223,11 @@ class Checkpoints:
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"{path} is not a readable checkpoint: {error}") from error
         self._check(facts, path)
+        if poisoned := _not_finite(saved):
+            raise UserError(
+                f"cannot resume {path}: {poisoned} is not finite there; remove it to go on from an "
+                "earlier one"
+            )
         state.load_tensors(saved)
         state.load_facts(facts)
 
@@ -216,6 +261,11 @@ class Checkpoints:
                 _discard(self.folder / f"{step:06d}")
         for leftover in self.folder.glob(".d*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """The name of a tensor that holds NaN or infinity, if one does."""
+    return next((name for name, t in tensors.items() if not bool(t.isfinite().all())), "")
 
 
 def _finished(folder: Path) -> list[Path]:

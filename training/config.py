@@ -37,6 +37,8 @@ class TrainConfig:
     clip: largest norm of the gradient; infinity for no clipping.
     ema: decay of the running average of the weights, reached gradually; 0 for no average.
     precision: "auto" is bf16 where the processor multiplies it natively, else fp32.
+    seed: of the weights that are drawn and of dropout; and of the data if `data_seed` is None.
+    data_seed: of the order of the windows, of their random changes and of the held-out choice.
     shift: largest random translation of the pictures in pixels, by camera (DrQ, Kostrikov et al.
         2020); one draw for a whole window, its future pictures included.
     color: random changes of the pictures' colours (see training.augment); one draw for a whole
@@ -61,6 +63,7 @@ class TrainConfig:
     ema: float = 0.998
     precision: Precision = "auto"
     seed: int = 0
+    data_seed: int | None = None
     shift: Mapping[str, int] = field(default_factory=dict)
     color: ColorConfig = field(default_factory=ColorConfig)
     log_every: int = 20
@@ -80,6 +83,7 @@ class TrainConfig:
         periods = ("log_every", "validate_every", "picture_every", "checkpoint_every")
         for name in (*periods, "rollout_every", "warmup", "workers", "threads", "seed"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("data_seed", self.order_seed >= 0, "0 or more")
         self._require("log_every", self.log_every >= 1, "1 or more")
         self._require("learning_rate", 0 < self.learning_rate < math.inf, "positive")
         self._require("final_lr_ratio", 0 <= self.final_lr_ratio <= 1, "between 0 and 1")
@@ -105,6 +109,11 @@ class TrainConfig:
     def windows_per_pass(self) -> int:
         """Windows of one process in one optimiser step."""
         return self.batch_size * self.accumulate
+
+    @property
+    def order_seed(self) -> int:
+        """What decides everything about the data that is random."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     def record(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""

@@ -1,9 +1,16 @@
-"""One optimiser step, and the figures of the steps since they were last asked for."""
+"""One optimiser step, and the figures of the steps since they were last asked for.
+
+A step whose loss or gradient is not finite is left out, as AMP's gradient scaler and DeepSpeed do:
+weights, optimiser and batch order are those of a run in which it changed nothing. A run of which
+half the steps are left out has diverged and is stopped.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from episodes.errors import UserError
 from policy.batch import Batch
@@ -35,22 +42,27 @@ class Descent:
 
     def step(self) -> None:
         """Accumulates gradients over the passes of a step, averages, clips and applies them."""
+        state = self._state
         with self._stopwatch.running(self._config.windows_per_pass * self._team.size):
-            step = self._state.step + 1
-            for part in range(self._config.accumulate):
-                self._add_gradients(step, part)
+            step = state.step + 1
+            losses = [self._add_gradients(step, part) for part in range(self._config.accumulate)]
             self._team.average_gradients(self._parameters)
             norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._config.clip)
+            sound = torch.stack([*losses, norm.to(losses[0].device)]).isfinite().all()
+            unsound = self._team.anywhere(~sound)
             rate = learning_rate(step, self._config)
-            for group in self._state.optimizer.param_groups:
+            for group in state.optimizer.param_groups:
                 group["lr"] = rate
-            self._state.optimizer.step()
-            self._state.optimizer.zero_grad(set_to_none=True)
-            self._state.average.update(step)
-            self._state.norms.add({"grad_norm": norm})
-            self._state.step = step
+            state.optimizer.found_inf = unsound.float()  # pyright: ignore  # fused: it does nothing
+            state.optimizer.step()
+            state.optimizer.zero_grad(set_to_none=True)
+            state.average.update(step)
+            state.norms.add({"grad_norm": norm})
+            state.leave_out(step, unsound)
+            state.step = step
 
-    def _add_gradients(self, step: int, part: int) -> None:
+    def _add_gradients(self, step: int, part: int) -> Float[Tensor, ""]:
+        """Returns the loss of a pass."""
         with self._stopwatch.waiting():
             batch = next(self._batches)
         torch.manual_seed(seed_of(self._config.seed, step, part, self._team.rank))
@@ -58,26 +70,44 @@ class Descent:
             losses = self._forward(batch)
         (losses.total / self._config.accumulate).backward()
         self._state.losses.add(losses.logged())
+        return losses.total.detach().float()
 
     def figures(self) -> dict[str, float]:
         """Means since the last call: losses over all processes, gradient norm, rates.
 
         Raises:
-            UserError: the loss is not finite.
+            UserError: the loss or the gradient was not finite in half of the steps or more.
         """
-        losses = self._state.losses.read(self._team)
-        norms = self._state.norms.read(self._team)
+        with self._stopwatch.running(0):  # until the device has done what it was asked
+            losses = self._state.losses.read(self._team)
+            norms = self._state.norms.read(self._team)
         step = self._state.step
-        if not np.isfinite(losses["loss"]):
-            raise UserError(
-                f"the loss became {losses['loss']} by step {step}; "
-                "start again with a lower learning_rate or a longer warmup"
+        left_out, first, steps = self._state.read_left_out()
+        if left_out:
+            words = (
+                f"{left_out} of the last {steps} steps had a loss or gradient that is not finite "
+                f"and changed nothing, the first step {first} ({self._batches_of(first)})"
             )
+            if 2 * left_out >= steps:
+                raise UserError(
+                    f"{words}: by step {step} the run has diverged; look at those windows, or "
+                    "start again with a lower learning_rate or a longer warmup"
+                )
+            if self._team.first:
+                print(words, flush=True)
         return (
             {f"train/{name}": value for name, value in losses.items()}
+            | ({"optim/steps_left_out": float(left_out)} if left_out else {})
             | {"optim/lr": learning_rate(step, self._config), "optim/grad_norm": norms["grad_norm"]}
             | {f"speed/{name}": value for name, value in self._stopwatch.read().items()}
         )
+
+    def _batches_of(self, step: int) -> str:
+        """Which batches of the order all processes saw in a step."""
+        each = self._config.accumulate * self._team.size
+        if each == 1:
+            return f"batch {step - 1}"
+        return f"batches {(step - 1) * each} to {step * each - 1}"
 
 
 def seed_of(*key: int) -> int:

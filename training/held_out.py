@@ -26,14 +26,14 @@ class HeldOut:
 
     def batches(self, size: int, count: int) -> Iterator[Batch]:
         """At most `count` batches, the same ones every time."""
-        chosen = held_out_order(self.windows, size * count, self.config.seed)
+        chosen = held_out_order(self.windows, size * count, self.config.order_seed)
         for start in range(0, len(chosen), size):
             some = [self.windows[index] for index in chosen[start : start + size]]
             yield unshifted(some, self.embed, self.arithmetic.device)
 
     def shown(self) -> tuple[Batch, list[str]]:
         """The few windows whose pictures are logged, and their instructions."""
-        chosen = held_out_order(self.windows, _SHOWN, self.config.seed)
+        chosen = held_out_order(self.windows, _SHOWN, self.config.order_seed)
         some = [self.windows[index] for index in chosen]
         batch = unshifted(some, self.embed, self.arithmetic.device)
         return batch, [window.instruction for window in some]

@@ -151,9 +151,9 @@ class TrainLoader:
         self._embed, self._team = embed, team
         if len(windows) < 1:
             raise UserError("there is no window to train on: the recordings are all too short")
-        order = windows.order(config.seed)
+        order = windows.order(config.order_seed)
         lanes = _lanes_read(order, team.size, max(1, config.workers))
-        augment = Augment(config.seed, config.shift, config.color)
+        augment = Augment(config.order_seed, config.shift, config.color)
         context = multiprocessing.get_context("spawn") if config.workers else None
         self._batches = DataLoader(
             _Batches(windows, augment, lanes),

@@ -20,7 +20,7 @@ from training.optimizer import Average, build_optimizer
 from training.pictures import show_predictions, show_rollout
 from training.precision import Arithmetic
 from training.progress import report
-from training.throughput import Stopwatch, count_flops, matmul_peak
+from training.throughput import timed
 
 Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 
@@ -29,16 +29,20 @@ Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 class TrainResult:
     """How a run ended.
 
+    taken: steps taken by this call; 0 if the run was finished before.
     metrics: the last value of every train/* and held_out/* tag.
     checkpoint, best: directories; the averaged weights are in their `policy` folder.
+    best_by: the held-out figure that was lowest at `best_step`; None if nothing was measured.
     seconds, windows_per_second: of the training steps taken by this call.
     """
 
     step: int
+    taken: int
     metrics: Mapping[str, float]
     checkpoint: Path
     best: Path
     best_step: int
+    best_by: str | None
     seconds: float
     windows_per_second: float
 
@@ -52,27 +56,31 @@ def train(
     *,
     resume: bool = False,
     rollout: Rollout | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Trains `policy` (see policy.policy.Policy) and leaves its checkpoints and logs in `run_dir`.
 
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
     never been killed. Under `torchrun` the processes share the work. `rollout(policy, step)` acts
     in a world with the averaged weights and returns numbers and films to log.
+    `conditions` are what a resumed run must agree in besides `config`: see `training.conditions`.
 
     Raises:
-        UserError: there is nothing to learn from, the run directory is in use, or a resumed run
-            was begun under another configuration.
+        UserError: there is nothing to learn from, the run directory is in use, a resumed run was
+            begun under another configuration, or the run has diverged.
     """
     with join(config.threads) as team:
         policy.to(team.device).train()
         arithmetic = Arithmetic.choose(config.precision, team.device)
         state = TrainState(policy, build_optimizer(policy, config), Average(policy, config.ema))
-        store = _open_checkpoints(run_dir, config, team, arithmetic, train_windows)
+        more = conditions or {}
+        store = _open_checkpoints(run_dir, config, team, arithmetic, train_windows, more)
         _begin(state, store, team, resume)
+        begun = state.step
         embed = Embedder(policy.encode_instructions)  # pyright: ignore[reportArgumentType]
         held_out = HeldOut(held_out_windows, embed, config, arithmetic)
         batches = iter(TrainLoader(train_windows, embed, config, team, state.step))
-        stopwatch = _stopwatch(policy, held_out, team)
+        stopwatch, batches = timed(policy, batches, arithmetic, team)
         descent = Descent(state, batches, config, team, arithmetic, stopwatch)
         with (
             open_logs(run_dir, state.step, write=team.first) as logs,
@@ -96,10 +104,12 @@ def train(
             team.wait()
         return TrainResult(
             step=state.step,
+            taken=state.step - begun,
             metrics=dict(state.metrics),
             checkpoint=store.path(state.step),
             best=store.path(state.best_step or state.step),
             best_step=state.best_step or state.step,
+            best_by=state.best_by,
             seconds=stopwatch.total_seconds,
             windows_per_second=stopwatch.total_windows / max(stopwatch.total_seconds, 1e-9),
         )
@@ -111,11 +121,17 @@ def _due(every: int, step: int, config: TrainConfig) -> bool:
 
 
 def _open_checkpoints(
-    run_dir: Path, config: TrainConfig, team: Team, arithmetic: Arithmetic, windows: WindowSource
+    run_dir: Path,
+    config: TrainConfig,
+    team: Team,
+    arithmetic: Arithmetic,
+    windows: WindowSource,
+    more: Mapping[str, Any],
 ) -> Checkpoints:
     conditions = {
+        **more,
         "windows": len(windows),
-        "order": str(windows.order(config.seed)),
+        "order": str(windows.order(config.order_seed)),
         "processes": team.size,
         "device": team.device.type,
         "arithmetic": str(arithmetic.dtype),
@@ -139,12 +155,6 @@ def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> N
         store.repair(state.best_step)
 
 
-def _stopwatch(policy: nn.Module, held_out: HeldOut, team: Team) -> Stopwatch:
-    one = next(held_out.batches(1, 1))
-    flops = count_flops(policy, one, held_out.arithmetic)
-    return Stopwatch(flops, matmul_peak(held_out.arithmetic), team.size)
-
-
 def _describe(config: TrainConfig, policy: nn.Module, logs: Logger, step: int) -> None:
     """The configuration and the size of the model as text, once a run."""
     if step == 0:
@@ -156,7 +166,7 @@ def _describe(config: TrainConfig, policy: nn.Module, logs: Logger, step: int) -
 
 
 def _validate(state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig) -> bool:
-    """Logs the held-out figures when it is time. True if the loss is the lowest so far.
+    """Logs the held-out figures when it is time. True if they are the best so far.
 
     All processes do it, each for itself: they would only wait for one another.
     """
@@ -166,11 +176,7 @@ def _validate(state: TrainState, held_out: HeldOut, logs: Logger, config: TrainC
         figures = {f"held_out/{name}": v for name, v in held_out.figures(policy).items()}
     logs.scalars(figures, state.step)
     state.note(figures)
-    loss = figures["held_out/loss"]
-    if state.best_loss is not None and loss >= state.best_loss:
-        return False
-    state.best_loss, state.best_step = loss, state.step
-    return True
+    return state.improve(figures)
 
 
 def _show(

@@ -63,26 +63,31 @@ def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tens
 
 
 class Means:
-    """Running means of scalar tensors, kept on the device: adding never waits for it."""
+    """Running means of scalar tensors, kept on the device: adding never waits for it.
+
+    Values that are not finite do not count.
+
+    sums: by name, the sum of the values and how many they are.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
 
     @torch.no_grad()
     def add(self, values: Mapping[str, Tensor]) -> None:
         for name, value in values.items():
             value = value.detach().double()
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
+            finite = value.isfinite()
+            pair = torch.stack([torch.where(finite, value, 0.0), finite.double()])
+            self.sums[name] = self.sums[name] + pair if name in self.sums else pair
 
     def read(self, team: Team) -> dict[str, float]:
-        """The means since the last reading, over all processes."""
+        """The means since the last reading, over all processes; NaN where nothing was finite."""
         if not self.sums:
             return {}
-        means = torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
-        values = dict(zip(self.sums, team.mean(means).tolist(), strict=True))
-        self.sums, self.counts = {}, {}
+        sums = team.mean(torch.cat(list(self.sums.values()))).view(-1, 2)
+        values = dict(zip(self.sums, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
+        self.sums = {}
         return values
 
 

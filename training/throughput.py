@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -10,12 +12,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from policy.batch import Batch
 from policy.contrast import PairBatch
+from training.distributed import Team
 from training.precision import Arithmetic
 
 
-def matmul_peak(arithmetic: Arithmetic, size: int = 1024, tries: int = 5) -> float:
-    """Floating-point operations a second of a large square product, the best of some tries."""
+def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5) -> float:
+    """Floating-point operations a second of a large square product, the best of some tries.
+
+    size: of the matrices; None: so large that a product takes longer than its launch.
+    """
     device, dtype = arithmetic.device, arithmetic.dtype
+    size = size or (8192 if device.type == "cuda" else 1024)
     a = torch.ones(size, size, dtype=dtype, device=device)
     best = float("inf")
     for _ in range(tries + 1):
@@ -44,6 +51,24 @@ def settle(device: torch.device) -> None:
     """Wait until the device has done what it was asked, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+_Batch = TypeVar("_Batch", Batch, PairBatch)
+
+
+def timed(
+    policy: nn.Module, batches: Iterator[_Batch], arithmetic: Arithmetic, team: Team
+) -> tuple["Stopwatch", Iterator[_Batch]]:
+    """A stopwatch for training on these batches, and the batches.
+
+    The operations are counted on the first of them, whole: how many a window costs depends on what
+    is learned of it, on stored features, on the length of sequences and on `video.share`.
+    """
+    first = next(batches, None)
+    if first is None:
+        return Stopwatch(0.0, 1.0, team.size), batches
+    flops = count_flops(policy, first, arithmetic)
+    return Stopwatch(flops, matmul_peak(arithmetic), team.size), chain([first], batches)
 
 
 class Stopwatch:

@@ -1,6 +1,7 @@
 """Cloning demonstrations whose actions follow from what is seen, said and felt."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +180,68 @@ def test_a_sequence_holds_at_least_a_window(demonstrations, tmp_path):
     config = FinetuneConfig(replace(POLICY, length=3), TRAINING, sequence=2)
     with pytest.raises(UserError, match="sequence=2 frames are fewer than policy.length=3"):
         finetune(config, [demonstrations], tmp_path)
+
+
+BRIEF = replace(TRAINING, steps=2, warmup=0, batch_size=4, validate_every=0, checkpoint_every=2)
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("policy.loss.video", {"loss": replace(POLICY.loss, video=50.0)}),
+        ("policy.future", {"future": 1.5}),
+        ("policy.video.share", {"video": replace(POLICY.video, share=0.5)}),
+        ("policy.video.floor", {"video": replace(POLICY.video, floor=0.5)}),
+        ("policy.action.execute", {"action": replace(POLICY.action, execute=2)}),
+    ],
+)
+def test_a_resumed_run_keeps_its_policy(demonstrations, begun, key, changed):
+    other = FinetuneConfig(replace(POLICY, **changed), BRIEF)
+    with pytest.raises(UserError, match=rf"{key} was .* and is now .*"):
+        finetune(other, [demonstrations], begun, resume=True)
+
+
+@pytest.fixture(scope="module")
+def begun(demonstrations, tmp_path_factory):
+    """A run of two steps."""
+    run = tmp_path_factory.mktemp("begun") / "run"
+    finetune(FinetuneConfig(POLICY, BRIEF), [demonstrations], run)
+    return run
+
+
+def test_a_resumed_run_keeps_its_data_wherever_they_are(demonstrations, begun, tmp_path):
+    moved = tmp_path / "elsewhere" / "renamed.h5"
+    moved.parent.mkdir()
+    shutil.copy(demonstrations, moved)
+    assert finetune(FinetuneConfig(POLICY, BRIEF), [moved], begun, resume=True).taken == 0
+    episodes = [demonstration(i) for i in range(30)]
+    episodes[7] = replace(episodes[7], actions=-episodes[7].actions)
+    other = write(tmp_path / "other.h5", episodes)
+    with pytest.raises(UserError, match="data was [0-9a-f]{16} and is now [0-9a-f]{16}"):
+        finetune(FinetuneConfig(POLICY, BRIEF), [other], begun, resume=True)
+
+
+def test_a_resumed_run_keeps_the_weights_it_started_from(demonstrations, begun, tmp_path):
+    for seed, name in enumerate(("one", "other")):
+        torch.manual_seed(seed)
+        Policy(POLICY, Statistics()).save_pretrained(tmp_path / name)
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    run = tmp_path / "run"
+    for name in ("one", "copy"):
+        config = FinetuneConfig(POLICY, BRIEF, str(tmp_path / name))
+        finetune(config, [demonstrations], run, resume=name == "copy")
+    config = FinetuneConfig(POLICY, BRIEF, str(tmp_path / "other"))
+    with pytest.raises(UserError, match="weights of pretrained was [0-9a-f]+ and is now"):
+        finetune(config, [demonstrations], run, resume=True)
+    with pytest.raises(UserError, match="weights of pretrained was none and is now"):
+        finetune(config, [demonstrations], begun, resume=True)
+
+
+def test_numbers_that_are_not_finite_are_named(tmp_path):
+    episodes = [demonstration(i) for i in range(5)]
+    state = episodes[2].state.copy()
+    state[3, 6] = np.nan
+    episodes[2] = replace(episodes[2], state=state)
+    path = write(tmp_path / "nan.h5", episodes)
+    with pytest.raises(UserError, match=r"nan\.h5: demo_2 .*state.* frame 3"):
+        finetune(FinetuneConfig(POLICY, BRIEF), [path], tmp_path / "run")

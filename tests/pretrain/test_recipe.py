@@ -1,5 +1,6 @@
 """Watching a world whose future is certain: what is learned must beat copying the last frame."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,29 @@ def test_a_corpus_without_held_out_recordings_is_refused(tmp_path):
         writer.add(sliding_square(0), "train")
     with pytest.raises(UserError, match="valid"):
         pretrain(PretrainConfig(POLICY, TRAINING), [path], tmp_path / "run")
+
+
+def store(path: Path, lengths: list[int]) -> Path:
+    """Recordings of so many frames at 10 Hz, every second one held out."""
+    with EpisodeWriter(path) as writer:
+        for index, length in enumerate(lengths):
+            writer.add(sliding_square(index, length), "valid" if index % 2 else "train")
+    return path
+
+
+@pytest.mark.parametrize(("lengths", "split"), [([2, 9, 2, 9], "train"), ([9, 2, 9, 1], "valid")])
+def test_recordings_that_end_before_any_future_are_refused(tmp_path, lengths, split):
+    path = store(tmp_path / "short.hdf5", lengths)
+    words = f"split '{split}': policy.future looks 0.2 s ahead, .* recording lasts 0.2 s"
+    with pytest.raises(UserError, match=words):
+        pretrain(PretrainConfig(POLICY, TRAINING), [path], tmp_path / "run")
+
+
+def test_a_few_recordings_without_a_future_are_counted_once(tmp_path, capsys):
+    """Batches of a single window: some have nothing to predict, and the run goes on."""
+    path = store(tmp_path / "some.hdf5", [2, 4, 3, 4, 2, 4])
+    brief = replace(TRAINING, steps=6, batch_size=1, validate_every=6, picture_every=0)
+    result = pretrain(PretrainConfig(POLICY, brief), [path], tmp_path / "run")
+    assert result.metrics["train/loss"] > 0
+    said = capsys.readouterr().out
+    assert said.count("2 of 3 recordings in split 'train' are not longer than policy.future") == 1

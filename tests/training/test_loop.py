@@ -1,14 +1,18 @@
 import dataclasses
+import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from episodes.errors import UserError
 from tests.training.tiny_policy import TinyWindows, make_policy
 from training.config import TrainConfig
+from training.distributed import Team
+from training.loader import Embedder, TrainLoader
 from training.loop import train
 
 CONFIG = TrainConfig(
@@ -148,9 +152,169 @@ def test_other_windows_are_refused_on_resume(tmp_path):
         train(make_policy(), TinyWindows(36), TinyWindows(11), CONFIG, tmp_path, resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "then", "now"),
+    [
+        ("policy.loss.video", 0.1, 50.0),
+        ("policy.cameras", [{"name": "a", "size": 32}], [{"name": "a", "size": 64}]),
+        ("data", "3f2a", "77b1"),
+        ("policy.action.ensemble", None, 0.1),
+    ],
+)
+def test_other_conditions_are_refused_on_resume(tmp_path, key, then, now):
+    config = dataclasses.replace(CONFIG, steps=2, validate_every=0)
+    run(tmp_path, config, conditions={key: then, "sequence": None})
+    run(tmp_path, config, resume=True, conditions={key: then, "sequence": None})
+    with pytest.raises(UserError) as error:
+        run(tmp_path, config, resume=True, conditions={key: now, "sequence": None})
+    assert f"{key} was {then} and is now {now}" in str(error.value)
+
+
+class Spoiled(TinyWindows):
+    """Some windows have a state that is not a number."""
+
+    def __init__(self, bad):
+        super().__init__(40)
+        self.bad = bad
+
+    def __getitem__(self, index):
+        window = super().__getitem__(index)
+        if index in self.bad:
+            window.state[0, 3] = np.nan
+        return window
+
+
+def train_on(windows, run_dir, resume=False, **changes):
+    config = dataclasses.replace(CONFIG, validate_every=0, **changes)
+    return train(make_policy(), windows, TinyWindows(11), config, run_dir, resume=resume)
+
+
+def finite(result):
+    return all(bool(t.isfinite().all()) for t in weights(result.checkpoint).values())
+
+
+def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(tmp_path, capsys):
+    (bad,) = [i for _, i in TinyWindows(40).order(0).batch(2, 4)][:1]
+    result = train_on(Spoiled({bad}), tmp_path / "one", steps=8, keep_last=9, checkpoint_every=1)
+    assert finite(result)
+    before, after = (
+        weights(tmp_path / "one" / "checkpoints" / name) for name in ("000002", "000003")
+    )
+    kept = [name for name in before if name.startswith(("weights/", "optimizer/"))]
+    assert all(torch.equal(before[name], after[name]) for name in kept)
+    assert after["average/query"].isfinite().all()
+    lines = figures(tmp_path / "one")
+    assert [line.get("optim/steps_left_out") for line in lines] == [1.0, None]
+    assert np.isfinite(lines[0]["train/loss"])
+    assert np.isfinite(lines[0]["optim/grad_norm"])
+    said = capsys.readouterr().out
+    assert "1 of the last 5 steps had a loss or gradient that is not finite" in said
+    assert "the first step 3 (batch 2)" in said
+
+
+def test_a_step_that_is_left_out_leaves_no_trace_on_resume(tmp_path):
+    bad = {TinyWindows(40).order(0).batch(n, 4)[0][1] for n in (2, 6)}
+    whole = train_on(Spoiled(bad), tmp_path / "whole", checkpoint_every=3, keep_last=9)
+    folders = [tmp_path / name / "checkpoints" for name in ("whole", "half")]
+    shutil.copytree(*folders, symlinks=True)
+    for path in (tmp_path / "half" / "checkpoints").glob("0*"):
+        if int(path.name) > 3:  # as if it had been killed before the first log line
+            shutil.rmtree(path)
+    half = train_on(Spoiled(bad), tmp_path / "half", resume=True, checkpoint_every=3, keep_last=9)
+    one, other = weights(whole.checkpoint), weights(half.checkpoint)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert figures(tmp_path / "half") == figures(tmp_path / "whole")
+
+
+def test_a_run_that_has_diverged_stops_and_its_checkpoints_are_finite(tmp_path):
+    """The first step is finite, and its weights are so large that no other one is."""
+    changes = {"learning_rate": 1e30, "clip": float("inf"), "warmup": 1, "log_every": 6}
+    with pytest.raises(UserError, match="5 of the last 6 steps .* the first step 2 .batch 1."):
+        train_on(TinyWindows(), tmp_path, checkpoint_every=2, **changes)
+    for path in (tmp_path / "checkpoints").glob("0*"):
+        assert all(bool(t.isfinite().all()) for t in weights(path).values())
+
+
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path):
     policy = make_policy()
     with torch.no_grad():
         policy.query += float("nan")
-    with pytest.raises(UserError, match="the loss became nan by step 5"):
+    with pytest.raises(UserError, match="weights/query is not finite after step 4"):
         train(policy, TinyWindows(), TinyWindows(11), CONFIG, tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("0*"))
+
+
+@pytest.mark.parametrize("kind", ["weights/query", "average/query", "optimizer/exp_avg/query"])
+def test_a_poisoned_checkpoint_is_not_resumed(tmp_path, kind):
+    result = run(tmp_path)
+    tensors = weights(result.checkpoint)
+    tensors[kind][0, 0] = float("inf")
+    save_file(tensors, result.checkpoint / "training.safetensors")
+    with pytest.raises(UserError, match=f"000012: {kind} is not finite"):
+        run(tmp_path, resume=True)
+
+
+def test_what_acts_is_chosen_by_how_it_acts(tmp_path):
+    """The pictures get worse all the time, the actions are best in between."""
+    steps = itertools.count(1)
+    now = [0]
+
+    class Turning(type(make_policy())):
+        def forward(self, batch):
+            losses = super().forward(batch)
+            if self.training:
+                now[0] = next(steps)
+                return losses
+            at = now[0] // 3
+            action = losses.total * 0 + abs(at - 2)
+            return dataclasses.replace(losses, total=action + 10 * at, action=action)
+
+    config = dataclasses.replace(CONFIG, validate_every=3)
+    torch.manual_seed(0)
+    result = train(Turning(), TinyWindows(), TinyWindows(8), config, tmp_path)
+    assert (result.best_step, result.best_by) == (6, "held_out/loss_action")
+    facts = json.loads((result.best / "training.json").read_text())
+    assert facts["best_by"] == "held_out/loss_action"
+
+
+def test_a_held_out_loss_that_is_not_a_number_is_no_best(tmp_path):
+    class Blind(TinyWindows):
+        def __getitem__(self, index):
+            window = super().__getitem__(index)
+            window.state[:] = np.nan
+            return window
+
+    result = train(make_policy(), TinyWindows(), Blind(11), CONFIG, tmp_path)
+    assert result.best_by is None
+    assert result.best == result.checkpoint
+
+
+def test_weights_and_data_can_be_varied_apart(tmp_path):
+    def first_losses(name, **seeds):
+        config = dataclasses.replace(CONFIG, steps=1, warmup=0, log_every=1, **seeds)
+        policy = make_policy(seed=config.seed, dropout=0.0)
+        train(policy, TinyWindows(), TinyWindows(11), config, tmp_path / name)
+        return figures(tmp_path / name)[0]
+
+    plain = first_losses("plain", seed=3)
+    assert plain == first_losses("said", seed=3, data_seed=3)
+    assert plain != first_losses("data", seed=3, data_seed=4)
+    orders = [
+        [some.instruction.sum().item() for some in batches(seed, data)]
+        for seed, data in ((0, 5), (1, 5), (5, None), (1, None))
+    ]
+    assert orders[0] == orders[1] == orders[2] != orders[3]
+    with pytest.raises(UserError, match="data_seed must be 0 or more, not -1"):
+        TrainConfig(data_seed=-1)
+
+
+def batches(seed, data_seed):
+    config = dataclasses.replace(CONFIG, seed=seed, data_seed=data_seed)
+    embed = Embedder(make_policy().encode_instructions)
+    return TrainLoader(TinyWindows(), embed, config, Team(), 0)
+
+
+def test_a_finished_run_has_nothing_to_do(tmp_path):
+    assert run(tmp_path).taken == 12
+    again = run(tmp_path, resume=True)
+    assert (again.taken, again.step) == (0, 12)

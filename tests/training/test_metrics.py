@@ -150,3 +150,12 @@ def test_means_over_different_counts():
     means.add({"b": torch.tensor(5.0)})
     assert means.read(Team()) == {"a": 3.0, "b": 5.0}
     assert means.read(Team()) == {}
+
+
+def test_what_is_not_finite_does_not_count():
+    means = Means()
+    for value in (1.0, math.nan, 2.0, math.inf):
+        means.add({"a": torch.tensor(value), "b": torch.tensor(math.nan)})
+    read = means.read(Team())
+    assert read["a"] == 1.5
+    assert math.isnan(read["b"])

@@ -1,11 +1,21 @@
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from policy.batch import Batch, Losses
+from policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from policy.policy import Policy
+from policy.statistics import Statistics
+from training import throughput
+from training.calibrate import made_up_batch
 from training.descent import seed_of
+from training.distributed import Team
 from training.precision import Arithmetic
 from training.progress import report
-from training.throughput import Stopwatch, count_flops, matmul_peak
+from training.throughput import Stopwatch, count_flops, matmul_peak, timed
 
 CPU = torch.device("cpu")
 FP32 = Arithmetic(CPU, torch.float32)
@@ -28,6 +38,63 @@ def test_flops_of_two_layers_against_arithmetic():
     assert count_flops(policy, batch, FP32) == first + second
     assert policy.training
     assert all(p.grad is None for p in policy.parameters())
+
+
+TINY = PolicyConfig(
+    cameras=(CameraConfig("rgb_static", 32),),
+    length=2,
+    images=ImageConfig(width=8),
+    pool=PoolConfig(tokens=2),
+    trunk=TrunkConfig(width=16, depth=1, heads=2),
+)
+
+
+def full_pass(policy, batch):
+    """Operations of a pass, forwards and backwards, as torch counts them."""
+    policy.train()
+    with FlopCounterMode(display=False) as counter:
+        policy(batch).total.backward()
+    policy.zero_grad(set_to_none=True)
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("kind", ["share", "sequence", "video"])
+def test_utilisation_is_of_the_passes_that_are_trained_on(kind, monkeypatch):
+    """A quarter of the futures; sequences of seven frames, six windows each; video alone."""
+    monkeypatch.setattr(throughput, "matmul_peak", lambda arithmetic: 1e6)
+    now = [0.0]
+    monkeypatch.setattr("training.throughput.time.perf_counter", lambda: now[0])
+    policy = Policy(TINY, Statistics(frames=1))
+    length = 7 if kind == "sequence" else 2
+    batch = made_up_batch(replace(TINY, length=length), 8, act=kind != "video")
+    watch, batches = timed(policy, iter([batch, batch]), FP32, Team())
+    assert [some is batch for some in batches] == [True, True]
+    with watch.running(8):
+        now[0] += 2.0
+    wanted = full_pass(policy, batch) / 2.0 / 1e6
+    assert watch.read()["utilisation"] == pytest.approx(wanted, rel=1e-9)
+
+
+class Looks(TwoLayers):
+    """Its encoder works on pictures, not on what was made of them before."""
+
+    def forward(self, batch):
+        seen = [self.first(batch.instruction) for _ in range(9)] if batch.images else []
+        return Losses(super().forward(batch).total + sum(x.sum() for x in seen))
+
+
+def test_an_encoder_that_is_skipped_is_not_counted(monkeypatch):
+    monkeypatch.setattr(throughput, "matmul_peak", lambda arithmetic: 1.0)
+    words = {"valid": torch.ones(4, 1).bool(), "instruction": torch.ones(4, 5)}
+    stored = Batch(images={}, features={"rgb_static": torch.ones(4, 1, 2, 3)}, **words)
+    watch, _ = timed(Looks(), iter([stored]), FP32, Team())
+    assert watch._flops == count_flops(TwoLayers(), Batch(images={}, **words), FP32)
+
+
+def test_nothing_is_counted_where_nothing_is_left_to_learn():
+    watch, batches = timed(TwoLayers(), iter([]), FP32, Team())
+    assert list(batches) == []
+    assert watch.read()["utilisation"] == 0
 
 
 def test_a_matrix_product_has_a_plausible_peak():

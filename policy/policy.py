@@ -7,6 +7,7 @@ are never read; every loss is present only when the batch holds its targets.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from policy.config import PolicyConfig
 from policy.images import image_encoder
 from policy.language import LanguageEncoder
 from policy.layout import Layout, TokenGroup
-from policy.objective import objective
+from policy.objective import count_targets, objective
 from policy.pool import pool
 from policy.predict_window import predict_window
 from policy.state import GR1State, WaveState
@@ -78,11 +79,14 @@ class Policy(nn.Module):
         self._actor: Actor | None = None
         self._initialise()
 
-    def forward(self, batch: Batch) -> Losses:
+    def forward(self, batch: Batch, expected: Float[Tensor, "2"] | None = None) -> Losses:
         """The losses whose targets the batch holds.
 
         A sequence longer than the policy's window is learned from as all the windows in it, each
         frame encoded once; a trunk with rotary positions slides its window over it instead.
+
+        Args:
+            expected: the mean of `targets` over the passes that are averaged, if there are several.
 
         Raises:
             ValueError: the batch holds targets for none of them.
@@ -92,11 +96,22 @@ class Policy(nn.Module):
         watch = tuple(batch.future or ())
         layout = self.layout_of(batch, act=batch.actions is not None, watch=watch)
         tokens, views = self.observe(batch)
-        if batch.valid.shape[1] > self.config.length and self.config.trunk.position != "rotary":
-            windows = Windows(batch.valid, self.config.length)
+        if windows := self._windows_in(batch):
             batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
             views = {camera: view.map(windows.cut) for camera, view in views.items()}
-        return objective(self, self.think(tokens, batch.valid, layout), views, batch)
+        return objective(self, self.think(tokens, batch.valid, layout), views, batch, expected)
+
+    def targets(self, batch: Batch) -> Float[Tensor, "2"]:
+        """By how many actions, and futures of each camera, a batch would be judged."""
+        masks = replace(batch, images={}, features=None, future=None, state=None)
+        windows = self._windows_in(batch)
+        return count_targets(self, windows.cut_batch(masks) if windows else masks)
+
+    def _windows_in(self, batch: Batch) -> Windows | None:
+        """Those of sequences that are longer than one, unless the trunk slides over them."""
+        if batch.valid.shape[1] <= self.config.length or self.config.trunk.position == "rotary":
+            return None
+        return Windows(batch.valid, self.config.length)
 
     @torch.no_grad()
     def predict(self, batch: Batch, *, watch: bool = True) -> Prediction:

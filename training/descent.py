@@ -5,7 +5,8 @@ weights, optimiser and batch order are those of a run in which it changed nothin
 half the steps are left out has diverged and is stopped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,10 @@ class Descent:
         state = self._state
         with self._stopwatch.running(self._config.windows_per_pass * self._team.size):
             step = state.step + 1
-            losses = [self._add_gradients(step, part) for part in range(self._config.accumulate)]
+            with self._stopwatch.waiting():
+                batches = [next(self._batches) for _ in range(self._config.accumulate)]
+            expected = self._expected(batches)
+            losses = [self._add_gradients(step, *each, expected) for each in enumerate(batches)]
             self._team.average_gradients(self._parameters)
             norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._config.clip)
             sound = torch.stack([*losses, norm.to(losses[0].device)]).isfinite().all()
@@ -61,13 +65,22 @@ class Descent:
             state.leave_out(step, unsound)
             state.step = step
 
-    def _add_gradients(self, step: int, part: int) -> Float[Tensor, ""]:
+    def _expected(self, batches: Sequence[Any]) -> Float[Tensor, "2"] | None:
+        """What a pass is judged by, on average over all passes of all processes: each counts by
+        its own, so that the step is that of one large batch. None if there is one pass, or if
+        nothing in it can be missing."""
+        count = getattr(self._state.policy, "targets", None)
+        if count is None or len(batches) * self._team.size == 1:
+            return None
+        return self._team.mean(torch.stack([count(batch) for batch in batches]).mean(0))
+
+    def _add_gradients(
+        self, step: int, part: int, batch: Any, expected: Float[Tensor, "2"] | None
+    ) -> Float[Tensor, ""]:
         """Returns the loss of a pass."""
-        with self._stopwatch.waiting():
-            batch = next(self._batches)
         torch.manual_seed(seed_of(self._config.seed, step, part, self._team.rank))
         with self._arithmetic.autocast():
-            losses = self._forward(batch)
+            losses = self._forward(batch, *(() if expected is None else (expected,)))
         (losses.total / self._config.accumulate).backward()
         self._state.losses.add(losses.logged())
         return losses.total.detach().float()

@@ -235,13 +235,3 @@ def test_a_resumed_run_keeps_the_weights_it_started_from(demonstrations, begun, 
         finetune(config, [demonstrations], run, resume=True)
     with pytest.raises(UserError, match="weights of pretrained was none and is now"):
         finetune(config, [demonstrations], begun, resume=True)
-
-
-def test_numbers_that_are_not_finite_are_named(tmp_path):
-    episodes = [demonstration(i) for i in range(5)]
-    state = episodes[2].state.copy()
-    state[3, 6] = np.nan
-    episodes[2] = replace(episodes[2], state=state)
-    path = write(tmp_path / "nan.h5", episodes)
-    with pytest.raises(UserError, match=r"nan\.h5: demo_2 .*state.* frame 3"):
-        finetune(FinetuneConfig(POLICY, BRIEF), [path], tmp_path / "run")

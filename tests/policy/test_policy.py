@@ -133,6 +133,36 @@ def test_while_acting_is_learned_a_share_of_the_futures_is_predicted(make_batch)
         assert torch.allclose(some(batch).video[camera], loss, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("length", "frames"), [(2, 2), (2, 5)])
+def test_passes_with_fewer_targets_count_less(make_batch, length, frames):
+    """Two unequal passes, averaged, are the whole; of sequences the windows count."""
+    config = tiny(length=length)
+    policy = make(config)
+    batch = make_batch(replace(config, length=frames), size=6)
+    batch.valid[5, 2:] = batch.actions_valid[:2, 1:] = batch.future_valid[0] = False
+    parts = [
+        Batch(**{
+            name: {c: p[rows] for c, p in value.items()} if isinstance(value, dict) else value[rows]
+            for name, value in vars(batch).items() if value is not None
+        })
+        for rows in (slice(0, 3), slice(3, 6))
+    ]  # fmt: skip
+    targets = [policy.targets(part) for part in parts]
+    assert torch.equal(sum(targets), policy.targets(batch))
+    assert not torch.equal(*targets)
+    gradients, logged = [], []
+    for passes, expected in (([batch], None), (parts, sum(targets) / 2)):
+        policy.zero_grad()
+        losses = [policy(part, expected) for part in passes]
+        (sum(loss.total for loss in losses) / len(passes)).backward()
+        gradients.append([p.grad.clone() for p in policy.parameters() if p.grad is not None])
+        names = losses[0].logged()
+        logged.append([sum(each.logged()[n] for each in losses) / len(passes) for n in names])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(torch.stack(logged[0]), torch.stack(logged[1]))
+
+
 def test_invalid_targets_do_not_count(policy, config, make_batch):
     batch = make_batch(config)
     valid = batch.actions_valid.clone()

@@ -126,7 +126,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monk
     with pytest.raises(UserError, match="holds the checkpoints of an earlier run"):
         ground(CONFIG, corpus, tmp_path)
     other = replace(CONFIG, model=replace(CONFIG.model, temperature=0.1))
-    with pytest.raises(UserError, match="cannot resume .*: model was"):
+    with pytest.raises(UserError, match=r"cannot resume .*: model\.temperature was 0.07"):
         ground(other, corpus, tmp_path, resume=True)
     result = ground(CONFIG, corpus, tmp_path, resume=True)
     assert same(result.model, whole.model)

@@ -85,7 +85,7 @@ def test_recordings_that_end_before_any_future_are_refused(tmp_path, lengths, sp
 def test_a_few_recordings_without_a_future_are_counted_once(tmp_path, capsys):
     """Batches of a single window: some have nothing to predict, and the run goes on."""
     path = store(tmp_path / "some.hdf5", [2, 4, 3, 4, 2, 4])
-    brief = replace(TRAINING, steps=6, batch_size=1, validate_every=6, picture_every=0)
+    brief = replace(TRAINING, steps=6, warmup=0, batch_size=1, validate_every=6, picture_every=0)
     result = pretrain(PretrainConfig(POLICY, brief), [path], tmp_path / "run")
     assert result.metrics["train/loss"] > 0
     said = capsys.readouterr().out

@@ -1,15 +1,15 @@
 """What pretraining and fine-tuning say when they are done."""
 
-import os
 from pathlib import Path
 
 from firsthand.console import say, table
 from training.loop import TrainResult
+from training.ranks import rank
 
 
 def report(result: TrainResult, path: Path) -> None:
     """Print the final figures and where to look, in the first process of those that trained."""
-    if int(os.environ.get("RANK") or 0):
+    if rank():
         return
     if not result.taken:
         say(f"already finished: all {result.step} steps were taken before")

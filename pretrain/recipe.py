@@ -3,7 +3,6 @@
 GR-1's first stage (Wu et al. 2024): instruction and pictures in, no state and no actions, one loss.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from training.conditions import flatten, hash_of_data
 from training.config import TrainConfig
 from training.features import with_features
 from training.loop import TrainResult, train
+from training.ranks import rank
 from training.reading import Reading
 from training.sequences import sequence_spec
 
@@ -113,7 +113,7 @@ def check_futures(parts: Sequence[Part], split: str, future: float) -> None:
             f"ahead, and the longest recording lasts {longest:.2g} s; lower policy.future, or take "
             "longer recordings"
         )
-    if os.environ.get("RANK", "0") == "0":
+    if rank() == 0:
         print(
             f"{count} of {sum(map(len, short))} recordings in split {split!r} are not longer than "
             f"policy.future={future:g} s: they teach nothing",

@@ -20,6 +20,11 @@ def local_rank() -> int:
     return _whole("LOCAL_RANK", 0)
 
 
+def processes_here() -> int:
+    """Those of the job that run on this machine, as torchrun counts them; else all of it."""
+    return _whole("LOCAL_WORLD_SIZE", world_size())
+
+
 def check_alone(command: str, instead: str) -> None:
     """Refuse to be one of several processes that would all do the same.
 

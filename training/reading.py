@@ -11,7 +11,7 @@ from episodes.mixture import Mixture, Part
 from episodes.order import Order
 from episodes.windows import PoolConfig, Windows
 from training.loader import WindowSource
-from training.ranks import rank
+from training.ranks import processes_here, rank
 
 SHARE = 0.5  # of the machine's memory that decoded pictures may take
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -117,11 +117,6 @@ def _open(
         part.weight or float(len(windows)) for part, windows in zip(parts, opened, strict=True)
     ]
     return Mixture(opened, weights)
-
-
-def processes_here() -> int:
-    """Processes of this run on this machine, as `torchrun` counts them; else all of the run."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1)
 
 
 def memory_bytes() -> int:

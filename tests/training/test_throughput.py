@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from firsthand.benchmarks.made_up import made_up_batch
 from policy.batch import Batch, Losses
 from policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
 from policy.policy import Policy
 from policy.statistics import Statistics
 from training import throughput
-from training.calibrate import made_up_batch
 from training.descent import seed_of
 from training.distributed import Team
 from training.precision import Arithmetic

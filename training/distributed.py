@@ -96,9 +96,9 @@ class Team:
         """
         if self.size == 1:
             return make()
-        group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
         outcome = ["", ""]  # what came of it, what went wrong
         if self.first:
+            group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
             try:
                 outcome[0] = make()
             except BaseException as error:
@@ -108,8 +108,9 @@ class Team:
                 dist.broadcast_object_list(outcome, src=0, group=group)
             return outcome[0]
         try:
+            group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
             dist.broadcast_object_list(outcome, src=0, group=group)
-        except RuntimeError as error:  # its connection was closed
+        except RuntimeError as error:  # its connections were closed
             raise UserError("the first process died while the others waited for it") from error
         if outcome[1]:
             raise UserError(f"the first process failed: {outcome[1]}")

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 
 import pytest
 import torch
@@ -83,12 +84,16 @@ def make_together(rank, port, folder, how):
     def make():
         (folder / "begun").touch(exist_ok=False)
         if how == "dies":
+            while not (folder / "waits").exists():  # the other is one of the team
+                time.sleep(0.01)
             os._exit(9)
         if how == "fails":
             raise ValueError("no such video")
         return "made"
 
     with join() as team:
+        if rank:
+            (folder / "waits").touch()
         try:
             said = team.once(make)
         except Exception as error:

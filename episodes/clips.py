@@ -16,6 +16,7 @@ from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames
 from episodes.seek import shown_at
 from episodes.source import Item
+from episodes.tally import Tally
 from episodes.video import CAMERA, VideoSettings, encode_shown
 
 _VERSION = 1  # of what this file makes of the same input: a new one makes it again
@@ -90,7 +91,7 @@ def file_version(path: Path) -> str:
 
 
 def read_clips(
-    path: Path, clips: Sequence[Clip], settings: VideoSettings
+    path: Path, clips: Sequence[Clip], settings: VideoSettings, tally: Tally
 ) -> Iterator[EncodedEpisode]:
     """The clips of a video in the order in which they start; see `cut_clips`.
 
@@ -107,46 +108,66 @@ def read_clips(
                 yield encoded
 
         end = None if video.duration is None else video.duration - video.period
-        yield from cut_clips(clips, settings, pictures, end)
+        yield from cut_clips(clips, settings, pictures, end, tally, path.stem)
 
 
 def cut_clips(
-    clips: Sequence[Clip], settings: VideoSettings, pictures: Pictures, end: Fraction | None
+    clips: Sequence[Clip],
+    settings: VideoSettings,
+    pictures: Pictures,
+    end: Fraction | None,
+    tally: Tally,
+    name: str,
+    unit: str = "clip",
 ) -> Iterator[EncodedEpisode]:
     """Recordings of the clips, made of the pictures at their times.
 
-    A clip that sticks out of the video is moved into it, as far as that goes. The pictures of clips
-    that overlap are found in one pass; only those of unfinished clips are in memory.
+    A clip that sticks out of the video is moved into it, as far as that goes; one that lies outside
+    is lost alone. The pictures of clips that overlap are found in one pass; only those of
+    unfinished clips are in memory.
 
     Args:
         pictures: gives the pictures at sorted times, fewer if the video ends before.
         end: when the last frame of the video is shown, if that is known.
+        tally: told how many clips are used and which are lost.
+        name: the video's, for those.
+        unit: what a clip is to the dataset.
 
     Raises:
-        UserError: a clip lies behind the video's end: it belongs to another video.
+        UserError: all clips lie outside the video: they belong to another one.
     """
-    planned = sorted((_placed(clip, end), number) for number, clip in enumerate(clips))
+    outside = [_outside(clip, end) for clip in clips]
+    inside = [number for number, reason in enumerate(outside) if not reason]
+    planned = sorted((_placed(clips[number], end), number) for number in inside)
     waiting = deque((clips[n], _times(start, length, settings)) for (start, length), n in planned)
+    if clips and not inside:
+        raise UserError(outside[0])
+    for clip, reason in zip(clips, outside, strict=True):
+        if reason:
+            tally.lose(unit, _where(name, clip), reason)
     times = sorted({time for _, clip_times in waiting for time in clip_times})
     held: dict[Fraction, bytes] = {}
     reached = Fraction(0)
     for time, picture in zip(times, pictures(times), strict=False):
         held[time], reached = picture, time
         while waiting and waiting[0][1][-1] <= time:
+            tally.use(unit)
             yield _recording(*waiting.popleft(), held, settings)
             _forget(held, waiting)
+    if waiting and len(waiting) == len(inside) and not held:
+        raise UserError(_behind(waiting[0][0], reached))
     for clip, clip_times in waiting:  # the video ended before it said it would
         if clip_times[0] > reached:
-            raise _behind_the_end(clip, reached)
-        yield _recording(clip, clip_times, held, settings)
+            tally.lose(unit, _where(name, clip), _behind(clip, reached))
+        else:
+            tally.use(unit)
+            yield _recording(clip, clip_times, held, settings)
 
 
 def _placed(clip: Clip, end: Fraction | None) -> tuple[Fraction, Fraction]:
     """Where a clip starts and how long it is, inside the video."""
     start, length = Fraction(clip.start), Fraction(clip.end) - Fraction(clip.start)
     if end is not None:
-        if start > end:
-            raise _behind_the_end(clip, end)
         start = min(start, end - length)
     start = max(start, Fraction(0))
     return start, length if end is None else min(length, end - start)
@@ -172,8 +193,17 @@ def _forget(held: dict[Fraction, bytes], waiting: deque[tuple[Clip, list[Fractio
         del held[time]
 
 
-def _behind_the_end(clip: Clip, end: Fraction) -> UserError:
+def _outside(clip: Clip, end: Fraction | None) -> str:
+    """Why no part of a clip is in the video; "" if one is."""
+    if clip.end < 0:
+        return f"the clip {clip.text!r} ends at {clip.end:.2f} seconds, before the video begins"
+    return _behind(clip, end) if end is not None and clip.start > end else ""
+
+
+def _behind(clip: Clip, end: Fraction) -> str:
     where = f"{clip.start:.2f} to {clip.end:.2f} seconds"
-    return UserError(
-        f"ends at {float(end):.2f} seconds, before the clip {clip.text!r} from {where}"
-    )
+    return f"ends at {float(end):.2f} seconds, before the clip {clip.text!r} from {where}"
+
+
+def _where(name: str, clip: Clip) -> str:
+    return f"{name}: {clip.name or clip.text}"

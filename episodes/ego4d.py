@@ -30,7 +30,13 @@ _VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for re
 _MANIFEST = ("ego4d.json",)
 _NARRATIONS = ("narration.json", "narrations.json", "all_narrations_redacted.json")
 _VIDEOS = ("full_scale", "video_540ss", "videos", "")
-_PASSES = ("narration_pass_1", "narration_pass_2")
+# all_narrations_redacted.json of the second release has one list, in other words
+_PASSES = ("narration_pass_1", "narration_pass_2", "narrations")
+_KEYS = (
+    ("narration_text", "text"),
+    ("timestamp_sec", "time"),
+    ("annotation_uid", "_annotation_uid"),
+)
 _SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 
@@ -75,26 +81,25 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         said = _by_video(load_json(narrations), narrations)
         manifest = self._manifest()
         folder = self._folder(said)
-        items, lost, notes = [], [], _Counts()
+        items, lost, tally = [], [], Tally()
         for uid in sorted(said):
-            about = manifest.get(uid, {})
-            split = self._split(about)
+            split = self._split(manifest.get(uid, {}))
             try:
                 path = self.inside(Path(folder, f"{uid}.mp4"))
                 if not is_there(path):
-                    notes.absent += 1
+                    tally.note(f"narrated videos are not in {folder}/")
                 elif split is None:
-                    notes.divided += 1
-                elif clips := self._clips(said[uid], about.get("duration_sec"), notes):
+                    tally.note(f"videos are in several splits of {self.benchmark}")
+                elif clips := self._clips(uid, said[uid], tally):
                     items.append(item_of_clips(path, self.root, clips, self, uid, split))
                 else:
-                    notes.silent += 1
+                    tally.note("videos have no narration to use")
             except UserError as error:
                 lost.append((uid, str(error)))
-        return Listing(tuple(items), tuple(lost), notes.in_words(self, len(said)))
+        return Listing(tuple(items), tuple(lost), tally=tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        return read_clips(self.inside(item.detail["path"]), clips_of(item), self)
+        return read_clips(self.inside(item.detail["path"]), clips_of(item), self, tally)
 
     def _find(self, names: tuple[str, ...]) -> Path | None:
         folders = ("", "annotations")
@@ -131,51 +136,26 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         split = about.get(f"split_{self.benchmark}")
         return "train" if split is None else _SPLITS.get(str(split))
 
-    def _clips(self, said: dict[str, Any], duration: Any, notes: "_Counts") -> list[Clip]:
+    def _clips(self, video: str, said: dict[str, Any], tally: Tally) -> list[Clip]:
         sentences = []
-        for number, name in enumerate(_PASSES, 1):
-            for narration in _narrations_of(said, name):
-                sentence = clean(narration["narration_text"])
-                time, uid = float(narration["timestamp_sec"]), narration.get("annotation_uid", "")
-                notes.narrations += 1
-                if is_time(duration) and not 0 <= time <= duration + self.seconds:
-                    raise UserError(
-                        f"a narration is at {time:.1f} seconds, but the video lasts {duration:.1f}"
-                    )
-                if self._wanted(sentence):
-                    sentences.append((time, sentence.text, f"{uid or number}@{time:.3f}"))
+        for number, entry in _narrations_of(said):
+            told = entry if isinstance(entry, dict) else {}
+            text, time, uid = (next((told[k] for k in keys if k in told), None) for keys in _KEYS)
+            if not isinstance(text, str) or not is_time(time):
+                tally.lose("clip", video, f"a narration has no text or time: {entry!r:.100}")
+            elif told.get("is_summary") or not self._wanted(sentence := clean(text)):
+                tally.note("narrations do not pass the filter")
+            else:
+                sentences.append((float(time), sentence.text, f"{uid or number}@{time:.3f}"))
         kept = without_repeats(sentences, lambda s: s[1], lambda s: s[0], self.apart)
-        notes.clips += len(kept)
-        notes.repeated += len(sentences) - len(kept)
+        if repeated := len(sentences) - len(kept):
+            tally.note(f"narrations repeat another within {self.apart:g} seconds", repeated)
         return [clip_around(time, self.seconds, text, name) for time, text, name in kept]
 
     def _wanted(self, sentence: Sentence) -> bool:
         about = ("wearer", "", "other") if self.others else ("wearer", "")
         clear = self.unsure or not sentence.unsure
         return clear and sentence.subject in about and self.accepts(sentence)
-
-
-@dataclass
-class _Counts:
-    """What was left out of a listing."""
-
-    absent: int = 0
-    divided: int = 0
-    silent: int = 0
-    narrations: int = 0
-    repeated: int = 0
-    clips: int = 0
-
-    def in_words(self, source: Ego4D, videos: int) -> tuple[str, ...]:
-        refused = self.narrations - self.repeated - self.clips
-        sentences = (
-            (self.absent, f"of {videos} narrated videos are not in the folder"),
-            (self.divided, f"videos are in several splits of {source.benchmark}"),
-            (self.silent, "videos have no narration to use"),
-            (refused, f"of {self.narrations} narrations do not pass the filter"),
-            (self.repeated, f"narrations repeat another within {source.apart:g} seconds"),
-        )
-        return tuple(f"{count} {words}" for count, words in sentences if count)
 
 
 def _by_video(content: Any, path: Path) -> dict[str, Any]:
@@ -187,15 +167,11 @@ def _by_video(content: Any, path: Path) -> dict[str, Any]:
     return content
 
 
-def _narrations_of(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """A pass of narrations; a video that was narrated once lacks the second."""
-    told = said.get(name) or {"narrations": []}
-    narrations = told.get("narrations", []) if isinstance(told, dict) else None
-    if not isinstance(narrations, list):
-        raise UserError(f"{name} is no table with a list of narrations")
-    for entry in narrations:
-        table = entry if isinstance(entry, dict) else {}
-        text, time = table.get("narration_text"), table.get("timestamp_sec")
-        if not isinstance(text, str) or not is_time(time):
-            raise UserError(f"{name} holds a narration without text or time: {entry!r:.200}")
-    return narrations
+def _narrations_of(said: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+    """All narrations, each with its pass; a video that was narrated once lacks the second."""
+    for number, name in enumerate(_PASSES, 1):
+        told = said.get(name) or []
+        narrations = told.get("narrations", []) if isinstance(told, dict) else told
+        if not isinstance(narrations, list):
+            raise UserError(f"{name} is no table with a list of narrations")
+        yield from ((number, entry) for entry in narrations)

@@ -9,6 +9,7 @@ in one folder.
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -27,8 +28,16 @@ from episodes.trust import is_there, load_csv
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
 _COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp")
-_VIDEOS = ("{p}/videos/{v}.MP4", "{v}.MP4", "{v}.mp4", "videos/{v}.MP4", "videos/{v}.mp4")
-_FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb/{v}")
+_TOPS = ("", "EPIC-KITCHENS/")  # the second is made by the downloader
+_VIDEOS = ("{p}/videos/", "{p}/", "", "videos/", "videos/{p}/",
+           *(f"videos/{part}/{{p}}/" for part in ("train", "validation", "test")))  # fmt: skip
+_ENDINGS = (".MP4", ".mp4", ".MOV", ".mov", ".mkv", ".webm", ".avi")
+_FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb_frames/{p}/{v}", "rgb/{v}")
+_PLACES = tuple(
+    top + place
+    for top in _TOPS
+    for place in (*(folder + "{v}" + ending for folder in _VIDEOS for ending in _ENDINGS), *_FRAMES)
+)
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
 Row = dict[str, str]
 
@@ -64,35 +73,30 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         tables = {split: rows for split in _FILES if (rows := self._rows(split))}
         if not tables:
             raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}")
-        items, lost, absent, refused = [], [], 0, 0
+        items, lost, tally = [], [], Tally()
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:
                     path = self._pictures(video, actions[0]["participant_id"])
                     if path is None:
-                        absent += 1
-                        continue
-                    clips = [self._clip(row) for row in actions if self._wanted(row)]
-                    refused += len(actions) - len(clips)
-                    if clips:
+                        tally.note("annotated videos are not in the folder")
+                    elif clips := self._clips(actions, tally):
                         items.append(self._item(path, clips, actions, split))
+                    else:
+                        tally.note("videos have no action to use")
                 except UserError as error:
                     lost.append((video, str(error)))
         names = [item.name for item in items]
         if twice := {name for name in names if names.count(name) > 1}:
             raise UserError(f"{self.root}: {min(twice)} is in {' and in '.join(_FILES.values())}")
-        notes = (
-            (absent, "annotated videos are not in the folder"),
-            (refused, "actions do not pass"),
-        )
-        return Listing(tuple(items), tuple(lost), tuple(f"{n} {what}" for n, what in notes if n))
+        return Listing(tuple(items), tuple(lost), tally=tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         path = self.inside(item.detail["path"])
         if path.is_dir():
             pictures = find_pictures(path, self.links)
-            return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self)
-        return read_clips(path, clips_of(item), self)
+            return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self, tally)
+        return read_clips(path, clips_of(item), self, tally)
 
     def _rows(self, split: str) -> list[Row]:
         for folder in _FOLDERS:
@@ -102,21 +106,34 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         return []
 
     def _pictures(self, video: str, participant: str) -> Path | None:
-        for pattern in _VIDEOS + _FRAMES:
-            path = self.inside(pattern.format(p=participant, v=video))
-            if is_there(path):
-                return path
+        self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere
+        for name in (place.format(p=participant, v=video) for place in _PLACES):
+            if is_there(self.root / name):
+                return self.inside(name)
         return None
 
     def _wanted(self, row: Row) -> bool:
         verb = basic_form(row["verb"].split("-")[0])
         return self.accepts(clean(row["narration"]), verb)
 
+    def _clips(self, actions: list[Row], tally: Tally) -> list[Clip]:
+        clips = []
+        for row in actions:
+            if not self._wanted(row):
+                tally.note("actions do not pass the filter")
+                continue
+            try:
+                clips.append(self._clip(row))
+            except UserError as error:
+                name = row["narration_id"]
+                tally.lose("clip", f"{row['video_id']}: {name}", str(error))
+        return clips
+
     def _clip(self, row: Row) -> Clip:
         start, stop = seconds_of(row["start_timestamp"]), seconds_of(row["stop_timestamp"])
         name, text = row["narration_id"], clean(row["narration"]).text
         if stop < start:
-            raise UserError(f"{name} stops at {stop} seconds and starts at {start}")
+            raise UserError(f"stops at {stop} seconds and starts at {start}")
         if self.whole:
             return Clip(start, stop, text, name)
         return clip_around((start + stop) / 2, self.seconds, text, name)
@@ -145,10 +162,12 @@ def frame_rate(actions: list[Row]) -> float:
 
     It is what turned their seconds into frames, not the rate of the videos (59.94).
     """
-    try:
-        stops = [(int(row["stop_frame"]), seconds_of(row["stop_timestamp"])) for row in actions]
-    except ValueError:
-        raise UserError(f"{actions[0]['video_id']} has an action without stop_frame") from None
+    stops = []
+    for row in actions:
+        with suppress(ValueError):  # a row that cannot be read is lost elsewhere
+            stops.append((int(row["stop_frame"]), seconds_of(row["stop_timestamp"])))
+    if not stops:
+        raise UserError(f"{actions[0]['video_id']} has no action with a stop_frame")
     rate = float(round(median(frame / max(seconds, 1) for frame, seconds in stops)))
     if not 1 <= rate <= 1000:
         raise UserError(f"its actions stop at {rate:g} frames a second")

@@ -14,8 +14,11 @@ from episodes.errors import UserError
 
 Subject = Literal["wearer", "other", "summary", ""]
 
-_TAG = re.compile(r"#\s*([A-Za-z]+)\b")
-_UNSURE = re.compile(r"(?<!^)#\s*unsure\b", re.IGNORECASE)
+_TAG = re.compile(r"#\s*([A-Za-z]+)")
+# Some marks lack the space behind them (#unsurefrom, #OOpoints), or name who acts twice (#CC).
+_UNSURE = re.compile(r"(unsure)(?:d$)?(.*)", re.IGNORECASE)
+_TWICE = re.compile("CC|OO|cc|oo|cC|oO|Cc|Oo")
+_GLUED = re.compile("(CC|OO)([a-z]{2,})")
 _SUBJECTS: dict[str, Subject] = {"c": "wearer", "o": "other", "summary": "summary"}
 _PERSON = r"(man|men|woman|women|lady|boy|girl|child|kid|baby|guy|person|people|friend|player)"
 _LETTERED = re.compile(rf"\b{_PERSON} [A-Z]\b", re.IGNORECASE)
@@ -41,17 +44,35 @@ def clean(narration: str) -> Sentence:
     """`#C C  picks up a knife.` becomes "picks up a knife" of the wearer.
 
     Marks are known in either case and with spaces around; a letter that tells people apart
-    ("a man X") and a final full stop are dropped. What was unclear becomes "something".
+    ("a man X") and final full stops and commas are dropped. What was unclear becomes "something".
     """
-    marks = [mark.lower() for mark in _TAG.findall(narration)]
+    marks: list[str] = []
+
+    def taken(found: re.Match[str]) -> str:
+        """What a mark leaves in the text."""
+        mark, rest = _parted(found[1])
+        marks.append(mark)
+        return f" something {rest}" if mark == "unsure" and found.start() else f" {rest}"
+
+    text = " ".join(_TAG.sub(taken, narration.strip()).split())
     subjects: list[Subject] = [_SUBJECTS[mark] for mark in marks if mark in _SUBJECTS]
     subject = subjects[0] if subjects else ""
-    text = " ".join(_TAG.sub(" ", _UNSURE.sub(" something ", narration.strip())).split())
     if subject in ("wearer", "summary"):
-        text = re.sub(r"^[Cc]\b\s*(?!')", "", text)
+        text = re.sub(r"^(?:- )?[Cc]\b(?![-'])[,:]?\s*", "", text)
     text = _LETTERED.sub(r"\1", text)
-    text = text.rstrip(" .").strip()
+    text = text.rstrip(" .,;:").strip()
     return Sentence(text, subject, "unsure" in marks)
+
+
+def _parted(word: str) -> tuple[str, str]:
+    """A mark in lower case, and what was written behind it without a space."""
+    if unsure := _UNSURE.fullmatch(word):
+        return "unsure", unsure[2]
+    if _TWICE.fullmatch(word):
+        return word[0].lower(), ""
+    if glued := _GLUED.fullmatch(word):
+        return glued[1][0].lower(), glued[2]
+    return word.lower(), ""
 
 
 def verb_of(text: str, subject: Subject = "wearer") -> str:

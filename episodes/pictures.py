@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import groupby, islice, repeat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from episodes.clips import Clip, cut_clips, file_version
 from episodes.episode import Narration
@@ -79,7 +79,7 @@ class PictureFolders(VideoSettings, Rooted):
         paths = find_pictures(folder, self.links)
         count = len(paths) * self.fps / self.rate
         times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
-        pictures = pictures_at(paths, self.rate, times, self)
+        pictures = pictures_at(paths, self.rate, times, self, tally)
         for first in range(0, len(times), self.length):
             data = tuple(islice(pictures, self.length))
             start = first / self.fps
@@ -120,25 +120,65 @@ def find_pictures(folder: Path, links: bool = False) -> list[Path]:
 
 
 def read_picture_clips(
-    paths: Sequence[Path], rate: float, clips: Sequence[Clip], settings: VideoSettings
+    paths: Sequence[Path],
+    rate: float,
+    clips: Sequence[Clip],
+    settings: VideoSettings,
+    tally: Tally,
 ) -> Iterator[EncodedEpisode]:
     """Clips of a video that is there as pictures, `rate` of them a second; see `cut_clips`."""
     end = (len(paths) - 1) / Fraction(rate)
-    return cut_clips(clips, settings, lambda t: pictures_at(paths, rate, t, settings), end)
+    name = paths[0].parent.name
+
+    def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
+        return pictures_at(paths, rate, times, settings, tally)
+
+    return cut_clips(clips, settings, pictures, end, tally, name)
 
 
 def pictures_at(
-    paths: Sequence[Path], rate: float, times: Sequence[Fraction], settings: VideoSettings
+    paths: Sequence[Path],
+    rate: float,
+    times: Sequence[Fraction],
+    settings: VideoSettings,
+    tally: Tally,
 ) -> Iterator[bytes]:
-    """The pictures nearest to sorted times, in seconds from the first; none behind the last."""
-    last, picture = -1, b""
-    for time in times:
-        number = round(time * Fraction(rate))
-        if number > len(paths):
-            return
-        if number != last:
-            last, picture = number, read_jpeg(paths[min(number, len(paths) - 1)], settings)
-        yield picture
+    """The pictures nearest to sorted times, in seconds from the first; none behind the last.
+
+    Raises:
+        UserError: none of them can be read.
+    """
+    numbers = [round(time * Fraction(rate)) for time in times]
+    chosen = [paths[min(number, len(paths) - 1)] for number in numbers if number <= len(paths)]
+    return read_jpegs(chosen, settings, tally)
+
+
+def read_jpegs(paths: Sequence[Path], settings: VideoSettings, tally: Tally) -> Iterator[bytes]:
+    """Pictures as `read_jpeg` has them. One that is lost is replaced by the one before it, or the
+    first that can be read, so that all others stay at their times.
+
+    Raises:
+        UserError: none can be read; says why the first cannot.
+    """
+    shown: bytes | None = None
+    reasons: list[str] = []
+    waiting = 0  # places before the first that can be read
+    for path, same in groupby(paths):
+        places = sum(1 for _ in same)
+        try:
+            shown = read_jpeg(path, settings)
+        except UserError as error:
+            reasons.append(str(error).removeprefix(f"{path}: "))
+            tally.lose("picture", f"{path.parent.name}/{path.name}", reasons[-1])
+            if shown is None:
+                waiting += places
+                continue
+        else:
+            tally.use("picture")
+        yield from repeat(shown, waiting + places)
+        waiting = 0
+    if shown is None and reasons:
+        raise UserError(f"holds no picture that can be read: {paths[0].name} {reasons[0]}")
 
 
 def read_jpeg(path: Path, settings: VideoSettings) -> bytes:
@@ -160,6 +200,8 @@ def read_jpeg(path: Path, settings: VideoSettings) -> bytes:
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except UserError:
         raise
+    except UnidentifiedImageError:  # whose own words name a place in memory
+        raise UserError(f"{path}: is no JPEG or PNG picture") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: is no readable picture: {error}") from None
     return encode_jpeg(square(pixels, settings), settings.quality)

@@ -7,6 +7,7 @@ of the pictures that they name.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 from episodes.clips import file_version
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
-from episodes.pictures import read_jpeg
+from episodes.pictures import read_jpegs
 from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
@@ -61,11 +62,12 @@ class Saycam(Rooted):
         Raises:
             UserError: there are no utterances or pictures, or the files are malformed.
         """
+        tally = Tally()
         rows: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for split, name in _FILES.items():
             path = self.inside(name)
             if is_there(path):
-                for row in read_utterances(path):
+                for row in read_utterances(path, tally):
                     key = split if self.splits == "official" else ""
                     rows[row.video_filename, key].append(row)
         if not rows:
@@ -77,38 +79,64 @@ class Saycam(Rooted):
         for (video, split), utterances in sorted(rows.items()):
             name = f"{video} ({split})" if split else video
             try:
-                items.append(self._item(name, video, split, utterances))
+                items.append(self._item(name, video, split, utterances, tally))
             except UserError as error:
                 lost.append((name, str(error)))
-        return Listing(tuple(items), tuple(lost))
+        return Listing(tuple(items), tuple(lost), tally=tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
+        used = False
         for text, number, start, fps, names in item.detail["utterances"]:
-            paths = [self.inside(Path(self.frames, name)) for name in names]
-            data = tuple(read_jpeg(path, settings) for path in paths)
-            frames = EncodedFrames(data, self.size, self.size)
+            where = f"{item.name}: utterance {number}"
+            try:
+                paths = [self.inside(Path(self.frames, name)) for name in names]
+                data = tuple(read_jpegs(paths, settings, tally))
+            except UserError as error:
+                tally.lose("utterance", where, str(error))
+                continue
+            tally.use("utterance")
+            frames, used = EncodedFrames(data, self.size, self.size), True
             source = {"start_seconds": start, "utterance": number}
             yield EncodedEpisode({CAMERA: frames}, fps, text, source=source)
+        if not used:
+            raise UserError("has no utterance with a picture that can be read")
 
-    def _item(self, name: str, video: str, split: str, utterances: list[Utterance]) -> Item:
+    def _item(
+        self, name: str, video: str, split: str, utterances: list[Utterance], tally: Tally
+    ) -> Item:
         ordered = sorted(utterances, key=lambda row: row.utterance_num)
-        seen = [row for row in ordered if row.frame_filenames]
+        seen, told = [], []
+        for row in ordered:
+            if not row.frame_filenames:
+                tally.note("utterances have no picture")
+                continue
+            try:
+                told.append(self._told(row))
+                seen.append(row)
+            except UserError as error:
+                tally.lose("utterance", f"{name}: utterance {row.utterance_num}", str(error))
         if not seen:
             raise UserError("has no utterance with a picture")
-        first = self.inside(Path(self.frames, seen[0].frame_filenames[0]))
-        pictures = sum(len(row.frame_filenames) for row in seen)
+        names = [str(Path(self.frames, name)) for row in seen for name in row.frame_filenames]
+        versions = [f"{name} {self._version(name)}" for name in names]
         return Item(
             name,
             group=video,
-            version=file_version(first) if is_there(first) else "absent",
-            megabytes=pictures * self.size**2 * 3 * 0.1 / 1e6,
+            version=sha256("\n".join(versions).encode()).hexdigest()[:16],
+            megabytes=len(names) * self.size**2 * 3 * 0.1 / 1e6,
             split=split,
-            detail={"utterances": [self._told(row) for row in seen]},
+            detail={"utterances": told},
         )
+
+    def _version(self, name: str) -> str:
+        path = self.inside(name)
+        return file_version(path) if is_there(path) else "absent"
 
     def _told(self, row: Utterance) -> list[Any]:
         names = list(row.frame_filenames)
+        for name in names:
+            self.inside(Path(self.frames, name))  # raises for names that lead elsewhere
         return [row.utterance, row.utterance_num, row.timestamps[0], self._rate(row), names]
 
     def _rate(self, row: Utterance) -> float:
@@ -117,5 +145,5 @@ class Saycam(Rooted):
         if not len(apart):
             return self.fps
         if apart.min() <= 0 or np.ptp(apart) > 0.01 * apart.mean():
-            raise UserError(f"the frames of utterance {row.utterance_num} are not evenly spaced")
+            raise UserError("its frames are not evenly spaced")
         return round(float(1 / apart.mean()), 3)

@@ -4,6 +4,7 @@ Frames are prepared as CVCL's official extraction does (multimodal-baby, `_extra
 that they are those nearest to their time and scaled without aliasing.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,12 +19,11 @@ from episodes.clips import Clip, ClipSettings, clips_of, cut_clips, item_of_clip
 from episodes.decode import OpenVideo, Shown
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
-from episodes.rooted import Rooted
+from episodes.rooted import Rooted, is_hidden
 from episodes.seek import shown_at
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.transcripts import FPS, Transcript, read_transcript
-from episodes.trust import is_there
+from episodes.transcripts import FPS, SPEAKERS, Transcript, read_transcript
 from episodes.utterances import (
     Utterance,
     make_vocabulary,
@@ -34,7 +34,7 @@ from episodes.utterances import (
 )
 from episodes.video import upright
 
-_ENDINGS = (".mp4", ".mov", ".MP4", ".MOV", ".avi", ".AVI", ".mkv")
+_ENDINGS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts")  # any case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ class SaycamVideos(Rooted):
     """A video with its transcript is an item and a group, every utterance a recording.
 
     Attributes:
-        transcripts, videos: folders, from `root`, of VIDEO.csv and VIDEO.mp4 (or mov, avi, mkv).
+        transcripts, videos: folders, from `root`, of VIDEO.csv and VIDEO.mp4 (or mov, avi, mkv, …).
+        speakers: whose lines count, as the column Speaker calls them; CVCL's list.
         size: side of the pictures.
         turned: the camera was worn upside down, as SAYCam's: turn pictures by 180 degrees.
         quality: of the JPEG pictures.
@@ -50,6 +51,7 @@ class SaycamVideos(Rooted):
 
     transcripts: str = "transcripts"
     videos: str = "videos"
+    speakers: tuple[str, ...] = SPEAKERS
     size: int = 224
     turned: bool = True
     quality: int = QUALITY
@@ -70,20 +72,36 @@ class SaycamVideos(Rooted):
         Raises:
             UserError: there is no transcript.
         """
-        items, lost, notes = [], [], []
-        for path in self._transcripts():
+        items, lost, tally = [], [], Tally()
+        for name in self._transcripts():
             try:
-                transcript = read_transcript(path)
-                notes += transcript.notes
+                path = self.inside(name)
+                transcript = read_transcript(path, tally, self.speakers)
+                self._note_others(transcript, tally)
                 video = self._video(transcript.video)
-                clips = _clips(transcript, _end(video), notes)
-                if not clips:
-                    raise UserError("holds no utterance to use")
+                clips = _clips(transcript, _end(video), tally)
                 group, settings = transcript.video, self._settings()
                 items.append(item_of_clips(video, self.root, clips, settings, group, ""))
             except UserError as error:
-                lost.append((path.name, str(error).removeprefix(f"{path}: ")))
-        return Listing(tuple(items), tuple(lost), tuple(notes))
+                lost.append((name.name, str(error).removeprefix(f"{self.root / name}: ")))
+        return Listing(tuple(items), tuple(lost), tally=tally)
+
+    def _note_others(self, transcript: Transcript, tally: Tally) -> None:
+        """Whose lines are left out.
+
+        Raises:
+            UserError: all lines are, because nobody is on the list, or none has a text and a time.
+        """
+        if transcript.utterances:
+            for name, count in transcript.others.items():
+                tally.note(f"lines of {name!r:.40} are left out, who is not in speakers", count)
+        elif transcript.others:
+            names = ", ".join(f"{name!r:.40}" for name in transcript.others)
+            raise UserError(
+                f"none of those who speak is in speakers={list(self.speakers)}, but {names:.200}"
+            )
+        else:
+            raise UserError("holds no utterance to use: no line has a text and a time")
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
@@ -93,27 +111,34 @@ class SaycamVideos(Rooted):
                 for shown in shown_at(video, times):
                     yield encode_jpeg(child_view(shown, self.size, self.turned), self.quality)
 
-            yield from cut_clips(clips_of(item), settings, pictures, None)
+            yield from cut_clips(
+                clips_of(item), settings, pictures, None, tally, item.name, "utterance"
+            )
 
     def utterances(self) -> Iterator[tuple[Item, list[Utterance]]]:
         """What is said in every item."""
         for item in self.listing().items:
             path = self.inside(Path(self.transcripts, f"{item.name}.csv"))
-            yield item, list(read_transcript(path).utterances)
+            yield item, list(read_transcript(path, Tally(), self.speakers).utterances)
 
     def _transcripts(self) -> list[Path]:
-        folder = self.inside(self.transcripts)
-        paths = sorted(folder.glob("*.csv")) if folder.is_dir() else []
-        if not paths:
-            raise UserError(f"{folder}: holds no transcript VIDEO.csv")
-        return [self.inside(path.relative_to(self.root)) for path in paths]
+        names = self._files(self.transcripts, (".csv",))
+        if not names:
+            raise UserError(f"{self.inside(self.transcripts)}: holds no transcript VIDEO.csv")
+        return names
 
     def _video(self, name: str) -> Path:
-        for ending in _ENDINGS:
-            path = self.inside(Path(self.videos, name + ending))
-            if is_there(path):
-                return path
-        raise UserError(f"its video is not in {self.videos}/")
+        found = [path for path in self._files(self.videos, _ENDINGS) if path.stem == name]
+        if not found:
+            raise UserError(f"its video is not in {self.videos}/ ({', '.join(_ENDINGS)})")
+        return self.inside(min(found, key=lambda path: _ENDINGS.index(path.suffix.lower())))
+
+    def _files(self, name: str, endings: tuple[str, ...]) -> list[Path]:
+        """The files in a folder that end so, from `root`, but for those that systems leave."""
+        folder = self.inside(name)
+        names = sorted(os.listdir(folder)) if folder.is_dir() else []
+        seen = [n for n in names if n.lower().endswith(endings) and not is_hidden(n)]
+        return [Path(name, one) for one in seen]
 
 
 def extract_frames(
@@ -163,15 +188,22 @@ def child_view(shown: Shown, size: int, turned: bool) -> UInt8[np.ndarray, "size
     return np.ascontiguousarray(cut[::-1, ::-1] if turned else cut)
 
 
-def _clips(transcript: Transcript, end: Fraction | None, notes: list[str]) -> list[Clip]:
+def _clips(transcript: Transcript, end: Fraction | None, tally: Tally) -> list[Clip]:
     """An utterance's frames as a clip; those behind the video's end have no frame."""
-    rows = [u for u in transcript.utterances if end is None or u.timestamps[0] <= end]
-    if behind := len(transcript.utterances) - len(rows):
-        where = f"behind the video's end at {float(end or 0):.1f} seconds"
-        notes.append(f"{transcript.video}: {behind} utterances lie {where}")
-    return [
-        Clip(u.timestamps[0], u.timestamps[-1], u.utterance, str(u.utterance_num)) for u in rows
-    ]
+    clips = []
+    for said in transcript.utterances:
+        if end is not None and said.timestamps[0] > end:
+            where = f"{transcript.video}: utterance {said.utterance_num}"
+            reason = (
+                f"at {said.timestamps[0]:g} s lies behind the video's end at {float(end):.1f} s"
+            )
+            tally.lose("utterance", where, reason)
+        else:
+            name = str(said.utterance_num)
+            clips.append(Clip(said.timestamps[0], said.timestamps[-1], said.utterance, name))
+    if not clips:
+        raise UserError(f"all utterances lie behind the video's end at {float(end or 0):.1f} s")
+    return clips
 
 
 def _end(path: Path) -> Fraction | None:

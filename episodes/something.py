@@ -53,6 +53,16 @@ class SomethingSomething(VideoSettings, Rooted):
         items, lost, absent, seen = [], [], 0, set()
         for split, rows in tables.items():
             for number, row in enumerate(rows):
+                if not _is_label(row):
+                    where = f"row {number} of {split}"
+                    named = isinstance(row, dict) and "id" in row
+                    bad = (
+                        (f"{row['id']} ({where})", "has no label")
+                        if named
+                        else (where, "has no id")
+                    )
+                    lost.append(bad)
+                    continue
                 name = str(row["id"])
                 if name in seen:
                     lost.append((f"{name} (row {number} of {split})", "is labelled twice"))
@@ -76,7 +86,7 @@ class SomethingSomething(VideoSettings, Rooted):
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
             if is_there(path := self.inside(name)):
                 rows = load_json(path)
-                if not isinstance(rows, list) or not all(map(_is_label, rows)):
+                if not isinstance(rows, list):
                     raise UserError(f"{path}: must be a list of labels, each with id and label")
                 return rows
         return []

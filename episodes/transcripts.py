@@ -6,12 +6,15 @@ The rules are those of multimodal-baby (`_preprocess_transcripts`, `_preprocess_
 """
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from episodes.errors import UserError
+from episodes.tally import Tally
 from episodes.tokens import sentences
 from episodes.trust import load_csv
 from episodes.utterances import Utterance, frame_name
@@ -21,26 +24,33 @@ FPS = 5
 MOST_FRAMES = 32  # of an utterance
 COLUMNS = ("Time", "Speaker", "Utterance", "Video Name")
 _EMPTY = ("", "nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None", "#N/A")  # to pandas
+_CLOCK = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d)(?:[.,]\d+)?", re.ASCII)
+_DECIMAL = re.compile(r"(\d{1,5})[.,](\d+)", re.ASCII)
 _INAUDIBLE = "INAUDIBLE"
 _ASIDES = (r"\*[^)]*\*", r"\[[^)]*\]", r"\([^)]*\)", r"\binaudible\b")  # [^)] as in the original
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What is said in a video.
+    """What is said in a video, by those `speakers` who count.
 
-    `notes` tell of lines that could not be used and of what was odd.
+    `others` are the lines of everybody else, by what the table calls them.
     """
 
     video: str
     utterances: tuple[Utterance, ...]
-    notes: tuple[str, ...] = ()
+    others: Counter[str] = field(default_factory=Counter)
 
 
-def read_transcript(path: Path) -> Transcript:
+def read_transcript(path: Path, tally: Tally, speakers: Sequence[str] = SPEAKERS) -> Transcript:
     """Read a table with the columns Time, Speaker, Utterance and Video Name, a line an utterance.
 
     `frame_filenames` are what the official extraction calls the frames, whether or not they exist.
+
+    Args:
+        tally: told of the lines whose time cannot be read or lies behind the next line's. (The
+            original leaves out the line before one without a time, too.)
+        speakers: whose lines count, as the column Speaker calls them.
 
     Raises:
         UserError: the table is no transcript, or not the one of the video that it names.
@@ -49,16 +59,21 @@ def read_transcript(path: Path) -> Transcript:
     if len(rows) <= 1:
         raise UserError(f"{path}: holds no more than one line")
     video = _video_name(path, rows)
-    times = [parse_time(row["Time"]) for row in rows]
-    utterances, notes = [], []
+    times = _times(path, rows, tally)
+    utterances, others = [], Counter[str]()
     number = 1
     for index, row in enumerate(rows):
-        start = times[index]
-        end = times[index + 1] if index + 1 < len(rows) else start
-        if row["Speaker"] not in SPEAKERS or start is None or end is None:
+        start, where = times[index], f"{path.name}: line {index + 2}"
+        end = next((time for time in times[index + 1 :] if time is not None), start)
+        if row["Speaker"] not in speakers:
+            if row["Utterance"] not in _EMPTY:
+                others[row["Speaker"].strip() or "nobody"] += 1
+            continue
+        if start is None or end is None:
+            tally.lose("utterance", where, f"{row['Time']!r:.40} is no time")
             continue
         if end < start:
-            notes.append(f"{path.name}: line {index + 2} starts at {start} s, the next at {end} s")
+            tally.lose("utterance", where, f"starts at {start} s, the next at {end} s")
             continue
         # A cell without text is the word "nan" to the original: it counts as an utterance.
         empty = row["Utterance"] in _EMPTY
@@ -69,16 +84,35 @@ def read_transcript(path: Path) -> Transcript:
                 source = (path.name, f"{video}.mp4", number, len(frames))
                 utterances.append(Utterance(text, *source, tuple(seconds), tuple(frames)))
             number += 1
-    return Transcript(video, tuple(utterances), tuple(notes))
+    return Transcript(video, tuple(utterances), others)
+
+
+def _times(path: Path, rows: Sequence[Mapping[str, str]], tally: Tally) -> list[int | None]:
+    """When each line begins. Of tables in which every time has a decimal point, and some cannot be
+    minutes and seconds, all are seconds."""
+    written = [row["Time"].strip() for row in rows]
+    decimals = [_DECIMAL.fullmatch(time) for time in written if time not in _EMPTY]
+    if decimals and all(decimals) and any(_no_minute(found[2]) for found in decimals if found):
+        tally.note(f"{path.name}: its times are read as seconds, not as minutes.seconds")
+        return [None if time in _EMPTY else int(re.split("[.,]", time)[0]) for time in written]
+    return [parse_time(row["Time"]) for row in rows]
+
+
+def _no_minute(fraction: str) -> bool:
+    """Whether what stands behind a point is no number of seconds in a minute."""
+    return len(fraction) > 2 or (len(fraction) == 2 and fraction > "59")
 
 
 def parse_time(time: str) -> int | None:
-    """Seconds of a time written m:ss, with the habits of SAYCam's transcribers.
+    """Seconds of a time written m:ss, with the habits of SAYCam's transcribers, or h:mm:ss.
 
     Of a span, the start counts. Fields are parted by : . , or ;. A single digit from 1 to 5 in the
     second field means tens ("1:2" is 80 s), since tables drop the zero of 1.20. None for what has
     three digits or more there, or is no time.
     """
+    if found := _CLOCK.fullmatch(time.split("-")[0].strip()):
+        hours, minutes, seconds = map(int, found.groups())
+        return hours * 3600 + minutes * 60 + seconds
     fields = re.split(r"[:.,;]", time.split("-")[0]) if time not in _EMPTY else [""]
     if fields == [""]:
         return None

@@ -16,6 +16,7 @@ import numpy as np
 
 from episodes.errors import UserError
 from episodes.partial import PartialFile
+from episodes.tally import Tally
 from episodes.trust import load_json
 
 SPECIAL = ("<pad>", "<unk>", "<sos>", "<eos>")  # words 0 to 3 of every vocabulary
@@ -48,8 +49,11 @@ def frame_name(video: str, utterance: int, frame: int) -> str:
     return f"{video}_{utterance:03}_{frame:02}.jpg"
 
 
-def read_utterances(path: str | Path) -> list[Utterance]:
+def read_utterances(path: str | Path, tally: Tally | None = None) -> list[Utterance]:
     """Rows of a `train.json`, in either of its forms.
+
+    Args:
+        tally: told of the rows that are malformed, which are left out; without it they are errors.
 
     Raises:
         UserError: the file is no such table; the row and the field are named.
@@ -59,7 +63,16 @@ def read_utterances(path: str | Path) -> list[Utterance]:
         content = content.get("data")
     if not isinstance(content, list):
         raise UserError(f'{path}: must hold a list of utterances, or {{"data": [...]}}')
-    return [_row(row, f"{path}: utterance {number}: ") for number, row in enumerate(content)]
+    rows = []
+    for number, row in enumerate(content):
+        try:
+            rows.append(_row(row, f"{path}: utterance {number}: "))
+        except UserError as error:
+            if tally is None:
+                raise
+            reason = str(error).removeprefix(f"{path}: utterance {number}: ")
+            tally.lose("utterance", f"{Path(path).name}: utterance {number}", reason)
+    return rows
 
 
 def write_utterances(path: str | Path, utterances: Iterable[Utterance], flat: bool = False) -> None:

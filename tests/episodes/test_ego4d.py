@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 
+from episodes.conversion import convert
 from episodes.ego4d import Ego4D
 from episodes.errors import UserError
 from episodes.source import Source, read
+from episodes.tally import Tally
 from tests.episodes.films import write_film
 
 FIRST, SECOND = "001e3e4e-2743-47fc-8564-d5efd11f9e90", "002c3b5c-ed86-4af3-99a1-4b497b7c8a86"
@@ -102,11 +104,11 @@ def test_ego4d(ego4d):
         SECOND: ["Picks a cup with both hands"],
     }
     assert not listing.lost
-    assert listing.notes == (
-        "2 of 4 narrated videos are not in the folder",
-        "3 of 7 narrations do not pass the filter",
-        "1 narrations repeat another within 1 seconds",
-    )
+    assert listing.tally.notes == {
+        "narrated videos are not in v2/full_scale/": 2,
+        "narrations do not pass the filter": 3,
+        "narrations repeat another within 1 seconds": 1,
+    }
     episodes = list(read(source))
     assert [e.instruction for e in episodes] == sum(texts(source).values(), [])
     assert {len(e) for e in episodes} == {10}
@@ -136,7 +138,7 @@ def test_ego4d_official_splits(ego4d):
     assert splits == {FIRST: "valid", SECOND: "train"}
     listing = Ego4D(root=ego4d, benchmark="fho").listing()
     assert {item.name: item.split for item in listing.items} == {SECOND: "test"}
-    assert "1 videos are in several splits of fho" in listing.notes
+    assert listing.tally.notes["videos are in several splits of fho"] == 1
 
 
 def test_ego4d_in_its_first_release_and_in_folders_of_ones_own(ego4d):
@@ -156,14 +158,45 @@ def test_ego4d_in_its_first_release_and_in_folders_of_ones_own(ego4d):
         Ego4D(root=ego4d).listing()
 
 
-def test_ego4d_that_contradicts_itself(ego4d):
+def test_a_bad_narration_costs_itself(ego4d):
     path = ego4d / "v2" / "annotations" / "narration.json"
     said = json.loads(path.read_text())
-    said[FIRST]["narration_pass_1"]["narrations"][2]["timestamp_sec"] = 400.0
-    said[SECOND]["narration_pass_1"]["narrations"][0]["narration_text"] = None
+    told = said[FIRST]["narration_pass_1"]["narrations"]
+    told[2]["timestamp_sec"] = -0.2
+    far = {"timestamp_sec": 400.0, "narration_text": "#C C walks", "annotation_uid": "far"}
+    told += [far, {**far, "narration_text": None}, {**far, "timestamp_sec": None}, "nothing"]
     said["../../secret"] = said[SECOND]
     path.write_text(json.dumps(said))
-    lost = dict(Ego4D(root=ego4d).listing().lost)
-    assert lost[FIRST] == "a narration is at 400.0 seconds, but the video lasts 10.0"
-    assert "narration_pass_1 holds a narration without text or time" in lost[SECOND]
-    assert "does not name a file inside this folder" in lost["../../secret"]
+    source = Ego4D(root=ego4d, size=32)
+    listing = source.listing()
+    assert list(dict(listing.lost)) == ["../../secret"]
+    lost = listing.tally.parts[0].lost
+    assert [where for where, _, _ in lost] == [FIRST] * 3
+    assert "a narration has no text or time: {'timestamp_sec': 400.0" in lost[0][1]
+    assert listing.tally.notes["narrations do not pass the filter"] == 3
+    tally = Tally()
+    episodes = list(source.read(listing.items[0], tally))
+    assert [e.instruction for e in episodes] == ["opens a lid", "stirs the pan"]
+    (parts,) = tally.parts
+    assert (parts.unit, parts.used, parts.lost_count) == ("clip", 2, 1)
+    assert parts.lost[0][0] == f"{FIRST}: far@400.000"
+
+
+def test_the_redacted_narrations_of_the_second_release(ego4d):
+    (ego4d / "v2" / "annotations" / "narration.json").unlink()
+    entries = [
+        {"time": 2.0, "text": "#C C holds sticks.", "is_summary": False, "_annotation_uid": "u"},
+        {"time": 5.0, "text": "#C C cooks", "is_summary": True, "_annotation_uid": "v"},
+    ]
+    said = {"videos": {FIRST: {"narrations": entries, "summaries": []}}}
+    path = ego4d / "v2" / "annotations" / "all_narrations_redacted.json"
+    path.write_text(json.dumps(said))
+    assert texts(Ego4D(root=ego4d)) == {FIRST: ["holds sticks"]}
+    assert Ego4D(root=ego4d).listing().items[0].detail["clips"][0][3] == "u@2.000"
+
+
+def test_an_empty_conversion_says_why(ego4d, tmp_path):
+    said = {uid: {"pass": []} for uid in (FIRST, SECOND)}
+    (ego4d / "v2" / "annotations" / "narration.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=r"could be used; videos have no narration to use \(2 t"):
+        convert(Ego4D(root=ego4d), tmp_path / "out")

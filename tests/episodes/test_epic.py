@@ -16,6 +16,7 @@ from PIL import Image
 from episodes.epic import EpicKitchens, seconds_of
 from episodes.errors import UserError
 from episodes.source import read
+from episodes.tally import Tally
 from tests.episodes.films import write_film
 
 
@@ -59,7 +60,7 @@ def test_epic_kitchens(epic):
         ("P01_01", "P01", "train"),
         ("P01_11", "P01", "valid"),
     ]
-    assert listing.notes == ("1 annotated videos are not in the folder",)
+    assert listing.tally.notes == {"annotated videos are not in the folder": 1}
     assert [i.group for i in EpicKitchens(root=epic, group="video").listing().items] == [
         "P01_01",
         "P01_11",
@@ -94,6 +95,44 @@ def test_published_frames_of_epic_kitchens(epic):
     assert np.abs(levels - seconds * 50 / 2).max() < 2
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["P01/videos/P01_01.mp4", "EPIC-KITCHENS/P01/videos/P01_01.MP4", "videos/train/P01/P01_01.MP4",
+     "P01/P01_01.mkv", "videos/P01_01.mov"],
+)  # fmt: skip
+def test_places_of_videos_of_epic_kitchens(tmp_path, place):
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).touch()
+    (tmp_path / "EPIC_100_train.csv").write_text(HEADER + TRAIN)
+    listing = EpicKitchens(root=tmp_path).listing()
+    assert [item.detail["path"] for item in listing.items] == [place]
+
+
+def test_a_bad_frame_or_row_costs_itself(epic):
+    folder = epic / "P02" / "rgb_frames" / "P02_101"
+    folder.mkdir(parents=True)
+    for number in range(1, 401):
+        picture = np.full((32, 32, 3), number // 2, np.uint8)
+        Image.fromarray(picture).save(folder / f"frame_{number:010d}.jpg")
+    source = EpicKitchens(root=epic, size=32)
+    bad = "P02_101_1,P02,P02_101,,noon,00:00:07.00,x,350,wash cup,wash,2,cup,9,['cup'],[9]\n"
+    (epic / "EPIC_100_train.csv").write_text(HEADER + TRAIN + bad)
+    (folder / "frame_0000000126.jpg").write_bytes(b"")  # the first that is shown
+    listing, tally = source.listing(), Tally()
+    assert listing.tally.parts[0].lost == (
+        ("P02_101: P02_101_1", "'noon' is no time of the form HH:mm:ss.SSS", 1),
+    )
+    (item,) = [item for item in listing.items if item.name == "P02_101"]
+    (episode,) = source.read(item, tally)
+    assert len(episode) == 10
+    data = episode.frames["rgb_static"].data
+    assert data[0] == data[1] != data[2]
+    clips, pictures = tally.parts
+    assert (clips.used, clips.lost) == (1, ())
+    assert (pictures.used, pictures.lost_count) == (9, 1)
+    assert pictures.lost[0][:2] == ("P02_101/frame_0000000126.jpg", "is no JPEG or PNG picture")
+
+
 def test_times_of_epic_kitchens():
     assert seconds_of("00:00:00.560") == 0.56
     assert seconds_of("01:02:03.45") == 3723.45
@@ -118,9 +157,12 @@ def test_what_is_no_time_is_refused(clock):
 def test_epic_kitchens_that_contradicts_itself(epic):
     train = TRAIN.replace("00:00:03.37", "00:00:00.07").replace("P02", "../P02")
     (epic / "EPIC_100_train.csv").write_text(HEADER + train)
-    lost = dict(EpicKitchens(root=epic).listing().lost)
-    assert lost["P01_01"] == "P01_01_0 stops at 0.07 seconds and starts at 0.14"
-    assert "does not name a file inside" in lost["../P02_101"]
+    listing = EpicKitchens(root=epic).listing()
+    assert [item.name for item in listing.items] == ["P01_01", "P01_11"]
+    (parts,) = listing.tally.parts
+    assert parts.unit == "clip"
+    assert parts.lost == (("P01_01: P01_01_0", "stops at 0.07 seconds and starts at 0.14", 1),)
+    assert "does not name a file inside" in dict(listing.lost)["../P02_101"]
     (epic / "EPIC_100_train.csv").write_text(HEADER + VALID)
     with pytest.raises(UserError, match=r"P01_11 is in EPIC_100_train\.csv and in EPIC"):
         EpicKitchens(root=epic).listing()

@@ -9,6 +9,7 @@ from episodes.errors import UserError
 from episodes.jpeg import decode_jpeg
 from episodes.pictures import PictureFolders, find_pictures, read_jpeg
 from episodes.source import read
+from episodes.tally import Tally
 from episodes.video import VideoSettings
 from tests.episodes.films import moving
 
@@ -88,17 +89,38 @@ def test_a_changed_picture_changes_the_version(tmp_path):
     assert PictureFolders(root=tmp_path).listing().items[0].version != before
 
 
+def test_a_bad_picture_costs_itself(tmp_path):
+    write_pictures(tmp_path / "a", 25)
+    good = list(read(PictureFolders(root=tmp_path, size=48)))[0].frames["rgb_static"]
+    bad = {1: b"no picture", 7: b"", 8: (tmp_path / "a" / "frame_8.jpg").read_bytes()[:300]}
+    for number, content in bad.items():
+        (tmp_path / "a" / f"frame_{number}.jpg").write_bytes(content)
+    (tmp_path / "a" / "frame_20.jpg").unlink()
+    (tmp_path / "a" / "frame_20.jpg").symlink_to("nowhere.jpg")
+    source, tally = PictureFolders(root=tmp_path, size=48), Tally()
+    (episode,) = source.read(source.listing().items[0], tally)
+    shown = [1, 1, 2, 3, 4, 5, 5, 5, *range(8, 19), 18, *range(20, 25)]  # the one before it instead
+    assert (episode.decode().frames["rgb_static"] == good[shown]).all()
+    (parts,) = tally.parts
+    assert (parts.unit, parts.used, parts.total) == ("picture", 21, 25)
+    assert [where for where, _, _ in parts.lost] == [f"a/frame_{n}.jpg" for n in (1, 7, 8, 20)]
+    assert parts.lost[0][1] == "is no JPEG or PNG picture"  # never a place in memory
+    for path in (tmp_path / "a").iterdir():
+        path.unlink()
+        path.touch()
+    with pytest.raises(UserError, match=r"no picture that can be read: frame_1\.jpg is no JPEG"):
+        list(source.read(source.listing().items[0], Tally()))
+
+
 def test_bad_pictures_are_named(tmp_path):
-    write_pictures(tmp_path / "a", 3)
-    (tmp_path / "a" / "frame_2.jpg").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"a: .*frame_2\.jpg: is no readable picture"):
-        list(read(PictureFolders(root=tmp_path)))
-    Image.new("1", (20_000, 20_000)).save(tmp_path / "a" / "frame_2.jpg", "PNG")
+    write_pictures(tmp_path / "a", 1)
+    path = tmp_path / "a" / "frame_2.jpg"
+    Image.new("1", (20_000, 20_000)).save(path, "PNG")
     with pytest.raises(UserError, match=r"frame_2\.jpg: (has 20000x20000|is no readable)"):
-        list(read(PictureFolders(root=tmp_path)))
-    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "a" / "frame_2.jpg", "PNG")
+        read_jpeg(path, VideoSettings())
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(path, "PNG")
     with pytest.raises(UserError, match=r"frame_2\.jpg: has 8x8 I;16 pixels"):
-        list(read(PictureFolders(root=tmp_path)))
+        read_jpeg(path, VideoSettings())
     shutil.rmtree(tmp_path / "a")
     listing = PictureFolders(root=tmp_path).listing()
     assert "holds no folder of pictures" in str(listing.tally.notes)

@@ -42,8 +42,11 @@ def test_recorded_videos_become_utterances(recorded):
     listing = source.listing()
     assert [item.name for item in listing.items] == ["S_1", "S_2"]
     assert json.loads(json.dumps(listing.items[0].detail)) == listing.items[0].detail
-    assert listing.lost == (("S_3.csv", "its video is not in videos/"),)
-    assert listing.notes == ("S_2: 1 utterances lie behind the video's end at 12.0 seconds",)
+    ((name, reason),) = listing.lost
+    assert (name, reason[:27]) == ("S_3.csv", "its video is not in videos/")
+    (behind,) = listing.tally.parts[0].lost
+    assert behind == ("S_2: utterance 3", "at 30 s lies behind the video's end at 12.0 s", 1)
+    assert listing.tally.notes == {"lines of 'Dad' are left out, who is not in speakers": 1}
     episodes = list(read(source))
     assert [(e.instruction, len(e), e.source["start_seconds"]) for e in episodes] == [
         ("look !", 10, 1.0),
@@ -165,17 +168,104 @@ def change(root, **values):
     (root / "train.json").write_text(json.dumps(content))
 
 
-def test_what_cannot_be_used_is_named(corpus):
-    change(corpus, frame_filenames=["../../secret.jpg"])
-    assert "does not name a file inside" in dict(Saycam(root=corpus).listing().lost)["S_0.mp4"]
-    change(corpus, frame_filenames=["absent.jpg"])
-    item = Saycam(root=corpus).listing().items[0]
-    with pytest.raises(UserError, match=r"absent\.jpg: cannot be opened"):
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"frame_filenames": ["../../secret.jpg"]}, "does not name a file inside"),
+        ({"timestamps": [1.0, 1.0]}, "its frames are not evenly spaced"),
+        ({"timestamps": [1.0, float("nan")]}, "timestamps must be a list of seconds"),
+        ({"utterance": None}, "utterance must be a text, not None"),
+        ({"num_frames": 7}, "the numbers disagree"),
+    ],
+)
+def test_a_bad_utterance_costs_itself(corpus, changes, reason):
+    change(corpus, **changes)
+    listing = Saycam(root=corpus).listing()
+    assert [item.name for item in listing.items] == ["S_0.mp4", "S_1.mp4", "S_2.mp4"]
+    ((where, why, count),) = listing.tally.parts[0].lost
+    assert where in ("S_0.mp4: utterance 1", "train.json: utterance 0")
+    assert reason in why
+    tally = Tally()
+    said = [e.instruction for item in listing.items for e in Saycam(root=corpus).read(item, tally)]
+    assert len(said) == 11
+    assert "ball 0" not in said
+    assert tally.used["utterance"] + count == 12
+
+
+def test_a_bad_picture_costs_itself(corpus):
+    bad = corpus / "train_5fps" / "S_0_002_01.jpg"
+    before = Saycam(root=corpus).listing().items
+    bad.unlink()
+    (corpus / "train_5fps" / "S_0_003_00.jpg").write_bytes(b"")
+    for frame in range(2):
+        (corpus / "train_5fps" / f"S_0_004_0{frame}.jpg").write_bytes(b"GIF")
+    item, *others = Saycam(root=corpus).listing().items
+    assert item.version != before[0].version  # what was mended is read again
+    assert others == list(before[1:])
+    tally = Tally()
+    episodes = list(Saycam(root=corpus).read(item, tally))
+    assert [(e.instruction, len(e)) for e in episodes] == [
+        ("ball 0", 2),
+        ("ball 3", 2),
+        ("ball 6", 2),
+    ]
+    first, second = episodes[1].frames["rgb_static"].data
+    assert first == second
+    pictures, utterances = tally.parts
+    assert (pictures.used, pictures.lost_count) == (4, 4)
+    assert pictures.lost[0] == (
+        "train_5fps/S_0_002_01.jpg",
+        "cannot be opened: No such file or directory",
+        1,
+    )
+    assert (utterances.used, utterances.lost_count) == (3, 1)
+    assert utterances.lost[0][0] == "S_0.mp4: utterance 4"
+    for path in (corpus / "train_5fps").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="no utterance with a picture that can be read"):
         list(Saycam(root=corpus).read(item, Tally()))
-    change(corpus, timestamps=[1.0, 1.0])
-    assert dict(Saycam(root=corpus).listing().lost) == {
-        "S_0.mp4": "the frames of utterance 1 are not evenly spaced"
-    }
+
+
+@pytest.fixture
+def told(recorded, tmp_path):
+    """A transcript and a video that is found whatever its ending."""
+
+    def make(lines, video="S_1.mp4", **settings):
+        for name in ("transcripts", "videos"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "transcripts" / "S_1.csv").write_text(HEADER + lines)
+        (tmp_path / "transcripts" / "._S_1.csv").write_bytes(b"\0")
+        (tmp_path / "videos" / video).symlink_to(recorded / "videos" / "S_1.mp4")
+        return SaycamVideos(root=tmp_path, links=True, **settings)
+
+    return make
+
+
+LINES = "0:02,Dad,look,S_1\n0:04,CHI,ball,\n0:06,Dad,bye,\n"
+
+
+def test_speakers_that_are_not_listed_are_told(told):
+    listing = told(LINES).listing()
+    reason = dict(listing.lost)["S_1.csv"]
+    assert reason.startswith("none of those who speak is in speakers=['M', 'Mom'")
+    assert reason.endswith("but 'Dad', 'CHI'")
+
+
+def test_speakers_can_be_given(told):
+    source = told(LINES, speakers=("Dad",))
+    assert [e.instruction for e in read(source)] == ["look", "bye"]
+    listing = source.listing()
+    assert not listing.lost  # nor is ._S_1.csv, which macOS leaves
+    assert listing.tally.notes == {"lines of 'CHI' are left out, who is not in speakers": 1}
+
+
+@pytest.mark.parametrize("video", ["S_1.MKV", "S_1.webm", "S_1.m4v", "S_1.MTS", "S_1.Mp4"])
+def test_videos_are_found_by_any_ending(told, video):
+    (item,) = told("0:02,M,look,S_1\n0:04,M,ball,\n", video).listing().items
+    assert item.detail["path"] == f"videos/{video}"
+
+
+def test_what_cannot_be_used_is_named(corpus):
     with pytest.raises(UserError, match=r"nowhere: is no folder of pictures"):
         Saycam(root=corpus, frames="nowhere").listing()
     with pytest.raises(UserError, match="holds no utterances"):

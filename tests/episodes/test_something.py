@@ -69,7 +69,7 @@ def test_something_something_under_its_long_names(something):
     (something / "labels" / "train.json").rename(something / "something-something-v2-train.json")
     (something / "20bn-something-something-v2").rename(something / "videos")
     assert len(SomethingSomething(root=something).listing().items) == 3
-    (something / "something-something-v2-train.json").write_text('[{"id": "45"}]')
+    (something / "something-something-v2-train.json").write_text('{"id": "45"}')
     with pytest.raises(UserError, match="must be a list of labels, each with id and label"):
         SomethingSomething(root=something).listing()
 
@@ -80,3 +80,17 @@ def test_something_something_labelled_twice(something):
     lost = dict(SomethingSomething(root=something).listing().lost)
     assert lost["45 (row 1 of train)"] == "is labelled twice"
     assert "does not name a file inside" in lost["../x"]
+
+
+def test_a_label_without_text_costs_its_video(something):
+    path = something / "labels" / "train.json"
+    rows = json.loads(path.read_text())
+    del rows[0]["label"]
+    path.write_text(json.dumps([*rows, {"label": "nothing"}, 7]))
+    listing = SomethingSomething(root=something).listing()
+    assert [item.name for item in listing.items] == ["30", "2"]
+    assert listing.lost == (
+        ("45 (row 0 of train)", "has no label"),
+        ("row 3 of train", "has no id"),
+        ("row 4 of train", "has no id"),
+    )

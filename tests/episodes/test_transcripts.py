@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.errors import UserError
+from episodes.tally import Tally
 from episodes.tokens import sentences, tokenize
 from episodes.transcripts import clean_sentences, frame_times, parse_time, read_transcript
 
@@ -50,6 +51,10 @@ def test_timelines_are_the_official_ones(golden):
         ("1:²", None),
         ("9" * 5000 + ":00", None),
         ("2:15 - 2:18", 135),
+        ("00:01:30", 90),
+        ("1:02:05", 3725),
+        ("00:00:12,500 --> 00:00:14,000", 12),
+        ("59:58", 3598),
     ],
 )
 def test_times(time, seconds):
@@ -145,18 +150,24 @@ def test_a_transcript(tmp_path):
         "2:345,M,when?,,,\n"
         "1:00,mother,bye,,,\n",
     )
-    found = read_transcript(path)
+    tally = Tally()
+    found = read_transcript(path, tally)
     assert found.video == "S_20140420_1803_01"
     assert [(u.utterance, u.utterance_num, u.num_frames) for u in found.utterances] == [
         ("look !", 1, 10),
         ("it 's a ball .", 2, 10),
         ("no , <unk>", 4, 32),  # 3 is the line without text
-        ("bye", 5, 1),
+        ("again", 5, 32),
+        ("bye", 6, 1),
     ]
-    assert found.notes == ("S_20140420_1803_01.csv: line 7 starts at 30 s, the next at 20 s",)
+    assert found.others == {"Dad": 1}
+    assert tally.parts[0].lost == (
+        ("S_20140420_1803_01.csv: line 7", "starts at 30 s, the next at 20 s", 1),
+        ("S_20140420_1803_01.csv: line 9", "'2:345' is no time", 1),
+    )
     last = found.utterances[-1]
     assert last.timestamps == (60.0,)
-    assert last.frame_filenames == ("S_20140420_1803_01_005_00.jpg",)
+    assert last.frame_filenames == ("S_20140420_1803_01_006_00.jpg",)
     assert (last.transcript_filename, last.video_filename) == (
         "S_20140420_1803_01.csv",
         "S_20140420_1803_01.mp4",
@@ -174,4 +185,30 @@ def test_a_transcript(tmp_path):
 )
 def test_transcripts_that_cannot_be_used(tmp_path, lines, message):
     with pytest.raises(UserError, match=message):
-        read_transcript(transcript(tmp_path, lines, "a"))
+        read_transcript(transcript(tmp_path, lines, "a"), Tally())
+
+
+@pytest.mark.parametrize(
+    ("times", "starts"),
+    [
+        (("00:00:05", "00:01:30", "01:00:00"), [5, 90, 3600]),
+        (("59:30", "1:00:05", "1:00:09"), [3570, 3605, 3609]),
+        (("5.25", "63.75", "70.5"), [5, 63, 70]),  # 75 is no second of a minute
+        (("5,250", "63,500", "70,000"), [5, 63, 70]),
+        (("0.05", "1.2", "2.10"), [5, 80, 130]),  # as SAYCam's tables: minutes.seconds
+    ],
+)
+def test_a_table_keeps_to_one_kind_of_times(tmp_path, times, starts):
+    lines = "".join(f'"{time}",M,hi,,,a.mov\n' for time in times)
+    found = read_transcript(transcript(tmp_path, lines, "a"), Tally())
+    assert [u.timestamps[0] for u in found.utterances] == starts
+
+
+def test_a_line_without_a_time_costs_itself(tmp_path):
+    lines = "0:05,M,one,,,a.mov\n0:xx,M,two,,,\n0:08,M,three,,,\n0:20,M,four,,,\n"
+    tally = Tally()
+    found = read_transcript(transcript(tmp_path, lines, "a"), tally)
+    assert [(u.utterance, u.num_frames) for u in found.utterances] == [
+        ("one", 15), ("three", 32), ("four", 1),
+    ]  # fmt: skip
+    assert tally.parts[0].lost == (("a.csv: line 3", "'0:xx' is no time", 1),)

@@ -71,7 +71,8 @@ class GroundConfig:
 class GroundResult:
     """How a run ended: its last figures, and the folders of the last and the best model.
 
-    taken: steps taken by this call; 0 if the run was finished before.
+    taken: steps taken by this call; 0 if the run was finished before. lost: of which pictures how
+    many cannot be used, in words.
     """
 
     step: int
@@ -79,6 +80,7 @@ class GroundResult:
     metrics: dict[str, float]
     model: Path
     best: Path
+    lost: tuple[str, ...] = ()
 
 
 def ground(
@@ -136,6 +138,8 @@ def ground(
         team.share_weights(model)
         if state.step == 0:
             state.average = Average(model, training.ema)
+        told = _Told(learned, held_out)
+        told.tell()
         batches = _batches(learned, training, team, state.step)
         begun = state.step
         stopwatch, batches = timed(model, batches, arithmetic, team)
@@ -146,6 +150,7 @@ def ground(
         ):
             while state.step < training.steps:
                 descent.step()
+                told.tell()
                 reporter.advance()
                 if _due(training.log_every, state.step, training):
                     figures = descent.figures()
@@ -153,6 +158,7 @@ def ground(
                     logs.scalars(figures, state.step)
                     reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
                 improved = _measure(state, held_out, logs, training, arithmetic)
+                told.tell()
                 due = improved or _due(training.checkpoint_every, state.step, training)
                 if team.first and due:
                     logs.flush()
@@ -161,7 +167,8 @@ def ground(
         best = store.path(state.best_step or state.step)
         metrics = dict(state.metrics)
         last = store.path(state.step) / "policy"
-        return GroundResult(state.step, state.step - begun, metrics, last, best / "policy")
+        taken = state.step - begun
+        return GroundResult(state.step, taken, metrics, last, best / "policy", told.summaries())
 
 
 def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
@@ -179,14 +186,33 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
     return model
 
 
-class _Numbered(Dataset[PairBatch]):
-    """Batches by their number. Runs inside reader processes."""
+class _Told:
+    """Names pictures that are lost, each once, as soon as that is known."""
+
+    def __init__(self, *pairs: Pairs) -> None:
+        self._pairs, self._counts = pairs, [0] * len(pairs)
+
+    def tell(self) -> None:
+        for place, (pairs, count) in enumerate(zip(self._pairs, self._counts, strict=True)):
+            if len(pairs.lost) > count:
+                pairs.check()
+                for name, reason in list(pairs.lost.items())[count:]:
+                    print(f"{pairs.folder / name}: {reason}; another picture is seen", flush=True)
+                self._counts[place] = len(pairs.lost)
+
+    def summaries(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(pairs.summary() for pairs in self._pairs if pairs.lost))
+
+
+class _Numbered(Dataset[tuple[PairBatch, dict[str, str]]]):
+    """Batches by their number, and the pictures known to be lost. Runs inside reader processes."""
 
     def __init__(self, pairs: Pairs, size: int, seed: int) -> None:
         self._pairs, self._size, self._seed = pairs, size, seed
 
-    def __getitem__(self, number: int) -> PairBatch:
-        return self._pairs.batch(number, self._size, self._seed)
+    def __getitem__(self, number: int) -> tuple[PairBatch, dict[str, str]]:
+        batch = self._pairs.batch(number, self._size, self._seed)
+        return batch, dict(self._pairs.lost)
 
 
 def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterator[PairBatch]:
@@ -200,7 +226,9 @@ def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterat
         multiprocessing_context="spawn" if config.workers else None,
         prefetch_factor=4 if config.workers else None,
     )
-    return (batch.to(team.device) for batch in loader)
+    for batch, lost in loader:
+        pairs.take(lost)
+        yield batch.to(team.device)
 
 
 def _measure(

@@ -4,11 +4,15 @@ The folder is laid out as SAYCam-S is for CVCL: `train.json`, `val.json`, `vocab
 pictures that they name in `train_5fps/`. Batches are numbered, and the number decides what is in
 them: which utterances, which of their frames, how these are cut and blurred. Who reads them and
 when changes nothing.
+
+A picture that is missing or damaged costs itself: another of its utterance is seen instead, and of
+an utterance that has none left the next one in the file. So batches keep their number and size.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +32,8 @@ from policy.vocabulary import Vocabulary
 from training.augment import ColorConfig
 
 FRAMES = "train_5fps"
+_MOST_LOST, _FEW = 0.05, 10  # share of the pictures that may be lost, and how many in any case
+_NAMED = 10  # lost pictures that a message names
 VOCABULARY = "vocab.json"
 
 
@@ -64,12 +70,15 @@ UNCHANGED = PairConfig(frame_anew=False, least=1.0, flipped=0.0, blurred=0.0)
 class Pairs:
     """The utterances of one file, and batches of them in the order of a seed.
 
+    `lost` says why pictures cannot be used. Those that are missing or empty are known from the
+    start; damaged ones are met when they are drawn.
+
     With `weights`, one for each utterance that has frames, batches hold utterances as often as
     these say. With `links`, those in the folder are followed wherever they lead.
 
     Raises:
-        UserError: a file is missing or malformed, or no utterance has a frame and is about what is
-            asked for.
+        UserError: a file is missing or malformed, no utterance has a frame and is about what is
+            asked for, or too many pictures are lost.
     """
 
     def __init__(
@@ -86,12 +95,14 @@ class Pairs:
         self.config, self.clip = config, clip or ClipConfig()
         self.links = links
         self.folder = inside(root, frames, links)
+        self.lost: dict[str, str] = {}
+        rows = [row for row in read_utterances(inside(root, file, links)) if row.frame_filenames]
         about = set(config.about)
-        self.utterances: Sequence[Utterance] = [
-            row
-            for row in read_utterances(inside(root, file, links))
-            if row.frame_filenames and (not about or about & set(row.utterance.split()))
-        ]
+        chosen = [row for row in rows if not about or about & set(row.utterance.split())]
+        self.pictures = len({name for row in chosen for name in row.frame_filenames})
+        there = [replace(row, frame_filenames=self._there(row.frame_filenames)) for row in chosen]
+        self.utterances: Sequence[Utterance] = [row for row in there if row.frame_filenames]
+        self.check()
         if not self.utterances:
             of = f" and one of the words {', '.join(config.about)}" if about else ""
             raise UserError(f"{root / file}: no utterance has a frame{of}")
@@ -133,31 +144,99 @@ class Pairs:
         """Utterances by their index; random choices are alike in every draw of one number."""
         return self._batch([(i, np.random.default_rng((0, draw, i))) for i in indices])
 
+    def take(self, lost: Mapping[str, str]) -> None:
+        """Learn of pictures that another process could not read.
+
+        Raises:
+            UserError: these are too many by now.
+        """
+        self.lost |= {name: why for name, why in lost.items() if name not in self.lost}
+        self.check()
+
+    def check(self) -> None:
+        """Raises:
+        UserError: too many pictures are lost.
+        """
+        if len(self.lost) > max(_FEW, _MOST_LOST * self.pictures):
+            raise UserError(
+                f"{self.summary()}; more than {_MOST_LOST:.0%} are too many to go on without them"
+            )
+
+    def summary(self) -> str:
+        """How many pictures are lost, and the first of them by name."""
+        named = [f"{name} {reason}" for name, reason in sorted(self.lost.items())[:_NAMED]]
+        more = f"; and {len(self.lost) - _NAMED} more" if len(self.lost) > _NAMED else ""
+        count = f"{len(self.lost):,} of {self.pictures:,} pictures are lost"
+        return f"{self.folder}: {count}: {'; '.join(named)}{more}"
+
+    def _there(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those that are neither missing nor empty."""
+        for name in names:
+            if name not in self.lost:
+                try:
+                    if not os.stat(self.folder / name).st_size:
+                        self.lost[name] = "is empty"
+                except (OSError, ValueError) as error:
+                    self.lost[name] = getattr(error, "strerror", None) or str(error)
+        return tuple(name for name in names if name not in self.lost)
+
     def _batch(self, drawn: Sequence[tuple[int, np.random.Generator]]) -> PairBatch:
-        pictures = np.stack([self._seen(index, random) for index, random in drawn])
-        said = [self.utterances[index].utterance for index, _ in drawn]
+        seen = [self._seen_from(index, random) for index, random in drawn]
+        pictures = np.stack([picture for _, picture in seen])
+        said = [self.utterances[index].utterance for index, _ in seen]
         tokens, lengths = self.vocabulary.encode(said, length=self.config.length)
         return PairBatch(torch.from_numpy(pictures).movedim(-1, -3), tokens, lengths)
 
-    def _seen(self, index: int, random: np.random.Generator) -> UInt8[np.ndarray, "*t h w 3"]:
+    def _seen_from(
+        self, index: int, random: np.random.Generator
+    ) -> tuple[int, UInt8[np.ndarray, "*t h w 3"]]:
+        """An utterance, or the next one of which a picture can be read, and what is seen."""
+        for step in range(len(self)):
+            other = (index + step) % len(self)
+            if step and self.weights is not None and not self.weights[other]:
+                continue
+            if (seen := self._seen(other, random)) is not None:
+                return other, seen
+        raise UserError(f"{self.folder}: none of the pictures can be read")
+
+    def _seen(
+        self, index: int, random: np.random.Generator
+    ) -> UInt8[np.ndarray, "*t h w 3"] | None:
         names, anew = self.utterances[index].frame_filenames, self.config.frame_anew
         if self.clip.frames == 1:
             chosen = int(random.integers(len(names))) if anew else 0
-            return self._picture(names[chosen], random)
+            picture = self._picture(names, chosen)
+            return None if picture is None else np.asarray(changed(picture, self.config, random))
         frames = moments(len(names), self.clip, random, anew=anew)
         change = int(random.integers(1 << 62))  # the same of all frames
-        return np.stack(
-            [self._picture(names[frame], np.random.default_rng(change)) for frame in frames]
-        )
+        pictures = [self._picture(names, frame) for frame in frames]
+        alike = (np.random.default_rng(change) for _ in frames)
+        shown = [
+            np.asarray(changed(picture, self.config, same))
+            for picture, same in zip(pictures, alike, strict=True)
+            if picture is not None
+        ]
+        return np.stack(shown) if shown else None
 
-    def _picture(self, name: str, random: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-        path = inside(self.folder, name, self.links)
+    def _picture(self, names: Sequence[str], chosen: int) -> Image.Image | None:
+        """The picture, or the next that can be read; after the last one comes the first."""
+        for name in (*names[chosen:], *names[:chosen]):
+            if name not in self.lost:
+                try:
+                    return self._read(name)
+                except UserError as error:
+                    self.lost[name] = str(error)
+        return None
+
+    def _read(self, name: str) -> Image.Image:
+        data = load_bytes(inside(self.folder, name, self.links), max_bytes=1 << 28)
         try:
-            with Image.open(BytesIO(load_bytes(path, max_bytes=1 << 28))) as file:
-                picture = file.convert("RGB")
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise UserError(f"{path}: is no readable picture: {error}") from error
-        return np.asarray(changed(picture, self.config, random))
+            with Image.open(BytesIO(data)) as file:
+                return file.convert("RGB")
+        except UnidentifiedImageError:
+            raise UserError("is no picture") from None
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(f"is no readable picture: {error}") from None
 
 
 def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: bool) -> list[int]:

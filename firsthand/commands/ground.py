@@ -52,6 +52,8 @@ def execute(config: GroundCommand, run: Run) -> None:
         )
         before = "" if result.taken else "already finished, "
         say(f"{member.path}: {before}held out {figures}")
+    for line in dict.fromkeys(line for result in results.values() for line in result.lost):
+        say(line)
     say(f"what they have learned: firsthand ground-eval model={run.path}")
 
 

@@ -133,6 +133,40 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monk
     assert result.metrics == whole.metrics
 
 
+def test_lost_pictures_do_not_end_a_run(tmp_path, monkeypatch, capsys):
+    """Nor does it matter where it is stopped, or who reads."""
+    root = make_corpus(tmp_path / "damaged")
+    rows = {
+        name: json.loads((root / f"{name}.json").read_text())["data"] for name in ("train", "val")
+    }
+    for (file, place), content in {
+        ("train", 0): None, ("train", 5): b"no picture", ("val", 1): None, ("val", 3): b"GIF89a",
+    }.items():  # fmt: skip
+        path = root / "train_5fps" / rows[file][place]["frame_filenames"][0]
+        path.unlink() if content is None else path.write_bytes(content)
+    whole = ground(CONFIG, root, tmp_path / "whole")
+    said = capsys.readouterr().out
+    assert said.count("another picture is seen") == 4
+    assert len(whole.lost) == 2
+    assert "No such file or directory" in whole.lost[0]
+    taken = 0
+
+    def stop(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 13:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.progress.Reporter.advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ground(CONFIG, root, tmp_path / "stopped")
+    training = replace(CONFIG.training, workers=1)
+    again = ground(replace(CONFIG, training=training), root, tmp_path / "stopped", resume=True)
+    assert same(again.model, whole.model)
+    assert again.metrics == whole.metrics
+
+
 def test_settings_that_do_not_go_together_are_refused(corpus, tmp_path):
     with pytest.raises(UserError, match=r"pairs\.size=16 is not model\.vision\.size=224"):
         GroundConfig(pairs=PairConfig(size=16))

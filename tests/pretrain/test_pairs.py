@@ -137,20 +137,74 @@ def test_colours_are_changed_as_far_as_is_said():
     assert 124 < max(shades) <= 130
 
 
+def damage(root, **contents):
+    """Pictures that hold something else; None: that are not there."""
+    for name, content in contents.items():
+        path = root / "train_5fps" / f"{name}.png"
+        path.unlink() if content is None else path.write_bytes(content)
+
+
+def test_a_lost_picture_costs_itself(root):
+    whole = Pairs(root, SMALL)
+    before = [whole.batch(number, 4, 0) for number in range(30)]
+    damage(root, v_002_00=None, v_002_01=b"", v_005_01=b"no picture", v_001_00=b"\x89PNG")
+    pairs = Pairs(root, SMALL)
+    assert len(pairs) == COUNT
+    assert pairs.lost.keys() == {"v_002_00.png", "v_002_01.png"}  # known before anything is drawn
+    after = [pairs.batch(number, 4, 0) for number in range(30)]
+    assert pairs.lost == {
+        "v_002_00.png": "No such file or directory",
+        "v_002_01.png": "is empty",
+        "v_005_01.png": "is no picture",
+        "v_001_00.png": pairs.lost["v_001_00.png"],
+    }
+    for then, now in zip(before, after, strict=True):
+        for (utterance, frame), (other, shown) in zip(which(then), which(now), strict=True):
+            assert (other, shown) not in {(2, 0), (2, 1), (5, 1), (1, 0)}
+            assert other == utterance
+            assert shown == frame or utterance in (1, 2, 5)
+    again = pickle.loads(pickle.dumps(Pairs(root, SMALL)))
+    for number, batch in enumerate(after):  # whatever was met before
+        assert torch.equal(again.batch(number, 4, 0).images, batch.images)
+    assert "4 of " in pairs.summary()
+
+
+def test_an_utterance_without_a_picture_left_is_dropped_or_replaced(root):
+    damage(root, v_000_00=None, v_003_00=b"no picture")  # their only ones
+    pairs = Pairs(root, SMALL)
+    assert len(pairs) == COUNT - 1
+    seen = [place for number in range(2 * COUNT) for place in which(pairs.batch(number, 1, 0))]
+    assert {utterance for utterance, _ in seen} == set(range(COUNT)) - {0, 3}
+    batch = pairs.rows(0, len(pairs))
+    assert batch.size == COUNT - 1
+    assert torch.equal(batch.tokens[2], batch.tokens[3])  # what is said goes with what is seen
+    weighted = Pairs(root, SMALL, weights=np.array([1.0, 1, 1, 0, *[1] * (COUNT - 5)]))
+    assert which(weighted.rows(2, 3))[0][0] == 5  # never what is not to be drawn
+
+
+def test_clips_do_without_lost_pictures(root):
+    damage(root, v_005_01=b"no picture")
+    clip = ClipConfig(frames=3)
+    pairs = Pairs(root, replace(UNCHANGED, size=16), clip=clip)
+    greys = pairs.rows(5, 6).images.float().mean(dim=(2, 3, 4)).round().int().tolist()
+    assert greys == [[100, 110, 110]]
+
+
+def test_too_many_lost_pictures_are_named(root, monkeypatch):
+    monkeypatch.setattr("pretrain.pairs._FEW", 1)
+    damage(root, v_000_00=None, v_001_00=b"")
+    with pytest.raises(UserError, match=r"2 of .* are lost: v_000_00\.png No such.*; v_001_00"):
+        Pairs(root, SMALL)
+    damage(root, v_001_00=b"no picture")
+    pairs = Pairs(root, SMALL)
+    with pytest.raises(UserError, match="more than 5% are too many"):
+        pairs.take({"v_001_00.png": "is no picture"})
+
+
 def test_what_is_wrong_is_named(root):
     with pytest.raises(UserError, match=r"val\.json"):
         Pairs(root, SMALL, file="val.json")
-    (root / "train_5fps" / "v_000_00.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"v_000_00\.png: is no readable picture"):
-        Pairs(root, SMALL).rows(0, 1)
-    (root / "train_5fps" / "v_000_00.png").unlink()
-    with pytest.raises(UserError, match=r"v_000_00\.png: cannot be opened"):
-        Pairs(root, SMALL).rows(0, 1)
     rows = json.loads((root / "train.json").read_text())["data"]
-    rows[0]["frame_filenames"] = ["../vocab.json"]
-    (root / "train.json").write_text(json.dumps(rows))
-    with pytest.raises(UserError, match="does not name a file inside"):
-        Pairs(root, SMALL).rows(0, 1)
     (root / "train.json").write_text(json.dumps(rows[-1:]))
     with pytest.raises(UserError, match=r"train\.json: no utterance has a frame"):
         Pairs(root, SMALL)

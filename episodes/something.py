@@ -82,7 +82,7 @@ class SomethingSomething(VideoSettings, Rooted):
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         return read_video(self.inside(item.detail["path"]), self, item.detail["label"])
 
-    def _rows(self, split: str) -> list[dict[str, Any]]:
+    def _rows(self, split: str) -> list[Any]:
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
             if is_there(path := self.inside(name)):
                 rows = load_json(path)

@@ -6,7 +6,6 @@ natural/seed_0/ …      a folder a model, as `pretrain.ground` leaves it
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -82,9 +81,10 @@ class Study:
 def learn(
     study: Study, config: GroundConfig, folder: Path, jobs: int, resume: bool
 ) -> dict[Member, GroundResult]:
-    """Train the models, `jobs` at a time, each in a process of its own with its share of the cores;
-    with one job in this process, one after the other. Those that are finished are not begun again.
-    Models in processes of their own read for themselves: such processes may have no readers.
+    """Train the models, `jobs` at a time, each in a process of its own, with one thread unless more
+    are asked for: what is learned is not up to how many cores there are. With one job in this
+    process, one after the other. Those that are finished are not begun again. Models in processes
+    of their own read for themselves: such processes may have no readers.
 
     Raises:
         UserError: as for `ground`.
@@ -93,8 +93,8 @@ def learn(
     if jobs == 1:
         return {member: _learn(study, config, folder, resume, member) for member in study.members}
     jobs = min(jobs, len(study.members))
-    share = config.training.threads or max(1, len(os.sched_getaffinity(0)) // jobs)
-    config = replace(config, training=replace(config.training, threads=share, workers=0))
+    training = replace(config.training, threads=config.training.threads or 1, workers=0)
+    config = replace(config, training=training)
     waiting = iter(study.members)
     logs = {member.path: folder / member.path / "metrics.jsonl" for member in study.members}
     make = partial(partial, _learn_aside, study, config, folder, resume)

@@ -197,6 +197,7 @@ class Checkpoints:
             "format_version": FORMAT_VERSION,
             **state.facts(),
             "conditions": self._conditions,
+            "threads": torch.get_num_threads(),
             "config": self._config.record(),
         }
         (draft / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
@@ -208,7 +209,8 @@ class Checkpoints:
         return final
 
     def restore(self, state: TrainState) -> None:
-        """Brings the state to the newest checkpoint; leaves it alone if there is none.
+        """Brings the state to the newest checkpoint; leaves it alone if there is none. Where the
+        number of threads was left to torch, it goes on with as many as it had: sums depend on it.
 
         Raises:
             UserError: the checkpoint was made under a configuration that gives other results,
@@ -228,6 +230,8 @@ class Checkpoints:
                 f"cannot resume {path}: {poisoned} is not finite there; remove it to go on from an "
                 "earlier one"
             )
+        if not self._config.threads:
+            torch.set_num_threads(facts.get("threads", torch.get_num_threads()))
         state.load_tensors(saved)
         state.load_facts(facts)
 

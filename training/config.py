@@ -45,7 +45,8 @@ class TrainConfig:
         window and all its cameras.
     keep_last: how many of the newest checkpoints stay on disk, besides the best.
     workers: processes that read windows; 0 reads them between the steps.
-    threads: threads of this process for tensor work; 0 leaves torch's choice.
+    threads: threads of this process for tensor work; 0 is torch's choice (every core), which a
+        resumed run keeps.
 
     Raises:
         UserError: a value is out of range.

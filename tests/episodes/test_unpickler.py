@@ -162,7 +162,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_pickles_end_in_an_error(data: bytes) -> None:
     tracemalloc.start()

@@ -53,5 +53,5 @@ def test_training_is_measured_in_both_layouts(
     assert (plain["frames"], once["frames"]) == (6, 4)
     for row in (plain, once):
         assert math.isclose(row["rate"], 2 / row["seconds"])
-        assert 0 < row["utilisation"] < 1
+        assert row["utilisation"] > 0
     assert once["gflop"] < plain["gflop"]

@@ -51,6 +51,16 @@ def test_models_that_learn_side_by_side_are_those_that_learn_alone(tmp_path: Pat
     assert weights["natural"] == weights["shuffled"] != weights["random"]  # not shuffled here
 
 
+def test_models_side_by_side_have_a_thread_each_however_many_cores(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+    study = Study.of(make_corpus(tmp_path / "corpus"), ["natural", "random"], [0])
+    free = replace(QUICK, training=replace(QUICK.training, steps=2, threads=0))
+    learn(study, free, tmp_path / "study", jobs=2, resume=False)
+    for member in study.members:
+        said = tmp_path / "study" / member.path / "checkpoints/last/training.json"
+        assert json.loads(said.read_text())["config"]["threads"] == 1
+
+
 def test_what_has_learned_already_does_not_learn_again(tmp_path: Path):
     root = make_corpus(tmp_path / "corpus")
     study = Study.of(root, ["natural"], [0])

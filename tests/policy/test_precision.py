@@ -59,15 +59,18 @@ def test_a_token_of_zeros_gives_the_bias():
     assert torch.equal(Int8Linear(linear)(torch.zeros(2, 16)), linear.bias.expand(2, -1))
 
 
+# How wrong at least and at most. Two ways to multiply in fp32 may agree to the bit: that is up to
+# the processor. Numbers of fewer bits cannot.
 @pytest.mark.parametrize(
-    ("layer", "bound"), [(Float32Linear, 1e-6), (BFloat16Linear, 0.005), (Int8Linear, 0.015)]
+    ("layer", "least", "bound"),
+    [(Float32Linear, 0, 1e-5), (BFloat16Linear, 1e-4, 0.005), (Int8Linear, 1e-4, 0.015)],
 )
-def test_a_layer_is_nearly_right(layer, bound):
+def test_a_layer_is_nearly_right(layer, least, bound):
     torch.manual_seed(0)
     linear = nn.Linear(768, 256)
     x = torch.randn(197, 768) * torch.logspace(-2, 2, 197)[:, None]
     truth, said = linear(x), layer(linear)(x)
-    assert 0 < relative(said, truth) < bound
+    assert least <= relative(said, truth) < bound
     for token in (0, 196):  # small tokens are as exact as large ones
         assert relative(said[token], truth[token]) < 2 * bound
 
@@ -79,8 +82,11 @@ def hastened(name: str, precision: str) -> tuple[Policy, Policy]:
 
 
 @pytest.mark.parametrize("name", ["small", "gr1"])
-@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-6), ("bf16", 0.02), ("int8", 0.05)])
-def test_a_hastened_policy_says_nearly_the_same(name, precision, bound, make_batch):
+@pytest.mark.parametrize(
+    ("precision", "least", "bound"),
+    [("fp32", 0, 1e-5), ("bf16", 1e-4, 0.02), ("int8", 1e-4, 0.05)],
+)
+def test_a_hastened_policy_says_nearly_the_same(name, precision, least, bound, make_batch):
     whole, low = hastened(name, precision)
     batch = make_batch(CONFIGS[name])
     for part in ("images", "pool", "trunk"):
@@ -91,8 +97,8 @@ def test_a_hastened_policy_says_nearly_the_same(name, precision, bound, make_bat
         layout = whole.layout_of(batch, act=True, watch=())
         truth = whole.think(tokens, batch.valid, layout)["action"]
         said = low.think(near, batch.valid, layout)["action"]
-    assert 0 < relative(near, tokens) < bound
-    assert 0 < relative(said, truth) < bound
+    assert least <= relative(near, tokens) < bound
+    assert least <= relative(said, truth) < bound
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])

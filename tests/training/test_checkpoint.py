@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -90,3 +91,17 @@ def test_other_conditions_are_refused(tmp_path):
     Checkpoints(tmp_path, CONFIG, {"processes": 1}).save(make_state(step=1))
     with pytest.raises(UserError, match="processes was 1 and is now 2"):
         Checkpoints(tmp_path, CONFIG, {"processes": 2}).restore(make_state())
+
+
+@pytest.mark.parametrize(("asked", "then"), [(0, 2), (1, 1)])
+def test_a_resumed_run_goes_on_with_as_many_threads(tmp_path, asked, then):
+    """Torch chooses by the cores it finds; the order of sums is not to change with them."""
+    config, before = replace(CONFIG, threads=asked), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        Checkpoints(tmp_path, config, {}).save(make_state(step=1))
+        torch.set_num_threads(1)
+        Checkpoints(tmp_path, config, {}).restore(make_state())
+        assert torch.get_num_threads() == then
+    finally:
+        torch.set_num_threads(before)

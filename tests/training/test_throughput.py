@@ -135,6 +135,16 @@ def test_the_last_step_is_always_told_where_there_is_no_terminal(capsys):
     assert lines == ["training 0/3", "training 3/3 · loss 0.5000 · 12 windows/s · 0:00"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "said"), [(0.01234, "0.0123"), (0.5, "0.5"), (7.126, "7.13"), (1234.6, "1,235")]
+)
+def test_speeds_of_slow_machines_can_be_read(capsys, rate, said):
+    with report("training", 1, 0, speak=True) as reporter:
+        reporter.advance()
+        reporter.figures(0.5, rate)
+    assert f" {said} windows/s" in capsys.readouterr().out
+
+
 def test_a_terminal_gets_one_live_line(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     with report("training", 2, 0, speak=True) as reporter:

@@ -10,6 +10,7 @@ from envs.protocol import SETTINGS, SettingName
 from envs.tasks import TASKS
 from envs.worlds import PlayTableWorld, World
 from episodes.errors import UserError
+from episodes.meant import one_of
 
 CAMERAS_CALVIN: Mapping[str, int] = {"rgb_static": 200, "rgb_gripper": 84}
 
@@ -91,7 +92,7 @@ class EvaluationConfig:
 
     def _check_numbers(self) -> None:
         if unknown := [task for task in self.tasks if task not in TASKS]:
-            raise UserError(f"unknown task {unknown[0]!r}; there are {', '.join(TASKS)}")
+            raise UserError(f"unknown task {unknown[0]!r}: {one_of(unknown[0], TASKS)}")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise UserError(f"tasks must name one task or more, each once, not {self.tasks}")
         for name in ("trials", "chains", "steps", "seats"):

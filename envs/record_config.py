@@ -9,6 +9,7 @@ from envs.protocol import SETTINGS, SettingName
 from envs.tasks import TASKS
 from envs.worlds import PlayTableWorld, Scene, World
 from episodes.errors import UserError
+from episodes.meant import one_of
 
 PLAY = "play"  # stands for a task where everything is shown
 
@@ -72,7 +73,7 @@ class RecordConfig:
             ("scene", self.scenes, ("A", "B", "C", "D")),
         ):
             if unknown := [value for value in values if value not in known]:
-                raise UserError(f"unknown {name} {unknown[0]!r}; there are {', '.join(known)}")
+                raise UserError(f"unknown {name} {unknown[0]!r}: {one_of(unknown[0], known)}")
             if not values or len(set(values)) < len(values):
                 raise UserError(f"{name}s must name one {name} or more, each once, not {values}")
         for name in ("episodes", "action_repeat", "steps"):

@@ -151,7 +151,8 @@ class _Worker:
 
 def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
     """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted parent stops us itself
+    for number in (signal.SIGINT, signal.SIGHUP):  # an interrupted parent stops us itself
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     connection.send(("started", None))
     while True:

@@ -3,10 +3,7 @@
 Each is a recipe that travels to worker processes by pickle and makes its policy there.
 """
 
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from episodes.errors import UserError
 from firsthand import checkpoints
+from firsthand.users_module import users_module
 
 if TYPE_CHECKING:
     from envs.policies import BatchedPolicy, EvaluatedPolicy
@@ -132,10 +130,8 @@ class PythonActor:
         module, colon, attribute = self.name.partition(":")
         if not colon:
             raise UserError(f"actor={self.name}: write actor={EXPERT} or actor=package.module:name")
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
         try:
-            made = getattr(importlib.import_module(module), attribute)
+            made = getattr(users_module(module), attribute)
         except (Exception, SystemExit) as error:
             kind = "" if isinstance(error, (ImportError, AttributeError)) else type(error).__name__
             why = f"{kind}: {error}" if kind else error

@@ -3,9 +3,13 @@
 Only the standard library is imported here; each command imports what it needs when it runs.
 """
 
+import firsthand.own_path  # noqa: F401
+
+# isort: split
 import importlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +18,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from episodes.errors import UserError
+from episodes.meant import one_of
+from firsthand import stop
 from firsthand.commands import COMMANDS, CONFIGS, Command
+from firsthand.terminal import of_the_machine, tolerate_ascii
+from firsthand.words import quoted, written
 
 if TYPE_CHECKING:
     from firsthand.settings import Settings
@@ -56,12 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `firsthand`; the process's own by default.
 
     Returns:
-        0; 1 when the input is at fault; 2 when the words make no command; 130 when interrupted.
+        0; 1 when the input is at fault; 2 when the words make no command; 130 when interrupted,
+        143 and 129 when by SIGTERM and SIGHUP.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     # Read by OpenMP when torch is loaded: threads that wait sleep. Threads that spin meanwhile, as
     # is the default, took nine tenths of a busy machine's time for nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    tolerate_ascii()
+    with stop.like_ctrl_c():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(words: list[str]) -> int:
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(_overview())
@@ -77,13 +91,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print("firsthand:", " ".join(str(error).split()), file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if os.environ.get(TRACEBACK):
             raise
         print("\nfirsthand: stopped", file=sys.stderr)
-        return 130
+        return stop.status(stopped)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if os.environ.get(TRACEBACK) or not (said := of_the_machine(error)):
+            raise
+        print("firsthand:", said, file=sys.stderr)
         return 1
     return 0
 
@@ -99,35 +118,39 @@ def parse(words: Sequence[str]) -> Invocation:
     known = {"-h": "help", "--help": "help", "-m": "sweep", "--multirun": "sweep"}
     known |= {"-c": "show", "--cfg": "show"}
     for switch in sorted(switches - known.keys()):
-        raise UsageError(f"unknown switch {switch}; there are {', '.join(known)}")
+        raise UsageError(f"unknown switch {switch}; {_meant(switch, words)}")
     command, rest = _find(plain)
     chosen = {known[s]: True for s in switches}
     if rest and command.argument and not re.match(r"[a-z_]\w*(\.\w+)*=", rest[0]):
-        rest = [f"{command.argument}={_quoted(rest[0])}", *rest[1:]]
+        rest = [f"{command.argument}={quoted(rest[0])}", *rest[1:]]
     for word in rest:
         if "=" not in word:
             raise UsageError(f"cannot read {word!r}: settings are written key=value")
     return Invocation(command, tuple(rest), **chosen)
 
 
+def _meant(switch: str, words: Sequence[str]) -> str:
+    """What to write instead of `--key value` or `--key=value`."""
+    key, _, value = switch.lstrip("-").replace("-", "_").partition("=")
+    after = [*words, ""][list(words).index(switch) + 1]
+    value = switch.partition("=")[2] or (after if after and after[0] != "-" else "<value>")
+    if "=" in value or not switch.startswith("--"):
+        value = "<value>"
+    return f"settings are written without dashes, {key}={value}; switches are -h, -m and -c"
+
+
 def _find(words: Sequence[str]) -> tuple[Command, list[str]]:
     if not words:
         raise UsageError(f"which command? one of: {', '.join(COMMANDS)}")
+    if len(words) > 1 and (joined := "-".join(words[:2])) in COMMANDS:
+        raise UsageError(f"there is no {' '.join(words[:2])}; write firsthand {joined}")
     for length in (2, 1):
         if (name := " ".join(words[:length])) in COMMANDS:
             return COMMANDS[name], list(words[length:])
     followers = [name.split()[1] for name in COMMANDS if name.startswith(words[0] + " ")]
     if followers:
         raise UsageError(f"{words[0]} what? one of: {', '.join(followers)}")
-    from firsthand.schema import one_of
-
     raise UsageError(f"unknown command {words[0]!r}: {one_of(words[0], COMMANDS)}")
-
-
-def _quoted(value: str) -> str:
-    """A word from the shell as a value in Hydra's grammar, whatever characters it holds."""
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (r"\'" if m[2] else ""), value)
-    return f"'{escaped}'"
 
 
 def _overview() -> str:
@@ -138,7 +161,7 @@ def _overview() -> str:
 
 def _help(command: Command) -> str:
     """What `COMMAND --help` prints: the YAML says it all, so it is shown as it stands."""
-    text = (CONFIGS / f"{command.config}.yaml").read_text()
+    text = (CONFIGS / f"{command.config}.yaml").read_text("utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("defaults:")]
     chosen = {}
     for line in [line for line in lines if line.startswith("  - ")]:
@@ -165,32 +188,33 @@ def _execute(invocation: Invocation) -> None:
     from firsthand import run, settings
 
     if invocation.sweep:
-        _run_all(command, module, list(invocation.overrides))
+        _run_all(command, module, invocation.overrides)
         return
-    loaded = settings.load(command.config, module.SCHEMA, invocation.overrides)
+    words = invocation.overrides
     if invocation.show:
-        print(settings.as_yaml(loaded), end="")
+        print(settings.shown(command.config, module.SCHEMA, words), end="")
         return
-    path = Path(loaded.run) if loaded.run else None
-    if loaded.resume and (earlier := run.previous(command.config, path)):
-        loaded = _reload(command, module, loaded, earlier)
-        path = earlier
+    earlier = None
+    if command.writes and any(word.startswith("resume=") for word in words):
+        named, resume = settings.place(command.config, module.SCHEMA, words)
+        earlier = run.previous(command.config, Path(named) if named else None) if resume else None
+    if earlier is not None:
+        # Before anything is checked: what has no default was said when the run was started.
+        words = (*run.saved_overrides(earlier), *words)
+    loaded = settings.load(command.config, module.SCHEMA, words)
+    if earlier is not None:
+        run.refuse_silent_changes(earlier, loaded.resolved, invocation.overrides)
+    path = earlier or (Path(loaded.run) if loaded.run else None)
     _run_one(command, module, loaded, path)
 
 
-def _reload(command: Command, module: ModuleType, named: "Settings", path: Path) -> "Settings":
-    """The settings that the run at `path` was started with, and on top those named now."""
-    from firsthand import run, settings
-
-    words = [*run.saved_overrides(path), *named.overrides, "resume=true"]
-    loaded = settings.load(command.config, module.SCHEMA, words)
-    run.refuse_silent_changes(path, loaded.resolved, named.overrides)
-    return loaded
-
-
-def _run_one(command: Command, module: ModuleType, loaded: "Settings", path: Path | None) -> None:
+def _run_one(
+    command: Command, module: ModuleType, loaded: "Settings", path: Path | None, sweep: str = ""
+) -> None:
+    """Run a command; one that is stopped says how to go on, with the line of the `sweep` it is
+    part of."""
     from firsthand import run
-    from training.ranks import check_alone
+    from training.ranks import check_alone, rank
 
     if not command.writes:
         module.execute(loaded.config)
@@ -201,27 +225,29 @@ def _run_one(command: Command, module: ModuleType, loaded: "Settings", path: Pat
     with run.open_run(command.config, loaded, path) as opened:
         try:
             module.execute(loaded.config, opened)
-        except KeyboardInterrupt:
-            again = f"firsthand {command.name} resume=true run={opened.path}"
-            print(f"\nfirsthand: stopped; to go on: {again}", file=sys.stderr)
-            raise SystemExit(130) from None
+        except KeyboardInterrupt as stopped:
+            if rank() == 0:
+                again = sweep or _again(command, opened.path)
+                print(f"\nfirsthand: stopped; to go on: {again}", file=sys.stderr)
+            raise SystemExit(stop.status(stopped)) from None
 
 
-def _run_all(command: Command, module: ModuleType, words: list[str]) -> None:
-    """A sweep: every combination in a directory of its own, one after the other."""
-    from firsthand import run, settings
-    from firsthand.console import say
+def _again(command: Command, path: Path, *words: str) -> str:
+    """The line, for a shell, that resumes a run; for a sweep, with its words."""
+    return shlex.join(
+        ["firsthand", *command.name.split(), *words, "resume=true", written("run", str(path))]
+    )
+
+
+def _run_all(command: Command, module: ModuleType, words: Sequence[str]) -> None:
+    from firsthand import run, settings, sweep
 
     if not command.writes:
         raise UsageError(f"{command.name} makes nothing that could be swept")
     combinations = settings.sweep(command.config, module.SCHEMA, words)
-    if len({loaded.run for loaded in combinations}) > 1:
-        raise UsageError("run= names the sweep's own directory and cannot be swept")
-    shared = set.intersection(*(set(loaded.overrides) for loaded in combinations))
-    chosen = combinations[0].run
-    folder = Path(chosen) if chosen else run.fresh(command.config)
-    for index, loaded in enumerate(combinations):
-        label = ",".join(word for word in loaded.overrides if word not in shared)
-        say(f"[{index + 1}/{len(combinations)}] {label}")
-        path = folder / f"{index:03}_{re.sub(r'[^A-Za-z0-9.]+', '_', label)[:100]}"
-        _run_one(command, module, loaded, path)
+    folder = sweep.folder_of(combinations, lambda: run.fresh(command.config))
+    kept = [word for word in words if word.partition("=")[0] not in settings.RUN_KEYS]
+    again = _again(command, folder, "-m", *kept)
+    sweep.run_all(
+        combinations, folder, lambda one, path: _run_one(command, module, one, path, again)
+    )

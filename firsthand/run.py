@@ -9,25 +9,27 @@ Every file is written beside its final name and moved there when it is whole.
 
 import json
 import os
-import platform
+import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from episodes.errors import UserError
 from episodes.lock import lock
+from firsthand.schema import flatten
 from firsthand.settings import Settings, as_yaml
+from firsthand.versions import versions
+from policy.places import near
 from training.ranks import rank, world_size
 
 RUNS = Path("runs")
 CONFIG, VERSIONS, LOCK = "config.yaml", "versions.json", ".lock"
+# What commands write before there is anything to keep.
+HEADERS = re.compile(r"\.config\.json$|\.parts/config\.json$|/study\.json$")
 
 
 @dataclass(frozen=True)
@@ -42,30 +44,62 @@ def previous(command: str, named: Path | None) -> Path | None:
     """The run that `resume=true` means: the one named, or the command's latest.
 
     Returns:
-        its directory, or None when the named one was never started.
+        its directory, or None when the named one was killed before it began.
 
     Raises:
-        UserError: none is named and the command has none.
+        UserError: nothing was started there, or by another command, or none is named and the
+            command has none.
     """
-    if named is not None:
-        return named if (named / VERSIONS).is_file() else None
-    started = [path.parent for path in (RUNS / command).glob(f"*/{VERSIONS}")]
-    if not started:
-        raise UserError(f"nothing to resume in {RUNS / command}; name a run with run=<path>")
-    return max(started, key=lambda path: (path / VERSIONS).stat().st_mtime)
+    if named is None:
+        started = [path.parent for path in (RUNS / command).glob(f"*/{VERSIONS}")]
+        if not started:
+            raise UserError(f"nothing to resume in {RUNS / command}; name a run with run=<path>")
+        return max(started, key=lambda path: (path / VERSIONS).stat().st_mtime)
+    with _one_line(named, "read"):
+        if (named / VERSIONS).is_file():
+            starter = _starts(named)[-1].get("command", command)
+            if starter != command:
+                raise UserError(
+                    f"{named} was started by firsthand {starter.replace('_', '-')}, "
+                    f"not by firsthand {command.replace('_', '-')}"
+                )
+            return named
+        if named.is_dir() and any(named.iterdir()) and not _occupied(named):
+            return None
+        if members := sorted(named.glob(f"[0-9][0-9][0-9]_*/{VERSIONS}")):
+            raise UserError(
+                f"{named} holds a sweep, no run: resume one of it, such as "
+                f"run={members[0].parent}, or write the sweep's words again, -m included"
+            )
+        if named.exists():
+            raise UserError(f"nothing to resume: {named} holds no run")
+    raise UserError(
+        f"nothing to resume: there is no run at {named}{near(named)}; without resume=true "
+        "it is started"
+    )
+
+
+def _starts(path: Path) -> list[dict[str, Any]]:
+    try:
+        starts = json.loads((path / VERSIONS).read_text("utf-8"))
+        if not starts or any("overrides" not in start for start in starts):
+            raise ValueError("it names no start")
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path / VERSIONS} is damaged ({error}); start another run") from error
+    return starts
 
 
 def saved_overrides(path: Path) -> list[str]:
     """The words that the run at `path` was started with."""
-    try:
-        return list(json.loads((path / VERSIONS).read_text())[-1]["overrides"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path / VERSIONS} is damaged ({error}); start another run") from error
+    return list(_starts(path)[-1]["overrides"])
 
 
 @contextmanager
 def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Run]:
     """Make or reopen a run directory and keep other processes out of it until the block ends.
+
+    When the block fails before it has changed anything, the directory is left as it was: without
+    the new start if it was to be resumed, else not at all.
 
     Args:
         command: the command's name; new runs go to `runs/<command>/<time>`.
@@ -83,40 +117,90 @@ def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Ru
     if path is not None and others and rank() > 0:
         yield Run(path, settings.resume)  # the first process keeps the records
         return
+    absent = _absent(path or RUNS / command)
+    there = path is not None and path not in absent
     path = fresh(command) if path is None else path
-    if not settings.resume and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} is not empty; write resume=true to continue it, or another run=")
-    with _held(path):
-        resume = settings.resume and (path / VERSIONS).is_file()
-        starts = json.loads((path / VERSIONS).read_text()) if resume else []
-        write_text(path / CONFIG, as_yaml(settings))
-        starts.append(versions(command, settings))
-        write_text(path / VERSIONS, json.dumps(starts, indent=1) + "\n")
-        try:
-            yield Run(path, resume)
-        except UserError:
-            _remove_if_empty(path)
-            raise
-
-
-def _remove_if_empty(path: Path) -> None:
-    """A run that ended before it made anything leaves nothing that would be in the way."""
-    if {item.name for item in path.iterdir()} <= {CONFIG, VERSIONS, LOCK}:
-        shutil.rmtree(path)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Make the directory and hold its lock; the system lets go of it however the process ends."""
-    try:
+    with _one_line(path, "write to"):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file; name a directory, run=<path>")
+        if not settings.resume and _occupied(path):
+            raise UserError(
+                f"{path} is not empty; write resume=true to continue it, or another run="
+            )
         path.mkdir(parents=True, exist_ok=True)
         file = (path / LOCK).open("w")
-    except OSError as error:
-        raise UserError(f"cannot write to {path}: {error.strerror}") from error
     with file:
         if lock(file) is False:
             raise UserError(f"another process is writing to {path}")
+        before = {item: item.read_bytes() for item in _files(path) if _says_only(item, path)}
+        resume = settings.resume and path / VERSIONS in before
+        starts = _starts(path) if resume else []
+        starts.append(versions(command, settings))
+        work = _work(path)
+        try:
+            with _one_line(path, "write to"):
+                write_text(path / CONFIG, as_yaml(settings))
+                write_text(path / VERSIONS, json.dumps(starts, indent=1) + "\n")
+            yield Run(path, resume)
+        except BaseException as error:
+            if resume and _work(path) == work:
+                for item in _files(path):
+                    if _says_only(item, path) and item not in before:
+                        item.unlink()
+                for item, content in before.items():
+                    write_bytes(item, content)
+            elif not resume and isinstance(error, Exception) and not _results(path):
+                shutil.rmtree(path)
+                if there:
+                    path.mkdir()
+                for folder in absent:
+                    _remove_if_empty(folder)
+            raise
+
+
+@contextmanager
+def _one_line(path: Path, what: str) -> Iterator[None]:
+    try:
         yield
+    except OSError as error:
+        raise UserError(f"cannot {what} {path}: {error.strerror}") from error
+
+
+def _absent(path: Path) -> list[Path]:
+    """The folders that are to be made for one, the innermost first."""
+    with _one_line(path, "write to"):
+        return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def _occupied(path: Path) -> bool:
+    """Whether a folder holds more than what a start that was killed at once leaves behind."""
+    ours = re.compile(rf"{re.escape(LOCK)}|{CONFIG}|\.({CONFIG}|{VERSIONS})\.\d+")
+    return path.exists() and any(not ours.fullmatch(item.name) for item in path.iterdir())
+
+
+def _files(path: Path) -> list[Path]:
+    return [item for item in path.rglob("*") if item.is_file() and item.name != LOCK]
+
+
+def _says_only(file: Path, run: Path) -> bool:
+    """Whether a file of a run only says what is to be made, or was begun."""
+    return file in (run / CONFIG, run / VERSIONS) or HEADERS.search(str(file)) is not None
+
+
+def _work(path: Path) -> dict[Path, tuple[int, int]]:
+    """What a command has made in its run: sizes and times of the files that hold something."""
+    found = ((item, item.stat()) for item in _files(path) if not _says_only(item, path))
+    return {item: (s.st_size, s.st_mtime_ns) for item, s in found if s.st_size}
+
+
+def _results(path: Path) -> list[Path]:
+    """What is worth keeping of a run that failed: more than a log of its settings."""
+    return [item for item in _work(path) if "tfevents" not in item.name]
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def fresh(command: str) -> Path:
@@ -127,6 +211,11 @@ def fresh(command: str) -> Path:
             (RUNS / command / name).mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {RUNS / command}: {error.strerror}; name another place with "
+                "run=<path>"
+            ) from error
         return RUNS / command / name
     raise UserError(f"{RUNS / command} holds a thousand runs of {now}; name one with run=<path>")
 
@@ -155,72 +244,13 @@ def refuse_silent_changes(path: Path, resolved: Mapping[str, Any], named: Sequen
             )
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted keys."""
-    flat = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
-def versions(command: str, settings: Settings) -> dict[str, Any]:
-    """What it takes to make a result again: words, seeds, packages, revision, machine."""
-    flat = flatten(settings.resolved)
-    torch = sys.modules.get("torch")
-    gpu = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
-    return {
-        "command": command,
-        "overrides": list(settings.overrides),
-        "argv": sys.argv[1:],
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "seeds": {k: v for k, v in flat.items() if k.rpartition(".")[2] == "seed"},
-        "git": _git_revision(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
-        "gpu": gpu,
-        "packages": {d.name: d.version for d in sorted(metadata.distributions(), key=_name)},
-    }
-
-
-def _name(distribution: metadata.Distribution) -> str:
-    return distribution.name.lower()
-
-
-def _git_revision() -> dict[str, Any] | None:
-    """The revision of the checkout that this package runs from, if it runs from one."""
-    source = Path(__file__).resolve().parent
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(source), *words]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=10
-        ).stdout
-
-    try:
-        if not git("ls-files", Path(__file__).name).strip():
-            return None  # installed inside somebody else's checkout
-        dirty = bool(git("status", "--porcelain", "--untracked-files=no").strip())
-        return {"revision": git("rev-parse", "HEAD").strip(), "dirty": dirty}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
-
-
 def write_text(path: Path, text: str) -> None:
     """Put a whole file at `path`, or leave what was there."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put a whole file at `path`, or leave what was there."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text)
+    beside.write_bytes(content)
     os.replace(beside, path)

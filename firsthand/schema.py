@@ -5,18 +5,25 @@ overrides into. `build` goes back and checks every value on the way, so that wha
 is exactly what its dataclass says. Errors name the dotted key and the value.
 """
 
-import difflib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from episodes.errors import UserError
+from episodes.meant import one_of
+from firsthand.unknown_key import unknown_key
 
 T = TypeVar("T")
 NEEDED = "???"  # OmegaConf's mark for a value that has no default
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a path",
+}
 
 
 def plain(value: Any) -> Any:
@@ -75,6 +82,27 @@ def build(kind: type[T], values: Mapping[str, Any], key: str = "", chosen: Mappi
         raise UserError(f"{key}: {error}" if key else str(error)) from error
 
 
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The kinds that an annotation allows: those of a union, else itself."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def annotations(kind: type, key: str) -> list[Any]:
+    """The annotations that may stand at a dotted key: several if dataclasses can be chosen on the
+    way, none if there is no such key."""
+    found: list[Any] = [kind]
+    for name in key.split("."):
+        inner = []
+        for part in (part for hint in found for part in alternatives(hint)):
+            origin = get_origin(part)
+            if is_dataclass(part) and name in (names := get_type_hints(part)):
+                inner.append(names[name])
+            elif isinstance(origin, type) and issubclass(origin, Mapping):
+                inner.append(get_args(part)[1])
+        found = inner
+    return found
+
+
 def free_keys(kind: type, key: str = "") -> list[str]:
     """The dotted keys below which any name may stand: fields annotated as mappings."""
     found = []
@@ -93,7 +121,7 @@ def _convert(kind: Any, value: Any, key: str, chosen: Mapping[str, type]) -> Any
     if value == NEEDED:
         raise UserError(_needed(key))
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
+    if len(alternatives(kind)) > 1:
         return _convert_union(arguments, value, key, chosen)
     if origin is Literal:
         if value not in arguments:
@@ -127,7 +155,7 @@ def _convert_union(kinds: tuple, value: Any, key: str, chosen: Mapping[str, type
             return _convert(kind, value, key, chosen)
         except UserError as error:
             errors.append(error)
-    raise errors[0] if len(kinds) == 1 else UserError(f"{key}={value}: " + _expected(kinds))
+    raise errors[0] if len(kinds) == 1 else UserError(f"{key}={value}: " + expected(kinds))
 
 
 def _convert_tuple(kinds: tuple, value: Any, key: str, chosen: Mapping[str, type]) -> tuple:
@@ -148,48 +176,43 @@ def _convert_scalar(kind: Any, value: Any, key: str) -> Any:
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
     if kind is Path and isinstance(value, str):
         return Path(value)
     if type(value) is kind:
         return value
-    raise UserError(f"{key}={'null' if value is None else value}: " + _expected((kind,)))
+    raise UserError(f"{key}={'null' if value is None else value}: " + expected((kind,)))
 
 
-def _expected(kinds: tuple) -> str:
-    return "must be " + " or ".join(_WORDS.get(k, getattr(k, "__name__", str(k))) for k in kinds)
+def expected(kinds: tuple) -> str:
+    return "must be " + " or ".join(dict.fromkeys(map(_named, kinds)))
+
+
+def _named(kind: Any) -> str:
+    if kind is types.NoneType:
+        return "null"
+    if get_origin(kind) is tuple:
+        return "a list [a,b]"
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    if kind in _WORDS or isinstance(kind, type):
+        return _WORDS.get(kind, kind.__name__)
+    return "{name: value}"
 
 
 def _needed(key: str) -> str:
     return f"{key} has no value: write {key}=<value>"
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys."""
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
-
-
-def closest(word: str, options: Iterable[str]) -> str | None:
-    """The option most like `word`, if any is like it."""
-    matches = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
-    return matches[0] if matches else None
-
-
-def one_of(word: str, options: Iterable[str]) -> str:
-    """Half a sentence that says what could have been written instead of `word`."""
-    options = list(options)
-    match = closest(word, options)
-    listing = ", ".join(options)
-    return f"did you mean {match!r}? (one of: {listing})" if match else f"must be one of: {listing}"
-
-
-def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The message for a key that does not exist: the nearest by spelling, or by its last part."""
-    known = list(known)
-    last = key.rpartition(".")[2]
-    ending = [k for k in known if k.rpartition(".")[2] == last]
-    match = closest(key, known) or (ending[0] if len(ending) == 1 else None)
-    if match is None:
-        near = closest(last, [k.rpartition(".")[2] for k in known])
-        match = next((k for k in known if near and k.rpartition(".")[2] == near), None)
-    return f"unknown key {key!r}" + (f"; did you mean {match!r}?" if match else "")

@@ -20,8 +20,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from episodes.errors import UserError
+from episodes.meant import one_of
 from firsthand.commands import CONFIGS
-from firsthand.schema import build, free_keys, one_of, plain, unknown_key
+from firsthand.schema import (
+    NEEDED,
+    alternatives,
+    annotations,
+    build,
+    expected,
+    flatten,
+    free_keys,
+    plain,
+)
+from firsthand.unknown_key import unknown_key
+from firsthand.words import in_grammar
 
 RUN_KEYS = {"run": None, "resume": False}
 
@@ -70,11 +82,38 @@ def load(command: str, schema: Schema, overrides: Sequence[str]) -> Settings:
     Raises:
         UserError: a word cannot be read, names no key or choice, or has an impossible value.
     """
-    parsed = parse(overrides)
+    return _load(command, schema, _parse_one(schema, overrides))
+
+
+def place(command: str, schema: Schema, overrides: Sequence[str]) -> tuple[str | None, bool]:
+    """`run` and `resume` alone, whether or not other settings have values.
+
+    Raises:
+        UserError: as for `load`.
+    """
+    _, _, run, resume = _composed(command, schema, _parse_one(schema, overrides))
+    return run, resume
+
+
+def shown(command: str, schema: Schema, overrides: Sequence[str]) -> str:
+    """What `--cfg` prints: the settings as YAML, those without a value as `???`.
+
+    Raises:
+        UserError: as for `load`, but for missing values.
+    """
+    parsed = _parse_one(schema, overrides)
+    composed, *_ = _composed(command, schema, parsed)
+    if NEEDED in flatten(composed).values():
+        return OmegaConf.to_yaml(OmegaConf.create(composed))
+    return as_yaml(_load(command, schema, parsed))
+
+
+def _parse_one(schema: Schema, overrides: Sequence[str]) -> list[Override]:
+    parsed = parse(overrides, schema)
     for override in parsed:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} lists several values; add -m to run them all")
-    return _load(command, schema, parsed)
+    return parsed
 
 
 def sweep(command: str, schema: Schema, overrides: Sequence[str]) -> list[Settings]:
@@ -84,7 +123,7 @@ def sweep(command: str, schema: Schema, overrides: Sequence[str]) -> list[Settin
     for choices.
     """
     lists = []
-    for override in parse(overrides):
+    for override in parse(overrides, schema, sweep=True):
         if not override.is_sweep_override():
             lists.append([override.input_line])
         elif (name := override.key_or_group) in groups():
@@ -92,7 +131,7 @@ def sweep(command: str, schema: Schema, overrides: Sequence[str]) -> list[Settin
             lists.append([f"{override.get_key_element()}={value}" for value in values])
         else:
             lists.append([f"{name}={value}" for value in override.sweep_string_iterator()])
-    combinations = [parse(words) for words in itertools.product(*lists)]
+    combinations = [parse(words, schema) for words in itertools.product(*lists)]
     return [_load(command, schema, parsed) for parsed in combinations]
 
 
@@ -111,18 +150,22 @@ def _globbed(override: Override) -> list[str]:
     return override.value().filter(options(str(override.key_or_group)))  # pyright: ignore
 
 
-def parse(words: Sequence[str]) -> list[Override]:
-    """Read `key=value` words in Hydra's grammar. The last word for a key counts."""
+def parse(words: Sequence[str], schema: Schema, sweep: bool = False) -> list[Override]:
+    """Read `key=value` words: texts as they are written, the rest in Hydra's grammar. The last
+    word for a key counts."""
     parser = OverridesParser.create()
     parsed: dict[str, Override] = {}
     for word in words:
         if "=" not in word:
             raise UserError(f"cannot read {word!r}: settings are written key=value")
+        key = word.partition("=")[0]
+        hints = [str | None] if key == "run" else annotations(schema.kind, key)
         try:
-            override = parser.parse_override(word)
+            override = parser.parse_override(in_grammar(word, hints, sweep))
         except HydraException:
-            key, _, value = word.partition("=")
-            raise UserError(f"cannot read {word!r}: quote the value, {key}='\"{value}\"'") from None
+            kinds = tuple(kind for hint in hints for kind in alternatives(hint))
+            why = f": {key} {expected(kinds)}" if kinds else ""
+            raise UserError(f"cannot read {word!r}{why}") from None
         if override.is_delete():
             raise UserError(f"{word}: settings cannot be taken away, only given another value")
         if override.is_add() or override.is_force_add():
@@ -133,6 +176,19 @@ def parse(words: Sequence[str]) -> list[Override]:
 
 
 def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
+    composed, chosen, run, resume = _composed(command, schema, parsed)
+    kinds = {
+        group: kinds[chosen[group]] for group, kinds in schema.choices.items() if group in chosen
+    }
+    config = build(schema.kind, composed, chosen={g.replace("/", "."): k for g, k in kinds.items()})
+    words = tuple(o.input_line for o in parsed if o.key_or_group not in RUN_KEYS)
+    return Settings(config, plain(config), tuple(str(w) for w in words), run, resume)
+
+
+def _composed(
+    command: str, schema: Schema, parsed: Sequence[Override]
+) -> tuple[dict[str, Any], dict[str, str], str | None, bool]:
+    """The settings as plain nested values, the option chosen in every group, run and resume."""
     _register(command, schema)
     known_groups = groups()
     choices = [o for o in parsed if o.key_or_group in known_groups]
@@ -157,13 +213,7 @@ def _load(command: str, schema: Schema, parsed: Sequence[Override]) -> Settings:
     run, resume = composed.pop("run"), composed.pop("resume")
     if not isinstance(resume, bool):
         raise UserError(f"resume={resume}: must be true or false")
-    kinds = {
-        group: kinds[chosen[group]] for group, kinds in schema.choices.items() if group in chosen
-    }
-    config = build(schema.kind, composed, chosen={g.replace("/", "."): k for g, k in kinds.items()})
-    words = tuple(o.input_line for o in parsed if o.key_or_group not in RUN_KEYS)
-    path = None if run is None else str(run)
-    return Settings(config, plain(config), tuple(str(w) for w in words), path, resume)
+    return composed, chosen, None if run is None else str(run), resume
 
 
 def _unknown(key: str, known: Sequence[str], schema: Schema) -> str:

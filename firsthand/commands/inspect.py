@@ -17,7 +17,8 @@ from episodes.inspect import contact_sheet, summarise
 from episodes.report import Report
 from firsthand import checkpoints, recognition
 from firsthand.console import say, table
-from firsthand.run import CONFIG, VERSIONS, flatten
+from firsthand.run import CONFIG, VERSIONS
+from firsthand.schema import flatten
 from firsthand.settings import Schema
 from policy.places import near
 

@@ -89,7 +89,8 @@ def labelled_pictures(root: Path) -> dict[str, list[Path]]:
 
 
 def _read(root: Path, name: str, config: GroundEvalConfig) -> TestSet:
-    trials = tuple(read_trials(root / name))
+    here = Path(name)  # what is named is looked for in the working directory, then in the corpus
+    trials = tuple(read_trials(here if here.is_file() else root / name))
     places: dict[str, Path] = {}
     for trial in trials:
         if any(picture not in places for picture in trial.images):

@@ -34,6 +34,11 @@ class Product:
         assert line.startswith("firsthand: ")
         return line
 
+    def start_or_resume(self, *words: str, run: str) -> subprocess.Popen[str]:
+        """Start a run, or go on with it if it was killed after it had begun."""
+        begun = (self.folder / run / "versions.json").exists()
+        return self.start(*words, f"run={run}", *(["resume=true"] if begun else []))
+
     def seconds(self, *words: str) -> float:
         begun = time.monotonic()
         self(*words)

@@ -71,7 +71,7 @@ class Life:
     def __init__(self, firsthand, words: tuple[str, ...], run: Path, model: str) -> None:
         self._firsthand, self._log = firsthand, run / model / "metrics.jsonl"
         self._before = self._inode()  # a process that begins to train replaces its log
-        self.process = firsthand.start(*words, f"run={run}", "resume=true")
+        self.process = firsthand.start_or_resume(*words, run=str(run))
 
     def _inode(self) -> int | None:
         return self._log.stat().st_ino if self._log.exists() else None

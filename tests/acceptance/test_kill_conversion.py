@@ -85,7 +85,7 @@ def test_ten_kills_of_a_conversion_leave_no_trace(firsthand, videos, reference):
     draw, kills, out = random.Random(1), 0, firsthand.folder / "out"
     shards = sum(name.startswith("shards/") and name.endswith(".json") for name in reference)
     while kills < KILLS:
-        process = firsthand.start(*words(videos, "out"), f"run=run{kills}", "resume=true")
+        process = firsthand.start_or_resume(*words(videos, "out"), run=f"run{kills}")
         target = round(kills * shards / (KILLS - 1))
         while finished(out) < target and process.poll() is None:
             time.sleep(0.002)

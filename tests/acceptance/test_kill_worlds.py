@@ -30,7 +30,7 @@ def kill_often(
     firsthand(*words, "run=whole")
     draw, run, kept = random.Random(seed), firsthand.folder / "broken", set()
     for kill in range(KILLS):
-        process = firsthand.start(*words, f"run={run}", "resume=true")
+        process = firsthand.start_or_resume(*words, run=str(run))
         while kill and process.poll() is None and finished(run) == kept:
             time.sleep(0.01)
         time.sleep(draw.uniform(0, 1) if kill else draw.uniform(0, 4))

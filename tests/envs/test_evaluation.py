@@ -266,7 +266,7 @@ def test_killed_and_resumed(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tasks": ("fly",)}, "unknown task 'fly'; there are rotate_red"),
+        ({"tasks": ("fly",)}, "unknown task 'fly': must be one of: rotate_red"),
         ({"tasks": ()}, "tasks must name one task or more"),
         ({"tasks": ("open_drawer", "open_drawer")}, "each once"),
         ({"trials": 0}, "trials must be 1 or more, not 0"),

@@ -61,6 +61,11 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["evalute"], "unknown command 'evalute': did you mean 'evaluate'?"),
         (["benchmark"], "benchmark what? one of: world"),
         (["evaluate", "--verbose"], "unknown switch --verbose"),
+        (["evaluate", "--checkpoint", "runs/x"], "without dashes, checkpoint=runs/x;"),
+        (["evaluate", "--held-out-every=3"], "without dashes, held_out_every=3;"),
+        (["ground", "eval"], "there is no ground eval; write firsthand ground-eval"),
+        (["ground", "eval", "root=x"], "there is no ground eval; write firsthand ground-eval"),
+        (["benchmark-world"], "did you mean 'benchmark world'?"),
         (["evaluate", "faster"], "cannot read 'faster': settings are written key=value"),
         (["-m"], "which command? one of: "),
     ],
@@ -81,9 +86,10 @@ def test_without_words_it_explains_itself(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("path", ["/a b/c=[1],{x}'\"\\d.h5", "000_a=1", "$HOME", "a", "ünï/ç.h5"])
 def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
+    from firsthand.commands.inspect import SCHEMA
     from firsthand.settings import parse
 
-    (override,) = parse(cli.parse(["inspect", path]).overrides)
+    (override,) = parse(cli.parse(["inspect", path]).overrides, SCHEMA)
     assert override.value() == path
 
 
@@ -94,6 +100,11 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         (["evaluate", "checkpont=x"], "unknown key 'checkpont'; did you mean 'checkpoint'?"),
         (["evaluate", "actor=expert", "trials=many"], "trials=many: must be a whole number"),
         (["evaluate", "actor=expert", "tasks=[jump]"], "unknown task 'jump'"),
+        (["evaluate", "tasks=[open_drawr]"], "task 'open_drawr': did you mean 'open_drawer'?"),
+        (["record", "tasks=[open_drawr]"], "task 'open_drawr': did you mean 'open_drawer'?"),
+        (["record", "tasks=a,b"], "tasks takes a list: write 'tasks=[a,b]'"),
+        (["finetune", "demonstrations=a,b"], "write 'demonstrations=[a,b]'"),
+        (["pretrain", "training.device=cuda"], "a GPU is used where there is one"),
         (["evaluate", "actor=expert", "what=task"], "what=task: did you mean 'tasks'?"),
         (["evaluate", "actor=nowhere:thing"], "actor=nowhere:thing cannot be imported"),
         (["evaluate"], "name who acts"),
@@ -256,3 +267,123 @@ def test_a_checkpoint_without_statistics_is_one_line(
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert "saved holds no statistics.json" in lines[0]
+
+
+def often_set(name: str) -> list[str]:
+    """The words that a command's help names besides the settings in its own file."""
+    shown = cli._help(COMMANDS[name]).partition("# Often set: ")[2]
+    return [word.strip(" ,;") for word in shown.replace("#", "").split() if "=" in word]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("evaluate", ["tasks"]),
+        ("record", ["tasks"]),
+        ("pretrain", ["training.steps", "training.batch_size", "training.threads"]),
+        ("finetune", ["training.steps", "training.rollout_every", "training.threads"]),
+        ("ground", ["ground.training.steps", "home.evaluation"]),
+        ("demo", ["evaluation.trials"]),
+        ("convert", ["source.size"]),
+    ],
+)
+def test_help_names_the_settings_that_people_want(name: str, wanted: list[str]) -> None:
+    import importlib
+
+    from firsthand import settings
+
+    words = [
+        word for word in often_set(name) if not word.endswith(":") and "." in word or "[" in word
+    ]
+    assert set(wanted) <= {word.partition("=")[0] for word in words}
+    module = importlib.import_module(f"firsthand.commands.{COMMANDS[name].config}")
+    settings.place(COMMANDS[name].config, module.SCHEMA, words)  # every one of them is a setting
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["finetune"], "demonstrations: ???"),
+        (["inspect"], "path: ???"),
+        (["replay"], "path: ???"),
+        (["features"], "recordings: ???"),
+        (["convert"], "root: ???"),
+        (["convert", "source=ego4d", "source.fps=5"], "  fps: 5.0"),
+        (["finetune", "demonstrations=1.10"], "demonstrations: '1.10'"),
+    ],
+)
+def test_cfg_shows_what_has_no_value_yet(words, shown, capsys) -> None:
+    assert cli.main([*words, "--cfg"]) == 0
+    assert shown in capsys.readouterr().out.splitlines()
+
+
+def test_an_ascii_terminal_gets_help_and_messages(tmp_path: Path) -> None:
+    import os
+
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    environment["PYTHONCOERCECLOCALE"] = "0"
+    script = """
+from firsthand import cli
+assert cli.main(["--help"]) == 0
+assert cli.main(["evaluate", "--help"]) == 0
+assert cli.main(["evaluate", "checkpoint=l\\u00e4ufe"]) == 1
+assert cli.main(["evaluate", "actor=expert", "-v…"]) == 2
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"firsthand COMMAND [key=value ...]" in done.stdout
+    assert "no checkpoint at läufe".encode() in done.stderr
+
+
+def test_what_is_wrong_with_the_disk_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import errno
+    import os
+
+    from firsthand.commands import evaluate
+
+    def fail(number: int):
+        def execute(config: object, run: object) -> None:
+            raise OSError(number, os.strerror(number), "some/file")
+
+        return execute
+
+    monkeypatch.chdir(tmp_path)
+    for number in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+        monkeypatch.setattr(evaluate, "execute", fail(number))
+        assert cli.main(["evaluate"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"firsthand: some/file: {os.strerror(number)}"
+    monkeypatch.setattr(evaluate, "execute", fail(errno.ECHILD))
+    with pytest.raises(OSError, match="child"):
+        cli.main(["evaluate"])
+
+
+def test_a_sweep_names_what_failed_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from firsthand.commands import evaluate
+
+    done = []
+
+    def execute(config, run) -> None:
+        if config.seed == 1:
+            raise UserError("seed 1 is unlucky")
+        if config.seed == 2:
+            raise ZeroDivisionError("two")
+        done.append(config.seed)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "execute", execute)
+    assert cli.main(["evaluate", "-m", "seed=1,2,3,4", "run=s"]) == 1
+    assert done == [3, 4]
+    shown = capsys.readouterr()
+    assert "firsthand: 000_seed_1 failed: seed 1 is unlucky" in shown.err
+    assert "Traceback" in shown.err
+    assert shown.err.splitlines()[-1] == ("firsthand: 2 of 4 runs failed: 000_seed_1, 001_seed_2")
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["003_seed_4", "done"] in rows
+    assert ["001_seed_2", "ZeroDivisionError:", "two"] in rows

@@ -109,6 +109,9 @@ def test_resume_of_a_run_killed_before_it_began_starts_it() -> None:
     path.mkdir()
     (path / ".config.yaml.77").write_text("half")
     assert run.previous("toy", path) is None
+    with run.open_run("toy", settings(), Path("killed")):
+        pass
+    (path / "versions.json").unlink()
     with run.open_run("toy", settings(resume=True), path) as opened:
         assert not opened.resume
 

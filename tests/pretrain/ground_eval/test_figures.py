@@ -66,6 +66,15 @@ def test_test_sets_are_found_by_their_names(root, tmp_path):
         find_test_sets(root, replace(QUICK, trials=("none.json",)))
 
 
+def test_a_named_file_is_looked_for_where_one_is(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_trials.json").write_bytes((root / "eval_test.json").read_bytes())
+    (mine, _) = find_test_sets(
+        root, replace(QUICK, trials=("my_trials.json", "pairs.csv"))
+    ).values()
+    assert mine.trials == find_test_sets(root, QUICK)["eval_test.json"].trials
+
+
 def test_other_files_beside_labelled_pictures_are_none(tmp_path):
     for name in ("red/a.JPG", "red/.DS_Store", "blue/b.txt"):
         (tmp_path / "eval" / "dev" / name).parent.mkdir(parents=True, exist_ok=True)

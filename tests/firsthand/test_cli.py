@@ -308,7 +308,7 @@ def test_help_names_the_settings_that_people_want(name: str, wanted: list[str]) 
         (["replay"], "path: ???"),
         (["features"], "recordings: ???"),
         (["convert"], "root: ???"),
-        (["convert", "source=ego4d", "source.fps=5"], "  fps: 5.0"),
+        (["convert", "source=ego4d", "source.fps=5"], "  fps: 5"),
         (["finetune", "demonstrations=1.10"], "demonstrations: '1.10'"),
     ],
 )
@@ -327,7 +327,7 @@ from firsthand import cli
 assert cli.main(["--help"]) == 0
 assert cli.main(["evaluate", "--help"]) == 0
 assert cli.main(["evaluate", "checkpoint=l\\u00e4ufe"]) == 1
-assert cli.main(["evaluate", "actor=expert", "-v…"]) == 2
+assert cli.main(["evaluate", "actor=expert", "-v\\u2026"]) == 2
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, cwd=tmp_path, env=environment

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from episodes.errors import UserError
-from firsthand.run import flatten
+from firsthand.schema import flatten
 from firsthand.study import STUDY, Study, learn
 from pretrain.ground import ground
 from pretrain.variants import VARIANTS, varied

@@ -14,6 +14,8 @@ STATE_SIZE = (
     15  # tcp xyz, tcp Euler xyz, gripper width, 7 joints, last gripper action (CALVIN's robot_obs)
 )
 ACTION_SIZE = 7  # relative xyz and Euler xyz in [-1, 1], gripper -1 (close) or 1 (open)
+# m/s and rad/s of an action of 1: 2 cm and 0.05 rad a control step, 30 of them a second
+ACTION_SPEED = 30 * np.array([0.02] * 3 + [0.05] * 3)
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,15 @@ class Window:
     future: Mapping[str, UInt8[np.ndarray, "t h w 3"]] | None = None
     future_valid: Bool[np.ndarray, "t"] | None = None
     features: Mapping[str, Float[np.ndarray, "t _ _"]] | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """A recording from beginning to end: the numbers of its windows, each a frame after the last.
+
+    fps: of the recording. spec: what the windows show.
+    """
+
+    windows: range
+    fps: float
+    spec: WindowSpec

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from episodes.episode import Window
+from episodes.episode import Course, Window
 from episodes.features import Features
 from episodes.order import Order
 from episodes.windows import Windows
@@ -27,6 +27,9 @@ class FeaturedWindows:
 
     def keep_for(self, lanes: int) -> None:
         self._windows.keep_for(lanes)
+
+    def course(self, index: int) -> Course:
+        return self._windows.course(index)
 
     def __getitem__(self, index: int) -> Window:
         window = self._windows[index]

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from episodes.corpus import Corpus
-from episodes.episode import Window
+from episodes.episode import Course, Window
 from episodes.errors import UserError
 from episodes.featured import FeaturedWindows
 from episodes.order import Order, Place, nth_batch
@@ -154,8 +154,20 @@ class Mixture:
         for part in self.parts:
             part.keep_for(lanes)
 
+    def course(self, index: int) -> Course:
+        """The recording that a window is of."""
+        part, first = self._part(index)
+        inside = self.parts[part].course(index - first)
+        windows = range(first + inside.windows.start, first + inside.windows.stop)
+        return replace(inside, windows=windows)
+
     def __getitem__(self, index: int) -> Window:
-        part = bisect_right(self._ends, index)
+        part, first = self._part(index)
+        return self.parts[part][index - first]
+
+    def _part(self, index: int) -> tuple[int, int]:
+        """The part that a window is of, and the number of that part's first window."""
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        return self.parts[part][index - (self._ends[part] - len(self.parts[part]))]
+        part = bisect_right(self._ends, index)
+        return part, self._ends[part] - len(self.parts[part])

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int64, Shaped, UInt8
 
 from episodes.blocked import Blocked
 from episodes.corpus import Corpus
-from episodes.episode import Window, WindowSpec
+from episodes.episode import Course, Window, WindowSpec
 from episodes.errors import UserError
 from episodes.order import Order, Shuffled
 from episodes.pieces import Pieces, cut
@@ -203,6 +203,13 @@ class Windows:
         if uncut := int(self._uncut[recording]):
             number %= uncut // self.spec.length
         return recording, number
+
+    def course(self, index: int) -> Course:
+        """The recording that a window is of."""
+        chosen, start = self.locate(index)
+        fps = float(self._column("fps")[chosen])
+        first = index - start
+        return Course(range(first, first + int(self._lengths[chosen])), fps, self.spec)
 
     def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
         """The recording's number in the corpus, and which of its frames a window shows."""

@@ -89,8 +89,10 @@ class Prediction:
     frames: predicted pictures in 0..1, for every camera of the batch.
     attention: where the image tokens looked, one map a token over the camera's feature grid
     (b, t, tokens, rows, columns), each summing to 1 (only for encoders that have such maps).
+    opening: the probability with which each action opens the gripper.
     """
 
     actions: Float[Tensor, "b t k 7"] | None
     frames: Mapping[str, Float[Tensor, "b t 3 _ _"]]
     attention: Mapping[str, Float[Tensor, "b t _ _ _"]]
+    opening: Float[Tensor, "b t k"] | None = None

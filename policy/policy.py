@@ -122,11 +122,16 @@ class Policy(nn.Module):
         tokens, views = self.observe(batch)
         read = self.think(tokens, batch.valid, self.layout_of(batch, act=act, watch=cameras))
         frames = {c: self.imagine(read[f"future {c}"], views[c]) for c in cameras}
-        clip = self.config.action.clip
+        actions = opening = None
+        if act:
+            arm, gripper = self.action_head(read["action"])
+            actions = decode_actions(arm, gripper, clip=self.config.action.clip)
+            opening = gripper.float().sigmoid()
         return Prediction(
-            actions=decode_actions(*self.action_head(read["action"]), clip=clip) if act else None,
+            actions=actions,
             frames={c: self.target.picture(f, shown(views[c])) for c, f in frames.items()},
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
+            opening=opening,
         )
 
     @property

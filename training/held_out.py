@@ -1,6 +1,6 @@
 """What a policy makes of recordings it does not learn from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from training.loader import Embedder, WindowSource, held_out_order, unshifted
 from training.metrics import evaluate_video
 from training.precision import Arithmetic
 
-_SHOWN = 4  # windows in a picture
+_SHOWN, _AMONG = 4, 64  # windows in a picture, and of how many they are chosen
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,20 @@ class HeldOut:
         """At most `count` batches, the same ones every time."""
         chosen = held_out_order(self.windows, size * count, self.config.order_seed)
         for start in range(0, len(chosen), size):
-            some = [self.windows[index] for index in chosen[start : start + size]]
-            yield unshifted(some, self.embed, self.arithmetic.device)
+            yield self.batch(chosen[start : start + size])[0]
 
-    def shown(self) -> tuple[Batch, list[str]]:
-        """The few windows whose pictures are logged, and their instructions."""
-        chosen = held_out_order(self.windows, _SHOWN, self.config.order_seed)
+    def batch(self, chosen: Sequence[int]) -> tuple[Batch, list[str]]:
+        """Some windows, and their instructions."""
         some = [self.windows[index] for index in chosen]
         batch = unshifted(some, self.embed, self.arithmetic.device)
         return batch, [window.instruction for window in some]
+
+    def shown(self) -> list[int]:
+        """The few windows whose pictures are logged: of different recordings, if there are."""
+        found = held_out_order(self.windows, _AMONG, self.config.order_seed)
+        apart = {self.windows.course(index).windows: index for index in reversed(found)}
+        first = sorted(apart.values(), key=found.index)
+        return [*first, *(index for index in found if index not in first)][:_SHOWN]
 
     @torch.no_grad()
     def figures(self, policy: Any) -> dict[str, float]:

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from episodes.episode import Window
+from episodes.episode import Course, Window
 from episodes.errors import UserError
 from episodes.order import Order, Place, some_windows
 from policy.batch import Batch
@@ -38,6 +38,10 @@ class WindowSource(Protocol):
 
     def order(self, seed: int) -> Order:
         """The order in which to learn from them."""
+        ...
+
+    def course(self, index: int) -> Course:
+        """The recording that a window is of."""
         ...
 
     def keep_for(self, lanes: int) -> None:

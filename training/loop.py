@@ -185,7 +185,7 @@ def _show(
     """Pictures of what the policy predicts and does, when it is time."""
     if _due(config.picture_every, state.step, config):
         with state.as_evaluated() as policy, held_out.arithmetic.autocast():
-            show_predictions(policy, *held_out.shown(), logs, state.step)
+            show_predictions(policy, held_out, logs, state.step)
     if rollout is not None and _due(config.rollout_every, state.step, config):
         with state.as_evaluated() as policy:
             show_rollout(rollout(policy, state.step), logs, state.step)

@@ -5,44 +5,41 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
+from jaxtyping import Float
 from torch import Tensor
 
 from policy.batch import Batch, Prediction
+from training.action_curves import draw_curves, follow
 from training.films import Film
+from training.held_out import HeldOut
 from training.logger import Logger
-from training.metrics import as_shown, known_futures
+from training.metrics import as_shown, blur_errors, known_futures, skill, squared_error
+from training.sheet import Bar, Picture, Row, bright, heat, overlaid, sheet
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
-
-ACTION_NAMES = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
-_SIDE = 144  # pixels of a picture in a strip, about
-_GAP = 4
-_HEADER = 22
-_PAST = 4  # frames of the past in a strip
-_MAPS = 8  # attention maps of a window
+_PAST = 2  # frames up to now in a strip
+_FULL = 0.5  # of full brightness: the difference that is drawn white
+_MAPS, _ACROSS = 8, 4  # attention maps of a window, and beside each other
+_LEAST = 8.0  # times an even look: a map that nowhere reaches it is drawn faint
 
 
-def show_predictions(
-    policy: Any, batch: Batch, captions: Sequence[str], logs: Logger, step: int
-) -> None:
-    """Logs strips, action curves and attention maps, whatever the batch and the policy have.
-
-    captions: the instruction of each window.
-    """
+def show_predictions(policy: Any, held_out: HeldOut, logs: Logger, step: int) -> None:
+    """Logs strips, action curves and attention maps, whatever recordings and policy have."""
+    chosen = held_out.shown()
+    batch, captions = held_out.batch(chosen)
+    courses = [held_out.windows.course(index) for index in chosen]
     prediction: Prediction = policy.predict(batch)
     last = last_known(batch)
     for camera in sorted(prediction.frames.keys() & (batch.future or {}).keys()):
-        picture = strip(batch, prediction, camera, last, captions)
+        picture = strip(batch, prediction, camera, last, captions, courses[0].spec.future)
         logs.image(f"pictures/strip/{camera}", picture, step)
-    if prediction.actions is not None and batch.actions is not None:
-        logs.image("pictures/actions", action_curves(batch, prediction, last, captions), step)
-    for camera in sorted(prediction.attention):
-        picture = attention_maps(batch, prediction, camera, last, captions)
-        logs.image(f"pictures/attention/{camera}", picture, step)
+    for number, course in enumerate(dict.fromkeys(courses), 1):
+        curves = follow(policy, held_out, course) if prediction.actions is not None else None
+        if curves is not None:
+            logs.image(f"pictures/actions/{number}", draw_curves(curves), step)
+    for camera in sorted(prediction.attention.keys() & batch.images.keys()):
+        pictures = attention_maps(batch, prediction, camera, last, captions)
+        for name, picture in pictures.items():
+            logs.image(f"pictures/{name}/{camera}", picture, step)
 
 
 def show_rollout(outcome: Mapping[str, float | Film], logs: Logger, step: int) -> None:
@@ -71,27 +68,43 @@ def strip(
     camera: str,
     last: Sequence[int],
     captions: Sequence[str],
+    ahead: float | None,
 ) -> Picture:
-    """One row a window: past frames, the true future, the predicted one, and how they differ."""
+    """One row a window: what was seen, the true future, the predicted one, and how they differ.
+
+    Over it the sentence, and how much better the prediction is than a copy of what is seen now and
+    than the best blur of that. ahead: seconds to the future.
+    """
     assert batch.future is not None
+    count = min(max(last) + 1, _PAST)
     rows = []
-    for window, frame in enumerate(last):
+    for window, (frame, caption) in enumerate(zip(last, captions, strict=True)):
         predicted = prediction.frames[camera][window, frame].float().cpu()
-        begin = max(0, frame - _PAST + 1)
+        begin = max(0, frame - count + 1)
         size = predicted.shape[-1]
-        past = as_shown(batch.images[camera][window, begin : frame + 1].cpu(), size)
-        truth = as_shown(batch.future[camera][window, frame][None].cpu(), size)[0]
-        error = (predicted - truth).abs().mean(0)
-        missing = [np.full((_SIDE, _SIDE, 3), 255, np.uint8)] * (_past_count(last) - len(past))
-        cells = [*missing, *map(_enlarge, past), _enlarge(truth), _enlarge(predicted)]
-        rows.append(np.stack([*cells, _resized(_heat(error, 0.5), Image.Resampling.NEAREST)]))
-    count = _past_count(last)
-    names = ["past"] * (count - 1) + ["now", "true future", "predicted future", "difference"]
-    return _table(rows, names, captions)
+        seen = as_shown(batch.images[camera][window, begin : frame + 1].cpu(), size)
+        truth = as_shown(batch.future[camera][window, frame][None].cpu(), size)
+        missing = [np.full((1, 1, 3), 255, np.uint8)] * (count - len(seen))
+        difference = (predicted - truth[0]).abs().mean(0).numpy() / _FULL
+        cells = [*missing, *map(_pixels, seen), _pixels(truth[0]), _pixels(predicted)]
+        rows.append(Row([caption, _worth(predicted[None], seen[-1:], truth)],
+                        [*cells, heat(difference)]))  # fmt: skip
+    names = ["before"] * (count - 1) + ["now", "true", "predicted", "difference"]
+    future = "the future" if ahead is None else f"{ahead:g} s ahead"
+    bar = Bar(heat, "difference: none", f"{_FULL:.0%} of brightness")
+    return sheet(f"{camera}: {future}", names, rows, bar)
 
 
-def _past_count(last: Sequence[int]) -> int:
-    return min(max(last) + 1, _PAST)
+def _worth(
+    predicted: Float[Tensor, "1 3 s s"], seen: Float[Tensor, "1 3 s s"],
+    truth: Float[Tensor, "1 3 s s"],
+) -> str:  # fmt: skip
+    error = float(squared_error(predicted, truth))
+    blurs = blur_errors(seen, truth)[:, 0]
+    return (
+        f"skill {skill(error, float(blurs[0])):.2f} against copy, "
+        f"{skill(error, float(blurs.min())):.2f} against blur"
+    )
 
 
 def attention_maps(
@@ -100,93 +113,50 @@ def attention_maps(
     camera: str,
     last: Sequence[int],
     captions: Sequence[str],
-) -> Picture:
-    """One row a window: the frame, then over it where each of its tokens looked."""
-    rows = []
-    tokens = min(prediction.attention[camera].shape[2], _MAPS)
-    for window, frame in enumerate(last):
-        seen = batch.images[camera][window, frame].cpu().float() / 255
-        cells = [_enlarge(seen)]
-        dim = 0.4 * cells[0].mean(-1, keepdims=True)
-        for token in range(tokens):
-            weight = prediction.attention[camera][window, frame, token].float().cpu()
-            spots = _resized(_heat(weight, float(weight.max())), Image.Resampling.BICUBIC)
-            cells.append((dim + 0.6 * spots).astype(np.uint8))
-        rows.append(np.stack(cells))
-    return _table(rows, ["frame", *(f"token {n}" for n in range(tokens))], captions)
+) -> dict[str, Picture]:
+    """Where a policy looks: `attention`, each frame and over it the mean of all of its maps, and
+    `attention_each`, the maps of the first two frames.
 
-
-def action_curves(
-    batch: Batch, prediction: Prediction, last: Sequence[int], captions: Sequence[str]
-) -> Picture:
-    """One column a window, one row an action dimension: the chunk demonstrated and predicted.
-
-    Where chunks are single actions, the window's frames run along the axis instead.
+    All have one scale, the logarithm of how many times more than evenly a place is looked at: what
+    is looked at evenly, or less, is left as it is.
     """
-    assert batch.actions is not None
-    assert prediction.actions is not None
-    figure = Figure(figsize=(3.2 * len(last), 10), dpi=80, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    grid = figure.subplots(len(ACTION_NAMES), len(last), sharex=True, sharey=True, squeeze=False)
-    for window, frame in enumerate(last):
-        known = _demonstrated(batch)
-        at = (window, frame) if batch.actions.shape[2] > 1 else (window, slice(None), 0)
-        shown = known[at].cpu().numpy()
-        truth = np.where(shown[:, None], batch.actions[at].float().cpu().numpy(), np.nan)
-        guess = np.where(shown[:, None], prediction.actions[at].float().cpu().numpy(), np.nan)
-        for row, name in enumerate(ACTION_NAMES):
-            axes = grid[row, window]
-            axes.plot(truth[:, row], color="black", marker=".", linewidth=1, label="demonstrated")
-            axes.plot(guess[:, row], color="tab:red", marker=".", linewidth=1, label="predicted")
-            axes.grid(alpha=0.3)
-            if window == 0:
-                axes.set_ylabel(name)
-        grid[0, window].set_title(captions[window], fontsize="small", wrap=True)
-    grid[0, 0].set_ylim(-1.1, 1.1)
-    grid[0, 0].legend(fontsize="small")
-    figure.supxlabel("actions from now" if batch.actions.shape[2] > 1 else "frames")
-    canvas.draw()
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    maps = prediction.attention[camera].float().cpu()[range(len(last)), list(last)]
+    places = maps.shape[-2] * maps.shape[-1]
+    together = maps.mean(1)
+    frames = [
+        batch.images[camera][window, frame].cpu().permute(1, 2, 0).numpy()
+        for window, frame in enumerate(last)
+    ]
+
+    def drawn(picture: Picture, look: Float[Tensor, "h w"], most: float) -> Picture:
+        level = (look * places).clamp(min=1).log() / np.log(most)
+        large = torch.nn.functional.interpolate(level[None, None], picture.shape[:2],
+                                                mode="bilinear")[0, 0]  # fmt: skip
+        return overlaid(picture, large.numpy())
+
+    most = max(float(together.max()) * places, _LEAST)
+    rows = [
+        Row([caption], [frame, drawn(frame, look, most)])
+        for caption, frame, look in zip(captions, frames, together, strict=True)
+    ]
+    title = f"{camera}: where the policy looks"
+    pictures = {"attention": sheet(title, ["seen", "looked at"], rows, _times(most))}
+    most = max(float(maps[:2].max()) * places, _LEAST)
+    rows = []
+    for caption, frame, looks in zip(captions[:2], frames, maps, strict=False):
+        cells = [drawn(frame, look, most) for look in looks[:_MAPS]]
+        for first in range(0, len(cells), _ACROSS):
+            some = cells[first : first + _ACROSS]
+            numbers = f"looks {first + 1} to {first + len(some)} of {len(looks)}"
+            rows.append(Row([caption, numbers] if first == 0 else [numbers], some))
+    title = f"{camera}: the {maps.shape[1]} places it looks at"
+    return pictures | {"attention_each": sheet(title, [], rows, _times(most))}
 
 
-def _demonstrated(batch: Batch) -> Bool[Tensor, "b t k"]:
-    assert batch.actions is not None
-    chunks = batch.actions_valid
-    if chunks is None:
-        chunks = torch.ones_like(batch.actions[..., 0], dtype=torch.bool)
-    return chunks & batch.valid[..., None]
+def _times(most: float) -> Bar:
+    return Bar(bright, "looked at evenly", f"{most:.0f} times as much")
 
 
-def _enlarge(picture: Float[Tensor, "3 h w"]) -> Picture:
+def _pixels(picture: Float[Tensor, "3 h w"]) -> Picture:
     levels = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
-    return _resized(levels.permute(1, 2, 0).contiguous().numpy(), Image.Resampling.BICUBIC)
-
-
-def _resized(picture: UInt8[np.ndarray, "_ _ 3"], how: Image.Resampling) -> Picture:
-    return np.asarray(Image.fromarray(picture).resize((_SIDE, _SIDE), how))
-
-
-def _heat(values: Float[Tensor, "h w"], highest: float) -> Picture:
-    """Black over red and yellow to white as values rise from 0 to `highest`."""
-    level = (values / max(highest, 1e-9)).clamp(0, 1)
-    colours = torch.stack([3 * level, 3 * level - 1, 3 * level - 2], dim=-1).clamp(0, 1)
-    return (colours * 255).round().to(torch.uint8).numpy()
-
-
-def _table(
-    rows: Sequence[UInt8[np.ndarray, "n s s 3"]], names: Sequence[str], captions: Sequence[str]
-) -> Picture:
-    """Pictures in rows and columns on white, a name over each column, a sentence over each row."""
-    width, height = _SIDE + _GAP, _SIDE + _HEADER
-    sheet = Image.new("RGB", (width * len(names) + _GAP, height * len(rows) + _HEADER), "white")
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14)
-    for column, name in enumerate(names):
-        middle = (_GAP + column * width + _SIDE / 2, _HEADER / 2)
-        pen.text(middle, name, fill="black", font=font, anchor="mm")
-    for row, (cells, caption) in enumerate(zip(rows, captions, strict=True)):
-        top = _HEADER + row * height
-        pen.text((_GAP, top + _HEADER / 2), caption, fill="dimgray", font=font, anchor="lm")
-        for column, cell in enumerate(cells):
-            sheet.paste(Image.fromarray(cell), (_GAP + column * width, top + _HEADER))
-    return np.asarray(sheet)
+    return levels.permute(1, 2, 0).contiguous().numpy()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from episodes.episode import Window, WindowSpec
+from episodes.episode import Course, Window, WindowSpec
 from episodes.errors import UserError
 from episodes.mixture import Mixture, Part
 from episodes.order import Order
@@ -84,6 +84,9 @@ class Remembered:
 
     def keep_for(self, lanes: int) -> None:
         self._windows.keep_for(lanes)
+
+    def course(self, index: int) -> Course:
+        return self._windows.course(index)
 
     def __getitem__(self, index: int) -> Window:
         if index in self._kept:

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from pretrain.word_pictures.style import HEAT, Picture
+from pretrain.word_pictures.style import Picture
+from training.sheet import overlaid
 
 _CELL = 96  # pixels of a frame's side
 _GAP = 4
@@ -76,13 +77,6 @@ def looks_montage(
             cells += [_cell(picture), _cell(overlaid(picture, look))]
         rows[word, ""] = cells
     return _sheet(rows)
-
-
-def overlaid(picture: UInt8[np.ndarray, "h w 3"], look: Float[np.ndarray, "h w"]) -> Picture:
-    """A picture under the colours of a map in 0..1, the stronger the map the less of it is seen."""
-    weight = look.clip(0, 1)[..., None] ** 0.7
-    colours = 255 * np.asarray(HEAT(look.clip(0, 1)))[..., :3]
-    return ((1 - weight) * picture + weight * colours).round().astype(np.uint8)
 
 
 def _cell(frame: Picture) -> UInt8[np.ndarray, "side side 3"]:

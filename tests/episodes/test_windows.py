@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from episodes.episode import Narration, WindowSpec
 from episodes.errors import UserError
+from episodes.mixture import Mixture
 from episodes.store import EpisodeFile, EpisodeWriter
 from episodes.windows import PoolConfig, Windows
 
@@ -316,3 +317,22 @@ def test_mistakes_are_named(files, tmp_path):
     (tmp_path / "bad.h5").write_bytes(content)
     with pytest.raises(UserError, match=r"bad\.h5: .* damaged"):
         Windows([tmp_path / "bad.h5"], SPEC)
+
+
+def test_a_course_is_all_windows_of_a_recording_in_order(files):
+    spec = WindowSpec(2, 0.2, ("rgb_static",))
+    windows = Windows(files[0], spec)
+    other = Windows(files[0][:1], spec)
+    mixture = Mixture([other, windows], [1.0, 1.0])
+    for source, first in ((windows, 0), (mixture, len(other))):
+        for index in range(len(windows)):
+            recording, start = windows.locate(index)
+            course = source.course(first + index)
+            assert course.windows[start] == first + index
+            assert windows.locate(course.windows[-1] - first)[0] == recording
+            assert course.fps == windows.corpus.recordings["fps"][recording]
+            assert course.spec == spec
+    courses = {mixture.course(index).windows for index in range(len(mixture))}
+    assert sum(map(len, courses)) == len(mixture)  # no two overlap
+    with pytest.raises(IndexError):
+        mixture.course(len(mixture))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from episodes.episode import Window
+from episodes.episode import Course, Window, WindowSpec
 from episodes.order import Shuffled
 from policy.batch import Batch, Losses, Prediction
 from training.config import TrainConfig
@@ -100,6 +100,12 @@ class TinyWindows:
 
     def order(self, seed: int) -> Shuffled:
         return Shuffled(self.count, seed)
+
+    def course(self, index: int) -> Course:
+        """Recordings of five windows, ten a second."""
+        spec = WindowSpec(self.frames, 0.1, ("rgb_static",), future=0.6, chunk=self.chunk)
+        first = index - index % 5
+        return Course(range(first, min(first + 5, self.count)), 10.0, spec)
 
     def keep_for(self, lanes: int) -> None:
         pass

@@ -6,9 +6,9 @@ import pytest
 from pretrain.word_pictures.montage import (
     frames_by_word_montage,
     looks_montage,
-    overlaid,
     words_by_frame_montage,
 )
+from training.sheet import overlaid
 
 RED, GREEN = (214, 32, 32), (0, 128, 60)
 

@@ -1,9 +1,7 @@
 """Single tasks and instruction chains in a world."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Literal
 
 from envs import worlds
@@ -41,7 +39,9 @@ SCHEMA = Schema(EvaluateConfig, {"env": worlds.CHOICES})
 
 def execute(config: EvaluateConfig, run: Run) -> None:
     """Evaluate, print tables; records, summaries and videos go to the run directory, the summaries
-    also to TensorBoard."""
+    and a few films also to TensorBoard."""
+    from firsthand.evaluation_board import show
+
     factory = actors.actor(config.checkpoint, config.actor, config.seed, config.precision)
     values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
     values |= {"weights": None, "step": None, "source": None} | factory.known_as
@@ -70,28 +70,8 @@ def execute(config: EvaluateConfig, run: Run) -> None:
         value, low, high = chains.average_length
         say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
         _say_all(remarks(chains.records))
-    _to_tensorboard(board, run.path / "tensorboard")
+    show(board, run.path)
     say(f"records, summaries and videos: {run.path}")
-
-
-def _to_tensorboard(board: Mapping[str, TaskResults | ChainResults], folder: Path) -> None:
-    """Every estimate as a scalar and every table as a text; an earlier start's are replaced."""
-    from training.logger import TensorBoardLogger
-
-    shutil.rmtree(folder, ignore_errors=True)
-    logger = TensorBoardLogger(folder, done=0)
-    for kind, results in board.items():
-        estimates = {f"task/{task}": interval for task, interval in results.by_task.items()}
-        if isinstance(results, ChainResults):
-            estimates["average_length"] = results.average_length
-            estimates |= {f"success_at/{n}": i for n, i in enumerate(results.success_at, 1)}
-        else:
-            estimates["success"] = results.success
-        for name, interval in estimates.items():
-            bounds = {f"{kind}/{name}/{part}": v for part, v in interval._asdict().items()}
-            logger.scalars(bounds, 0)
-        logger.text(f"{kind}/summary", results.markdown(), 0)
-    logger.close()
 
 
 def _say_all(lines: list[str]) -> None:

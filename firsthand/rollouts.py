@@ -1,20 +1,41 @@
 """Acting while training: a few trials now and then, as numbers and films in the run's logs."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from envs.evaluation import EvaluationConfig, make_world, task_trial
+from envs.evaluation import CAMERAS_CALVIN, EvaluationConfig, make_world, task_trial
 from envs.mistakes import where
 from envs.rollout import CONTROL_HZ, Assignment, Examiner
+from envs.tasks import TASKS as ALL_TASKS
+from episodes.mixture import Part
 from firsthand.console import say
 from policy.config import PolicyConfig
 from training.films import Film
 from training.loop import Rollout
 
 TASKS = ("open_drawer", "turn_on_led", "push_red_block_left", "lift_blue_block_table")
+_LOOKED_AT = 200  # demonstrations, to find out which tasks they show
+
+
+def tasks_of(parts: Sequence[Part], policy: PolicyConfig) -> tuple[str, ...]:
+    """Up to as many tasks as `TASKS` that demonstrations show, those of `TASKS` first; none if they
+    name no task of the PlayTable, or the policy looks through other cameras than the PlayTable has.
+    """
+    if {camera.name for camera in policy.cameras} - set(CAMERAS_CALVIN):
+        return ()
+    shown: set[str] = set()
+    for part in parts:
+        recordings = part.corpus.split("train") if "train" in part.corpus.splits else []
+        for recording in recordings[:: max(1, len(recordings) // _LOOKED_AT)]:
+            source = part.corpus.header(int(recording)).source
+            named = [source, *source.get("subtasks", ())]
+            shown |= {str(one.get("task")) for one in named if isinstance(one, Mapping)}
+    known = [task for task in dict.fromkeys([*TASKS, *ALL_TASKS]) if task in shown]
+    return tuple(known[: len(TASKS)])
 
 
 def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) -> Rollout:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 from finetune.recipe import FinetuneConfig, finetune
 from firsthand import checkpoints, corpora, rollouts, training_report
+from firsthand.console import say
 from firsthand.run import Run
 from firsthand.settings import Schema
 
@@ -11,10 +12,10 @@ from firsthand.settings import Schema
 @dataclass(frozen=True, kw_only=True)
 class FinetuneCommand(FinetuneConfig):
     """The recipe's settings, the demonstrations it learns from, and the tasks that are tried once
-    every `training.rollout_every` steps."""
+    every `training.rollout_every` steps; None: some of those that are demonstrated."""
 
     demonstrations: tuple[str, ...] | str
-    rollout_tasks: tuple[str, ...] = rollouts.TASKS
+    rollout_tasks: tuple[str, ...] | None = None
 
 
 SCHEMA = Schema(FinetuneCommand)
@@ -26,6 +27,13 @@ def execute(config: FinetuneCommand, run: Run) -> None:
     recipe = FinetuneConfig(**{f.name: getattr(config, f.name) for f in fields(FinetuneConfig)})
     if recipe.pretrained:
         recipe = replace(recipe, pretrained=checkpoints.locate(recipe.pretrained))
-    act = rollouts.rollouts(recipe.policy, run.path / "videos", config.rollout_tasks)
+    tasks = config.rollout_tasks
+    if tasks is None and recipe.training.rollout_every:
+        tasks = rollouts.tasks_of(parts, recipe.policy)
+        if not tasks:
+            say(
+                "no films: the demonstrations name no task of the PlayTable; rollout_tasks=[…] does"
+            )
+    act = rollouts.rollouts(recipe.policy, run.path / "videos", tasks) if tasks else None
     result = finetune(recipe, parts, run.path, resume=run.resume, rollout=act)
     training_report.report(result, run.path)

@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from firsthand.rollouts import rollouts
+from episodes.corpus import Corpus
+from episodes.episode import Episode
+from episodes.mixture import Part
+from episodes.store import EpisodeWriter
+from firsthand.rollouts import TASKS, rollouts, tasks_of
 from policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
 from policy.policy import Policy
 from policy.statistics import Statistics
@@ -27,3 +31,30 @@ def test_a_rollout_films_every_task_and_counts_successes(tmp_path):
         assert (tmp_path / f"000007-{task}.mp4").is_file()
     again = act(policy, 7)
     assert np.array_equal(outcome["film/open_drawer"].frames, again["film/open_drawer"].frames)
+
+
+def shown(path, *sources):
+    frames = {"rgb_static": np.zeros((2, 8, 8, 3), np.uint8)}
+    with EpisodeWriter(path) as writer:
+        for source in sources:
+            writer.add(Episode(frames, 10.0, source=source), "train")
+    return Part(Corpus.of([path]))
+
+
+def test_tasks_are_those_that_are_demonstrated(tmp_path):
+    one = shown(tmp_path / "a.h5", {"task": "close_drawer"}, {"task": "turn_on_led"})
+    play = shown(tmp_path / "b.h5", {"subtasks": [{"task": "stack_block"}, {"task": "swim"}]})
+    assert tasks_of([one], PolicyConfig()) == ("turn_on_led", "close_drawer")
+    assert set(tasks_of([one, play], PolicyConfig())) == {
+        "turn_on_led", "close_drawer", "stack_block"
+    }  # fmt: skip
+    every = shown(tmp_path / "c.h5", *({"task": task} for task in [*TASKS, "close_drawer"]))
+    assert tasks_of([every, play], PolicyConfig()) == TASKS
+
+
+def test_nothing_is_tried_of_what_the_playtable_does_not_have(tmp_path):
+    foreign = shown(tmp_path / "a.h5", {"origin": "lerobot"}, {"task": 3}, {"subtasks": ["x"]})
+    assert tasks_of([foreign], PolicyConfig()) == ()
+    known = shown(tmp_path / "b.h5", {"task": "turn_on_led"})
+    elsewhere = PolicyConfig(cameras=(CameraConfig("laptop", 96),))
+    assert tasks_of([known], elsewhere) == ()

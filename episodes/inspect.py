@@ -2,13 +2,15 @@
 
 import math
 import os
+import textwrap
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
-from PIL import Image
+from jaxtyping import Int64
+from PIL import Image, ImageDraw, ImageFont
 
 from episodes.corpus import Corpus
 from episodes.errors import UserError
@@ -16,6 +18,8 @@ from episodes.languages import languages
 
 _LETTERS = 200  # of a text that are printed
 _TEXTS = 100  # the most frequent ones, which are looked up
+_GAP, _LINE, _APART = 4, 20, 12  # pixels of a contact sheet: between pictures, of words, of rows
+_NAMES, _LETTERS = 84, 12  # pixels for cameras' names, and letters that fit
 
 
 @dataclass(frozen=True)
@@ -142,39 +146,59 @@ def contact_sheet(
 ) -> Path:
     """A PNG with a row for each of some recordings spread over the corpus, and a column in time.
 
-    Cameras stand below each other. Every picture is fitted into a square of `size` pixels.
+    Over a row the number, the seconds and what is said; cameras stand below each other, named, and
+    every picture is fitted into a square of `size` pixels.
     """
     if min(episodes, frames, size) < 1:
         raise UserError(f"a contact sheet of {episodes} x {frames} x {size} pixels holds nothing")
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, episodes).round().astype(int))
-    strips = [
-        _strip(corpus, int(recording), camera, frames, size)
-        for recording in chosen
-        for camera in corpus.header(int(recording)).cameras
-    ]
-    if not strips:
+    chosen = np.unique(np.linspace(0, len(corpus) - 1, episodes).round().astype(int)).tolist()
+    cameras = {recording: corpus.header(recording).cameras for recording in chosen}
+    height = sum(_LINE + len(names) * (size + _GAP) + _APART for names in cameras.values())
+    if not any(cameras.values()):
         raise UserError(f"{corpus.name}: holds no pictures")
+    sheet = Image.new("RGB", (_NAMES + frames * (size + _GAP), height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    top = 0
+    for recording, names in cameras.items():
+        pen.text((_GAP, top + _LINE / 2), _title(corpus, recording), "black", font, anchor="lm")
+        top += _LINE
+        for camera in names:
+            label = textwrap.fill(camera, _LETTERS)
+            pen.multiline_text((_GAP, top + size / 2), label, "#555555", font, anchor="lm")
+            for column, cell in enumerate(_cells(corpus, recording, camera, frames, size)):
+                sheet.paste(cell, (_NAMES + column * (size + _GAP), top))
+            top += size + _GAP
+        top += _APART
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    Image.fromarray(np.concatenate(strips)).save(partial, "PNG")
+    sheet.save(partial, "PNG")
     os.replace(partial, path)
     return path
 
 
-def _strip(
+def _title(corpus: Corpus, recording: int) -> str:
+    """Its number as `firsthand replay` counts, its length, and all that is said in it."""
+    row = corpus.recordings[recording]
+    texts = [int(row["instruction"]), *corpus.narration_rows(recording)["text"].tolist()]
+    said = "; ".join(text for n in dict.fromkeys(texts) if (text := corpus.texts[n]))
+    return f"episode {recording}, {row['length'] / row['fps']:.1f} s: {said}".rstrip(": ")
+
+
+def _cells(
     corpus: Corpus, recording: int, camera: str, frames: int, size: int
-) -> UInt8[np.ndarray, "h w 3"]:
-    strip = Image.new("RGB", (frames * size, size))
+) -> Iterator[Image.Image]:
+    """Frames spread over a recording, each in the middle of a grey square."""
     file, episode = corpus.file(recording)
     indices = np.linspace(0, file.header(episode).length - 1, frames).round().astype(int)
-    for column, pixels in enumerate(file.frames(episode, camera, indices)):
+    for pixels in file.frames(episode, camera, indices):
         picture = Image.fromarray(pixels)
         scale = size / max(picture.size)
         width, height = (max(1, math.floor(side * scale)) for side in picture.size)
         scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
-        strip.paste(scaled, (column * size + (size - width) // 2, (size - height) // 2))
-    return np.asarray(strip)
+        cell = Image.new("RGB", (size, size), "lightgray")
+        cell.paste(scaled, ((size - width) // 2, (size - height) // 2))
+        yield cell
 
 
 def _brief(text: str) -> str:

@@ -46,12 +46,15 @@ def test_contact_sheet_shows_first_and_last_frames(corpus, tmp_path):
     path = contact_sheet(corpus, tmp_path / "new" / "sheet.png", episodes=3, frames=4, size=32)
     with Image.open(path) as image:
         sheet = np.asarray(image).astype(int)
-    assert sheet.shape == (5 * 32, 4 * 32, 3)
+    assert sheet.shape == (3 * (20 + 12) + 5 * 36, 84 + 4 * 36, 3)
     file = corpus.shard(0)
     first = file.frames(0, "rgb_static", [0, 8]).astype(int)
-    row = 32 * list(file.header(0).cameras).index("rgb_static")
-    assert np.abs(sheet[row + 4 : row + 28, :32] - first[0]).mean() < 1
-    assert np.abs(sheet[row + 4 : row + 28, 96:] - first[1]).mean() < 1
+    row = 20 + 36 * list(file.header(0).cameras).index("rgb_static")
+    assert np.abs(sheet[row + 4 : row + 28, 84:116] - first[0]).mean() < 1
+    assert np.abs(sheet[row + 4 : row + 28, 192:224] - first[1]).mean() < 1
+    assert (sheet[row : row + 32, 116:120] == 255).all()  # a gap
+    assert sheet[:20, :80].min() < 100  # the sentence
+    assert sheet[row : row + 32, :80].min() < 150  # the camera's name
     assert os.listdir(tmp_path / "new") == ["sheet.png"]
 
 

@@ -21,6 +21,7 @@ from policy.dino import load_vision
 from policy.grounding import GroundingModel
 from policy.grounding_config import GroundingConfig
 from pretrain.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
+from pretrain.word_pictures.learning import heard
 from training.checkpoint import Checkpoints, TrainState
 from training.conditions import flatten
 from training.config import TrainConfig
@@ -159,6 +160,10 @@ def ground(
                     reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
                 improved = _measure(state, held_out, logs, training, arithmetic)
                 told.tell()
+                if team.first and _due(training.picture_every, state.step, training):
+                    with state.as_evaluated() as shown:
+                        picture = heard(shown, held_out, training.batch_size)
+                    logs.image("pictures/heard", picture, state.step)
                 due = improved or _due(training.checkpoint_every, state.step, training)
                 if team.first and due:
                     logs.flush()

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 
 from policy.grounding import GroundingModel
-from pretrain.alignment.concepts import concept_agreement, cosines
+from pretrain.alignment.concepts import cosines
 from pretrain.ground_eval.eyes import read_pictures
 from pretrain.ground_eval.figures import Scene
 from pretrain.ground_eval.report import Report, Row
@@ -24,7 +24,7 @@ from pretrain.word_pictures.montage import (
     looks_montage,
     words_by_frame_montage,
 )
-from pretrain.word_pictures.style import Picture
+from pretrain.word_pictures.style import Picture, evenly
 
 FRAMES = 25  # of each word that are placed on a map: t-SNE takes the square of their number
 _WORDS = 28  # that a montage shows
@@ -148,12 +148,12 @@ def _of_scene(report: Report, scene: Scene) -> dict[str, Picture]:
                 "distance between a word and its pictures on the map",
                 "right choices in %",
             )
-    try:
-        agreement = concept_agreement(scene.means, scene.said)
-    except ValueError:  # too few, or nothing is more like one thing than like another
-        return pictures
-    seen, called = (cosines(values.double()).numpy() for values in (scene.means, scene.said))
-    pictures["concept_matrices"] = concept_matrices(scene.words, seen, called, *agreement)
+    agreed = report.concepts.get(report.main, {}).get(next(iter(report.sets)))
+    if agreed is not None:  # the same figures as on the page
+        seen, called = (cosines(values.double()).numpy() for values in (scene.means, scene.said))
+        pictures["concept_matrices"] = concept_matrices(
+            scene.words, seen, called, agreed.r.mean, agreed.p
+        )
     return pictures
 
 
@@ -194,11 +194,6 @@ def some_frames(scene: Scene) -> list[int]:
         mine = [row for row, label in enumerate(scene.shown) if label == word]
         chosen += [mine[n] for n in evenly(len(mine), FRAMES)]
     return chosen
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """Of so many things at most that many, evenly spread."""
-    return [n * count // min(count, most) for n in range(min(count, most))]
 
 
 def _frames(scene: Scene, model: GroundingModel, rows: Sequence[int] | np.ndarray) -> np.ndarray:

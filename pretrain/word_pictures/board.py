@@ -80,13 +80,11 @@ def show_words(
 
 
 def scalars_of(report: Report) -> dict[str, float]:
-    """Accuracies by test set and model, under tags that TensorBoard takes."""
-    parts = [row for part in report.parts for row in part.rows]
-    return {
-        f"accuracy/{_tag(name)}/{_tag(row.label)}": accuracy.mean
-        for row in (*report.rows, *parts)
-        for name, accuracy in row.sets.items()
-    }
+    """What the model in question is right in, by test set; all else is in pictures and the page:
+    a card for each of a hundred numbers hides them all. Tags come after those of pictures.
+    """
+    compared = next(row for row in report.rows if row.compared)
+    return {f"trials/{_tag(name)}": accuracy.mean for name, accuracy in compared.sets.items()}
 
 
 def embeddings_of(scene: Scene) -> dict[str, Embedding]:

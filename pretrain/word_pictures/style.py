@@ -57,3 +57,8 @@ def middle_and_bars(values: Sequence[Summary]) -> tuple[list[float], list[list[f
     below = [100 * max(value.mean - value.low, 0.0) for value in values]
     above = [100 * max(value.high - value.mean, 0.0) for value in values]
     return [100 * value.mean for value in values], [below, above]
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Of so many things at most that many, evenly spread."""
+    return [n * count // min(count, most) for n in range(min(count, most))]

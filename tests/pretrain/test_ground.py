@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from episodes.errors import UserError
 from policy.grounding import GroundingModel
-from policy.grounding_config import GroundingConfig, UtteranceConfig, VisionConfig
+from policy.grounding_config import ClipConfig, GroundingConfig, UtteranceConfig, VisionConfig
 from policy.images import imagenet_normalised
 from pretrain.ground import GroundConfig, ground
 from pretrain.pairs import PairConfig
 from training.config import TrainConfig
+from training.sheet import WIDTH
 
 WORDS = ("red", "green", "blue", "yellow")
 COLOURS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30))
@@ -180,3 +182,19 @@ def test_settings_that_do_not_go_together_are_refused(corpus, tmp_path):
         ground(config, corpus, tmp_path)
     with pytest.raises(UserError, match=r"train_shuffled\.json"):
         ground(replace(CONFIG, learned="train_shuffled.json"), corpus, tmp_path)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_what_is_heard_is_drawn_while_it_is_learned(tmp_path, frames):
+    corpus = make_corpus(tmp_path / "corpus")
+    clip = ClipConfig(frames=frames)
+    config = replace(
+        CONFIG,
+        model=replace(CONFIG.model, clip=clip),
+        training=replace(CONFIG.training, steps=4, warmup=1, picture_every=2),
+    )
+    ground(config, corpus, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    pictures = events.Images("pictures/heard")
+    assert [picture.step for picture in pictures] == [2, 4]
+    assert pictures[0].width == WIDTH

@@ -13,7 +13,7 @@ from pretrain.ground_eval.evaluate import Evaluation, evaluate
 from pretrain.ground_eval.study import Member, Study
 from pretrain.verbs import VerbChoices
 from pretrain.word_pictures import board
-from pretrain.word_pictures.album import album, captions, evenly, some_frames
+from pretrain.word_pictures.album import album, captions, some_frames
 from pretrain.word_pictures.board import (
     Embedding,
     embeddings_of,
@@ -22,6 +22,7 @@ from pretrain.word_pictures.board import (
     scalars_of,
     show_words,
 )
+from pretrain.word_pictures.style import evenly
 from tests.pretrain.ground_eval.colours import make_model, make_root
 
 
@@ -102,7 +103,7 @@ def test_tensorboard_has_figures_pictures_page_and_embeddings(found, pictures, t
     embeddings = embeddings_of(found.scene)
     show_words(tmp_path, scalars_of(found.report), pictures, page, embeddings)
     events = EventAccumulator(str(tmp_path), {"images": 0}).Reload()
-    (figure,) = events.Scalars("accuracy/eval_test/CVCL")
+    (figure,) = events.Scalars("trials/eval_test")
     assert figure.value == pytest.approx(found.report.rows[0].sets["eval_test.json"].mean)
     assert {tag.removeprefix("pictures/") for tag in events.Tags()["images"]} == set(pictures)
     (text,) = events.Tensors("text/report/text_summary")

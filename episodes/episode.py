@@ -138,11 +138,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Course:
-    """A recording from beginning to end: the numbers of its windows, each a frame after the last.
+    """A recording from beginning to end.
 
-    fps: of the recording. spec: what the windows show.
+    windows: numbers of those that begin at its first frame, its second, and so on, to the last from
+    which any begins. frames, fps: of the recording. spec: what the windows show.
     """
 
     windows: range
+    frames: int
     fps: float
     spec: WindowSpec

@@ -206,10 +206,12 @@ class Windows:
 
     def course(self, index: int) -> Course:
         """The recording that a window is of."""
-        chosen, start = self.locate(index)
+        chosen, _ = self.locate(index)
+        frames, uncut = int(self._lengths[chosen]), int(self._uncut[chosen])
+        first = int(self._ends[chosen - 1]) if chosen else 0
+        begun = uncut // self.spec.length or frames
         fps = float(self._column("fps")[chosen])
-        first = index - start
-        return Course(range(first, first + int(self._lengths[chosen])), fps, self.spec)
+        return Course(range(first, first + begun), frames, fps, self.spec)
 
     def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
         """The recording's number in the corpus, and which of its frames a window shows."""

@@ -44,8 +44,8 @@ def follow(policy: Any, held_out: HeldOut, course: Course) -> Curves | None:
     windows beginning there offer.
     """
     spec = course.spec
-    length = min(len(course.windows), to_frames(_LONGEST, course.fps))
-    starts = range(0, length, max(1, spec.chunk))
+    length = min(course.frames, to_frames(_LONGEST, course.fps))
+    starts = range(0, min(length, len(course.windows)), max(1, spec.chunk))
     stride = to_frames(spec.stride, course.fps)
     demonstrated, predicted = np.full((2, length, 7), np.nan)
     sentence = ""

@@ -189,7 +189,7 @@ class Ramp(TinyWindows):
     def course(self, index):
         spec = WindowSpec(self.frames, 0.2, ("rgb_static",), chunk=self.chunk)
         first = index - index % self.length
-        return Course(range(first, first + self.length), 10.0, spec)
+        return Course(range(first, first + self.length), self.length, 10.0, spec)
 
     def __getitem__(self, index):
         window = super().__getitem__(index)

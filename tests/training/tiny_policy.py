@@ -105,7 +105,8 @@ class TinyWindows:
         """Recordings of five windows, ten a second."""
         spec = WindowSpec(self.frames, 0.1, ("rgb_static",), future=0.6, chunk=self.chunk)
         first = index - index % 5
-        return Course(range(first, min(first + 5, self.count)), 10.0, spec)
+        windows = range(first, min(first + 5, self.count))
+        return Course(windows, len(windows), 10.0, spec)
 
     def keep_for(self, lanes: int) -> None:
         pass

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from episodes.errors import UserError
 from episodes.jpeg import EncodedFrames, encode_jpeg
+from episodes.tally import Tally
 
 if TYPE_CHECKING:
     import av
@@ -58,8 +59,8 @@ def decoded(
     from episodes.video import upright
 
     times = list(times)
-    count, reason = 0, ""
-    with OpenVideo(path) as video:
+    count, reason, damage = 0, "", Tally()
+    with OpenVideo(path, damage) as video:
         shown_then = zip(times, shown_at(video, times), strict=False)
         while True:
             try:
@@ -77,6 +78,10 @@ def decoded(
                 count += 1
                 continue
             missing = f"has no picture at {float(time):.3f} s"
+            if damage.lost and not reason:
+                yield f"{missing}: {damage.lost[-1][2]}"
+                count += 1
+                continue
             if reason or shown.end - time > _NEAR * period or shown.start > time:
                 raise UserError(f"{missing}; the nearest is at {float(shown.start):.3f} s")
             reason = f"{missing}, where it is over"

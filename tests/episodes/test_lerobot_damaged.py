@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("pyarrow")
+import av
 import pyarrow
 from PIL import Image
 from pyarrow import parquet
@@ -391,3 +392,15 @@ def test_pictures_of_other_times_are_refused(tmp_path, rate):
     film = write_film(tmp_path / "film.mp4", 20, rate=rate)
     with pytest.raises(UserError, match=r"has no picture at .* the nearest is at"):
         list(decoded(film, [Fraction(k, 10) for k in range(20)], Fraction(1, 10)))
+
+
+def test_a_damaged_packet_of_a_video_costs_its_frame(tmp_path):
+    path = write_film(tmp_path / "film.mp4", 30, rate=10, bf="0", g="5")
+    with av.open(str(path)) as film:
+        entry = film.streams.video[0].index_entries[14]  # the last before a keyframe
+    content = bytearray(path.read_bytes())
+    content[entry.pos + 5 : entry.pos + entry.size] = b"\xff" * (entry.size - 5)
+    path.write_bytes(content)
+    seen = list(decoded(path, [Fraction(k, 10) for k in range(30)], Fraction(1, 10)))
+    assert [k for k, picture in enumerate(seen) if isinstance(picture, str)] == [14]
+    assert "has no picture at 1.400 s: cannot be decoded" in seen[14]

@@ -60,6 +60,7 @@ class OpenVideo:
         self._told: set[int] = set()  # what the tally knows, by its time stamps
         self._cut = False  # whether it knows that the end is missing
         self._damaged = 0  # packets that could not be decoded
+        self._beside = False  # whether the last packet was one of these
         self._broken = ""  # why something could not be decoded
         self._reached = Fraction(0)  # when the last packet of all ends, by the file's clock
         self._origin: Fraction | None = None  # of the file's clock: when its first frame is shown
@@ -218,6 +219,7 @@ class OpenVideo:
             self._lose(error, None, int(self._reached > 0))
 
     def _use(self, time: int | None) -> None:
+        self._beside = False
         if self._tally is not None and time not in self._told:
             self._tally.use("frame")
             self._told |= set() if time is None else {time}
@@ -227,12 +229,18 @@ class OpenVideo:
         if self._tally is None:
             where = f"cannot be decoded after {count} frames" if count else _AT_START
             raise UserError(f"{where}: {self._broken}") from None
-        if (key := ~(time or 0)) not in self._told:  # frames have keys of their own, from 0 on
-            self._told.add(key)
-            self._damaged += 1
+        if (key := ~(time or 0)) in self._told:  # frames have keys of their own, from 0 on
+            return
+        self._told.add(key)
+        self._damaged += 1
+        reason = f"cannot be decoded: {self._broken}"
+        unit, where, why, lost = self._tally.lost[-1] if self._beside else ("", "", "", 0)
+        if why == reason:  # side by side they are one loss
+            self._tally.lost[-1] = (unit, where, why, lost + 1)
+        else:
             at = float((time or 0) * (self._stream.time_base or 0) - (self._origin or 0))
-            where = f"{self._name} at {max(at, 0):.2f} seconds"
-            self._tally.lose("frame", where, f"cannot be decoded: {self._broken}")
+            self._tally.lose("frame", f"{self._name} at {max(at, 0):.2f} seconds", reason)
+        self._beside = True
 
     def _check_complete(self, count: int, end: Fraction) -> None:
         """Compare what was there with what the file announces; `end` is by the file's own clock."""

@@ -57,6 +57,20 @@ def test_a_damaged_packet_costs_its_frame(frame, tmp_path):
         list(read_video(path, SMALL))  # without a tally
 
 
+def test_damaged_packets_side_by_side_are_one_loss(tmp_path):
+    path = write_film(tmp_path / "a.mp4", 60, codec="mjpeg", rate=10, strict="-2")
+    with av.open(str(path)) as film:
+        entries = list(film.streams.video[0].index_entries)
+    data = bytearray(path.read_bytes())
+    for entry in (*entries[20:25], entries[40]):
+        data[entry.pos : entry.pos + entry.size] = bytes(entry.size)
+    path.write_bytes(data)
+    _, tally = seen(path)
+    lost = [(where, count) for _, where, _, count in tally.lost]
+    assert lost == [("a.mp4 at 2.00 seconds", 5), ("a.mp4 at 4.00 seconds", 1)]
+    assert counts(tally, "frame") == (54, 6)
+
+
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4")]
 )
@@ -67,7 +81,7 @@ def test_a_film_that_was_cut_is_used_as_far_as_it_goes(name, codec, tmp_path):
     length, tally = seen(path, *said)
     used, lost = counts(tally, "frame")
     assert 30 < used < 70
-    assert used + lost == 100
+    assert abs(used + lost - 100) <= (name == "a.mkv")  # which says its length, not its frames
     assert abs(length - used) <= 1
     assert counts(tally, "sentence") == (1, 1)
     reasons = [reason for unit, _, reason, _ in tally.lost if unit == "sentence"]

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pretrain.alignment.neighbours import Features, check_pair
+from pretrain.alignment.neighbours import Features, pair
 
 
 class Agreement(NamedTuple):
@@ -27,9 +27,10 @@ def concept_agreement(
     side are permuted, never pairs alone. The smallest possible is 1 / (permutations + 1).
 
     Raises:
-        ValueError: there are fewer than 3 concepts, or all on a side are equally alike.
+        ValueError: there are fewer than 3 concepts, all on a side are equally alike, or some hold
+            NaN.
     """
-    check_pair(a, b)
+    a, b = pair(a, b)
     things = len(a)
     if things < 3:
         raise ValueError(f"{things} concepts have no similarities to be correlated")

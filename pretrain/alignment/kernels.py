@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from pretrain.alignment.neighbours import Features, blocks, check_pair, near
+from pretrain.alignment.neighbours import Features, blocks, near, pair
 
 # Added to what a measure is divided by, as upstream does: things all alike score 0.
 EPSILON = 1e-6
@@ -48,8 +48,7 @@ class Kernel:
 
 def cka(a: Features, b: Features, *, sigma: float | None = None, unbiased: bool = False) -> float:
     """Centred kernel alignment, linear or with radial basis functions of width `sigma`."""
-    check_pair(a, b)
-    left, right = Kernel(a, sigma), Kernel(b, sigma)
+    left, right = (Kernel(x, sigma) for x in pair(a, b))
     estimate = hsic_unbiased if unbiased else hsic_biased
     return _aligned(estimate(left, right), estimate(left, left), estimate(right, right))
 
@@ -76,12 +75,14 @@ def cknna(
     Raises:
         ValueError: k is less than 2 or more than there are neighbours.
     """
-    check_pair(a, b)
+    a, b = pair(a, b)
     k = len(a) - 1 if k is None else k
     if k < 2:
         raise ValueError(f"CKNNA needs 2 neighbours or more, not {k}")
     if k == len(a) - unbiased and not distance_agnostic:  # nothing is left out
         return cka(a, b, unbiased=unbiased)
+    if _alike(a) or _alike(b):  # whose neighbours are the first ones, which say nothing
+        return 0.0
     of_a, of_b = (near(x, k, itself=not unbiased) for x in (a, b))
     if distance_agnostic:
         return _aligned(float((of_a & of_b).sum()), float(of_a.sum()), float(of_b.sum()))
@@ -90,6 +91,11 @@ def cknna(
     return _aligned(
         estimate(left, right, of_a & of_b), estimate(left, left, of_a), estimate(right, right, of_b)
     )
+
+
+def _alike(features: Features) -> bool:
+    """Whether all things are the same, but for rounding."""
+    return bool((features - features[0]).abs().max() <= EPSILON * features.abs().max())
 
 
 def hsic_biased(left: Kernel, right: Kernel, kept: Kept = None) -> float:

@@ -20,6 +20,7 @@ from pretrain.alignment.neighbours import (
     edit_distance_knn,
     lcs_knn,
     mutual_knn,
+    pair,
 )
 from pretrain.alignment.svcca import svcca
 
@@ -115,7 +116,7 @@ def outlier_threshold(
 
 def _normalised(layers: Layers) -> list[Features]:
     several = layers.unbind(dim=1) if isinstance(layers, Tensor) else layers
-    return [F.normalize(layer, dim=1) for layer in several]
+    return [F.normalize(pair(layer, layer)[0], dim=1) for layer in several]
 
 
 def _best(a: Sequence[Features], b: Sequence[Features], measure: Measure) -> LayerPair:

@@ -8,10 +8,10 @@ rows of length 1 for cosines. Of things equally near the one that comes first co
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
-Features = Float[Tensor, "n _"]
+Features = Real[Tensor, "n _"]
 Neighbours = Int[Tensor, "n k"]  # row numbers, the nearest first
 
 BLOCK = 1024  # rows of a similarity matrix that are in memory at a time
@@ -100,17 +100,25 @@ def blocks(things: int, size: int = BLOCK) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, things, size))
 
 
-def check_pair(a: Features, b: Features) -> None:
-    """Raises:
-    ValueError: the tables speak of different numbers of things.
+def pair(a: Features, b: Features) -> tuple[Float[Tensor, "n _"], Float[Tensor, "n _"]]:
+    """Both tables in single precision or more.
+
+    Raises:
+        ValueError: they speak of different numbers of things, or hold what is no number.
     """
     if len(a) != len(b):
         raise ValueError(f"{len(a)} things on one side, {len(b)} on the other")
+    for side, table in (("first", a), ("second", b)):
+        if not (rows := table.isfinite().all(dim=1)).all():
+            bad = int((~rows).sum())
+            raise ValueError(f"{bad} of {len(table)} rows of the {side} table hold NaN or infinity")
+    left, right = (x if x.dtype == torch.float64 else x.float() for x in (a, b))
+    return left, right
 
 
 def _pair(a: Features, b: Features, k: int) -> tuple[Neighbours, Neighbours]:
-    check_pair(a, b)
-    return nearest(a, k), nearest(b, k)
+    left, right = pair(a, b)
+    return nearest(left, k), nearest(right, k)
 
 
 def _similarities(features: Features, k: int, itself: bool) -> Iterator[Float[Tensor, "rows n"]]:

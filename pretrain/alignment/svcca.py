@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pretrain.alignment.neighbours import Features, check_pair
+from pretrain.alignment.neighbours import Features, pair
 
 
 def svcca(a: Features, b: Features, dimensions: int = 10) -> float:
@@ -16,8 +16,7 @@ def svcca(a: Features, b: Features, dimensions: int = 10) -> float:
     Raises:
         ValueError: a table has fewer dimensions, or fewer things than that.
     """
-    check_pair(a, b)
-    left, right = _leading(a, dimensions), _leading(b, dimensions)
+    left, right = (_leading(x, dimensions) for x in pair(a, b))
     return torch.linalg.svdvals(left.t() @ right).clamp(max=1).mean().item()
 
 

@@ -44,6 +44,9 @@ def evaluate(
     root = _root(study)
     sets = find_test_sets(root, config)
     labelled = labelled_pictures(root)
+    asked = {word for test_set in sets.values() if not test_set.shrunk for word in test_set.words}
+    if labelled and (missing := sorted(asked - labelled.keys())):
+        print(f"{root / 'eval/dev'}: no picture of {', '.join(missing)}; probes are asked without")
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
     parts: dict[str, list[Measured]] = {variant: [] for variant in study.variants}
     for member in study.members:
@@ -93,6 +96,12 @@ def load_model(source: str) -> GroundingModel:
         model = GroundingModel.from_pretrained(source)
     except ValueError as error:
         raise UserError(str(error)) from error
+    values = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    if bad := [name for name, value in values.items() if not value.isfinite().all()]:
+        raise UserError(
+            f"{source}: {len(bad)} of its tables of weights hold NaN or infinity ({bad[0]}): it "
+            "has diverged; take an earlier checkpoint, or train with a lower learning rate"
+        )
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

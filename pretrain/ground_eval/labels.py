@@ -33,7 +33,7 @@ def probe_words(
 ) -> dict[float, Probed]:
     """By the share of the pictures in `labelled` that a probe learned from.
 
-    A probe chooses in those sets whose words it all knows. For pictures on white, which nothing was
+    A probe chooses in the trials whose words it knows. For pictures on white, which nothing was
     labelled of, each half of every category is asked by a probe that learned from the other
     half, as for CVCL; these stand with the share of all labels.
     """
@@ -48,10 +48,11 @@ def probe_words(
             )
             choices = {}
             for name, test_set in sets.items():
-                if not test_set.shrunk and set(test_set.words) <= set(probe.classes):
-                    looked = list(test_set.places.values())
+                known = None if test_set.shrunk else test_set.asking(probe.classes)
+                if known is not None:
+                    looked = list(known.places.values())
                     rows = probe.classify(eyes.look(looked).features)
-                    chosen = Judge.of(probe.classes, looked, rows).choose(test_set)
+                    chosen = Judge.of(probe.classes, looked, rows).choose(known)
                     choices |= {} if chosen is None else {name: chosen}
             found[share] = Probed(probe.labels, choices)
     if 1.0 in config.shares:

@@ -17,6 +17,7 @@ from pretrain.alignment.svcca import svcca
 
 NEIGHBOURS = 5  # of a few dozen concepts; among 10 nearly half of them would be
 DIMENSIONS = 10
+_FEWEST = 4  # concepts; fewer agree by chance in every measure, or cannot be compared
 Layers = Mapping[str, Float[Tensor, "n _"]]
 
 
@@ -39,6 +40,8 @@ def layer_scores(
     As in the protocol of Huh et al. 2024, values are clamped at the 95 % quantile of their size and
     rows given length 1.
     """
+    if len(next(iter(seen.values()))) < _FEWEST:
+        return {}
     left = [F.normalize(clamped(layer.double()), dim=1) for layer in seen.values()]
     right = [F.normalize(clamped(layer.double()), dim=1) for layer in said.values()]
     found = {}

@@ -89,6 +89,9 @@ def ranks(main: Sequence[Figures], name: str) -> Ranks | None:
     mine = Row.of("", [one.choices for one in main]).by_word[name]
     probes = Row.of("", [one.probes[1.0].choices for one in main]).by_word[name]
     words = [word for word in mine if word in probes]
+    sides = [{side[word].mean for word in words} for side in (mine, probes)]
+    if len(words) < 3 or min(map(len, sides)) < 2:  # constants have no ranks
+        return None
     rho = spearman([mine[w].mean for w in words], [probes[w].mean for w in words])
     return Ranks(rho, len(words))
 

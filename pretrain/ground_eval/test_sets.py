@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from episodes.errors import UserError
+from episodes.rooted import is_hidden
 from pretrain.ground_eval.config import GroundEvalConfig
 from pretrain.trials import Trial, locate, read_trials
 
@@ -69,6 +70,11 @@ def find_test_sets(root: Path, config: GroundEvalConfig) -> dict[str, TestSet]:
     if not names:
         raise UserError(
             f"{root}: holds none of {', '.join(TITLES)}; name your trials with trials=[FILE,…]"
+            + (
+                "; a home that was made with home.evaluation=false has none: make it with true"
+                if (root / "home.json").is_file()
+                else ""
+            )
         )
     return {name: _read(root, name, config) for name in names}
 
@@ -82,10 +88,15 @@ def labelled_pictures(root: Path) -> dict[str, list[Path]]:
     """The pictures in `eval/dev` by what they show: of each category the folder of its name."""
     folders = sorted(path for path in (root / "eval" / "dev").glob("*") if path.is_dir())
     found = {
-        folder.name: sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+        folder.name: sorted(path for path in folder.iterdir() if _is_picture(path))
         for folder in folders
+        if not is_hidden(folder.name)
     }
     return {category: pictures for category, pictures in found.items() if pictures}
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES and not is_hidden(path.name)
 
 
 def _read(root: Path, name: str, config: GroundEvalConfig) -> TestSet:

@@ -1,6 +1,8 @@
 """How all pictures of a report look."""
 
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ from jaxtyping import UInt8
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 
 from pretrain.summary import Summary
 
@@ -39,8 +43,35 @@ def figure(width: float, height: float) -> Figure:
 def rendered(drawn: Figure) -> Picture:
     canvas = drawn.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # no font may have a letter
+        canvas.draw()
+        if _with_letters(drawn.findobj(Text)):
+            canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _with_letters(texts: Sequence[Any]) -> bool:
+    """Let texts whose letters the usual font lacks fall back on installed ones that have them."""
+    usual, changed = findfont(FontProperties()), False
+    for text in texts:
+        lacking = {letter for letter in map(ord, text.get_text()) if letter not in _letters(usual)}
+        names = [text.get_fontname()]
+        for font in sorted(fontManager.ttflist, key=lambda font: font.name) if lacking else ():
+            if had := lacking & _letters(font.fname):
+                names, lacking = [*names, font.name], lacking - had
+        if len(names) > 1:
+            text.set_fontfamily(names)
+            changed = True
+    return changed
+
+
+@cache
+def _letters(path: str) -> frozenset[int]:
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):  # a damaged font
+        return frozenset()
 
 
 def plain(axes: Any) -> None:

@@ -1,5 +1,7 @@
 """Whether the same concepts are alike on two sides."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pretrain.alignment.concepts import concept_agreement, cosines
+from pretrain.alignment.kernels import cka, cknna
+from pretrain.alignment.neighbours import mutual_knn
+from pretrain.alignment.svcca import svcca
 
 
 def pair(seed: int, things: int, shared: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,3 +67,34 @@ def test_what_has_no_agreement_is_refused():
         concept_agreement(a, torch.ones(5, 6))
     with pytest.raises(ValueError, match="all concepts are equally alike"):
         concept_agreement(torch.eye(5), b)
+    a[1, 2] = torch.nan
+    with pytest.raises(ValueError, match="1 of 5 rows of the first table hold NaN or infinity"):
+        concept_agreement(a, b)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.int64, torch.float64])
+def test_numbers_of_any_kind_are_compared(kind):
+    a, b = (x.mul(8).round() for x in pair(0, 12, 0.5))
+    expected = [cka(a, b), cknna(a, b, 3), mutual_knn(a, b, 3), svcca(a, b, 3)]
+    a, b = a.to(kind), b.to(kind)
+    found = [cka(a, b), cknna(a, b, 3), mutual_knn(a, b, 3), svcca(a, b, 3)]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [cka, partial(cknna, k=3), partial(mutual_knn, k=3), partial(svcca, dimensions=3)],
+)
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_no_number_is_refused(measure, bad):
+    a, b = pair(0, 12, 0.5)
+    b[3] = bad
+    with pytest.raises(ValueError, match="1 of 12 rows of the second table hold NaN"):
+        measure(a, b)
+
+
+def test_constants_agree_with_nothing():
+    a, _ = pair(0, 60, 0.5)
+    for constant in (torch.ones(60, 6), torch.full((60, 6), 0.1) + 1e-9 * a, torch.zeros(60, 6)):
+        assert cknna(a, constant, 20) == cknna(constant, a, 20) == 0
+        assert abs(cka(a, constant)) < 1e-3

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from episodes.errors import UserError
+from pretrain.ground_eval.config import GroundEvalConfig
 from pretrain.ground_eval.labels import exchange_rate
+from pretrain.ground_eval.test_sets import find_test_sets, labelled_pictures
 
 PROBES = ((10, 0.4), (100, 0.6), (1000, 0.7))
 
@@ -38,3 +41,19 @@ def test_a_rate_is_always_found(probes, accuracy):
         assert labels[0] * 0.999 <= found.labels <= labels[-1] * 1.001
     elif found.bound == "at least":
         assert accuracy < sorted(probes)[0][1]
+
+
+def test_folders_are_read_without_what_systems_leave(tmp_path):
+    for name in ("ball/ball_0.jpeg", "ball/._ball_0.jpeg", ".cache/x.jpg", "empty/._a.png"):
+        path = tmp_path / "eval" / "dev" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert labelled_pictures(tmp_path) == {
+        "ball": [tmp_path / "eval" / "dev" / "ball" / "ball_0.jpeg"]
+    }
+
+
+def test_a_home_without_test_sets_says_how_to_have_them(tmp_path):
+    (tmp_path / "home.json").write_text("{}")
+    with pytest.raises(UserError, match=r"home\.evaluation=false has none: make it with true"):
+        find_test_sets(tmp_path, GroundEvalConfig())

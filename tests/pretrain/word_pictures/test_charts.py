@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import FontProperties, findfont, fontManager
 
 from pretrain.summary import Summary
 from pretrain.word_pictures.charts import (
@@ -13,7 +14,7 @@ from pretrain.word_pictures.charts import (
     mixed_as_well,
     scatter,
 )
-from pretrain.word_pictures.style import COLOURS
+from pretrain.word_pictures.style import COLOURS, _letters, _with_letters, figure, rendered
 
 
 def known(mean: float) -> Summary:
@@ -101,3 +102,19 @@ def test_no_figure_is_left_open():
 
     scatter(["a"], np.zeros(1), np.zeros(1), "x", "y")
     assert not pyplot.get_fignums()
+
+
+def test_letters_that_no_font_has_are_no_warning(monkeypatch):
+    """Warnings are errors here. A font that has them is taken where one is installed."""
+    drawn = figure(2.0, 1.0)
+    text = drawn.text(0.1, 0.5, "球 мяч")
+    rendered(drawn)
+    had = any(ord("球") in _letters(font.fname) for font in fontManager.ttflist)
+    assert (len(text.get_fontfamily()) > 1) == had
+    usual = findfont(FontProperties())
+    monkeypatch.setattr(
+        "pretrain.word_pictures.style._letters",
+        lambda path: frozenset() if path == usual else frozenset(map(ord, "球 мяч")),
+    )
+    assert _with_letters([text])
+    assert len(text.get_fontfamily()) == 2

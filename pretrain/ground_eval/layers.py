@@ -17,7 +17,7 @@ from pretrain.alignment.svcca import svcca
 
 NEIGHBOURS = 5  # of a few dozen concepts; among 10 nearly half of them would be
 DIMENSIONS = 10
-_FEWEST = 4  # concepts; fewer agree by chance in every measure, or cannot be compared
+_FEWEST = 3  # concepts; of two there is one pair, which agrees with any other
 Layers = Mapping[str, Float[Tensor, "n _"]]
 
 

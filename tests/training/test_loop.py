@@ -12,6 +12,7 @@ from episodes.errors import UserError
 from tests.training.tiny_policy import TinyWindows, make_policy
 from training.config import TrainConfig
 from training.distributed import Team
+from training.films import Film
 from training.loader import Embedder, TrainLoader
 from training.loop import train
 
@@ -93,7 +94,7 @@ def test_looking_changes_nothing(tmp_path):
     def rollout(policy, step):
         assert not policy.training
         torch.rand(3)
-        return {"success": 0.5, "video": np.zeros((3, 20, 30, 3), np.uint8)}
+        return {"success": 0.5, "video": Film(np.zeros((3, 20, 30, 3), np.uint8), 10.0)}
 
     one = run(tmp_path / "quiet", quiet)
     other = run(tmp_path / "busy", busy, rollout=rollout)

@@ -19,7 +19,7 @@ from episodes.languages import languages
 _LETTERS = 200  # of a text that are printed
 _TEXTS = 100  # the most frequent ones, which are looked up
 _GAP, _LINE, _APART = 4, 20, 12  # pixels of a contact sheet: between pictures, of words, of rows
-_NAMES, _LETTERS = 84, 12  # pixels for cameras' names, and letters that fit
+_NAMES, _FITTING = 84, 12  # pixels for cameras' names, and letters that fit
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def contact_sheet(
         pen.text((_GAP, top + _LINE / 2), _title(corpus, recording), "black", font, anchor="lm")
         top += _LINE
         for camera in names:
-            label = textwrap.fill(camera, _LETTERS)
+            label = textwrap.fill(camera, _FITTING)
             pen.multiline_text((_GAP, top + size / 2), label, "#555555", font, anchor="lm")
             for column, cell in enumerate(_cells(corpus, recording, camera, frames, size)):
                 sheet.paste(cell, (_NAMES + column * (size + _GAP), top))
@@ -181,7 +181,7 @@ def _title(corpus: Corpus, recording: int) -> str:
     """Its number as `firsthand replay` counts, its length, and all that is said in it."""
     row = corpus.recordings[recording]
     texts = [int(row["instruction"]), *corpus.narration_rows(recording)["text"].tolist()]
-    said = "; ".join(text for n in dict.fromkeys(texts) if (text := corpus.texts[n]))
+    said = _brief("; ".join(text for n in dict.fromkeys(texts) if (text := corpus.texts[n])))
     return f"episode {recording}, {row['length'] / row['fps']:.1f} s: {said}".rstrip(": ")
 
 

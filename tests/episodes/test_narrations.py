@@ -117,6 +117,14 @@ def test_a_bad_row_costs_itself_and_every_one_is_told(tmp_path):
     assert sorted(where for _, where, _, _ in tally.lost) == [f"a.csv: line {n}" for n in (3, 6, 7)]
 
 
+def test_a_bad_line_of_json_costs_itself(tmp_path):
+    lines = ['{"file_name": "a.mp4", "text": "stir"}', "", '{"file_name": "a', "[]"]
+    put(tmp_path, metadata_DOT_jsonl="\n".join([*lines, lines[0].replace("a.mp4", "b.mp4")]))
+    said, tally, _ = heard(tmp_path, "a.mp4", "b.mp4")
+    assert said == [Said("stir"), Said("stir")]
+    assert [where for _, where, _, _ in tally.lost] == [f"metadata.jsonl: line {n}" for n in (3, 4)]
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -97,7 +97,7 @@ def draw_curves(curves: Curves) -> Picture:
             axes.set(ylim=(-1.1 * most, 1.1 * most))
             axes.locator_params(axis="y", nbins=3)
     panels[-1].set_xlabel(f"seconds; predicted anew every {curves.apart:g} s", fontsize=9)
-    panels[0].set_title(_fitting(curves.sentence), fontsize=10, x=0.4)
+    panels[0].set_title(_fitting(curves.sentence), fontsize=10, x=0.4, parse_math=False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     canvas.draw()
@@ -105,4 +105,5 @@ def draw_curves(curves: Curves) -> Picture:
 
 
 def _fitting(text: str, most: int = 48) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

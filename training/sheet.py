@@ -13,6 +13,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 WIDTH = 350  # pixels of a card; wider pictures are made smaller there, and their words unreadable
 _GAP, _LINE, _BAR = 4, 19, 10
 _SIZES = range(15, 10, -1)  # of letters
+_LETTERS = 500  # of a text, of which not even the narrowest fit
 _BRIGHT, _HEAT = colormaps["viridis"], colormaps["hot"]
 
 
@@ -65,9 +66,11 @@ def _write(
     ink: str,
     anchor: str = "mm",
 ) -> int:
-    """Words, each in a stretch (left, width), smaller or cut if need be; returns the next top."""
+    """Words, each on one line in a stretch (left, width), smaller or cut if need be; returns the
+    next top."""
     pen = ImageDraw.Draw(canvas)
-    for left, width, text in words:
+    for left, width, whole in words:
+        text = " ".join(whole[:_LETTERS].split())
         fonts = [ImageFont.load_default(size) for size in _SIZES]
         font = next((f for f in fonts if pen.textlength(text, f) <= width), fonts[-1])
         while len(text) > 1 and pen.textlength(text, font) > width:

@@ -118,8 +118,8 @@ def test_a_strip_says_what_a_prediction_is_worth(shown):
 
 @pytest.mark.parametrize(
     "caption",
-    ["push it", "take hold of the block that is red " * 4, "H" * 99],
-    ids=["short", "long", "one word"],
+    ["push it", "push it\nthere", "take hold of the block that is red " * 4, "H" * 99, "H" * 9**6],
+    ids=["short", "two lines", "long", "one word", "very long"],
 )
 def test_words_stay_inside_and_legible(caption):
     cell = np.full((20, 20, 3), 200, np.uint8)
@@ -217,6 +217,14 @@ def test_the_gripper_is_a_probability():
     watched = held_out(Ramp(23))
     curves = follow(Follower(0.25), watched, watched.windows.course(0))
     assert set(curves.predicted[:, 6]) == {0.25}
+
+
+@pytest.mark.parametrize("sentence", ["pay $\\up$ now", "push it\nthere"])
+def test_a_sentence_over_curves_is_taken_as_it_is(sentence):
+    watched = held_out(Ramp(23))
+    curves = follow(Follower(), watched, watched.windows.course(0))
+    plain, other = (draw_curves(dataclasses.replace(curves, sentence=s)) for s in ("", sentence))
+    assert plain.shape == other.shape
 
 
 def test_action_curves_leave_no_figure_open():

@@ -7,6 +7,7 @@ their frames 1/3 of a second apart: ten of them, the first and the last at the c
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,18 @@ def file_version(path: Path) -> str:
     return f"{_VERSION}-{stat.st_size}-{stat.st_mtime_ns}"
 
 
+@contextmanager
+def opened(path: Path, tally: Tally) -> Iterator[OpenVideo]:
+    """A video of which damaged parts cost themselves. Only then are its frames counted: clips show
+    some of them."""
+    damage = Tally()
+    with OpenVideo(path, damage) as video:
+        yield video
+    if not damage.lost:
+        damage.used.clear()
+    tally.add(damage)
+
+
 def read_clips(
     path: Path, clips: Sequence[Clip], settings: VideoSettings, tally: Tally
 ) -> Iterator[EncodedEpisode]:
@@ -98,7 +111,7 @@ def read_clips(
     Raises:
         UserError: why the file cannot be used (without its name).
     """
-    with OpenVideo(path) as video:
+    with opened(path, tally) as video:
 
         def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
             last, encoded = None, b""

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from episodes.clips import Clip, ClipSettings, clips_of, cut_clips, item_of_clips
+from episodes.clips import Clip, ClipSettings, clips_of, cut_clips, item_of_clips, opened
 from episodes.decode import OpenVideo, Shown
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
@@ -105,7 +105,7 @@ class SaycamVideos(Rooted):
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
-        with OpenVideo(self.inside(item.detail["path"])) as video:
+        with opened(self.inside(item.detail["path"]), tally) as video:
 
             def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
                 for shown in shown_at(video, times):
@@ -147,7 +147,8 @@ def extract_frames(
     """Write a corpus as CVCL's code reads it: train_5fps, train, val and test.json, vocab.json.
 
     `train_shuffled.json` is the control with permuted sentences. Utterances without any frame are
-    left out. The JSON files are written last. Returns the number of utterances in every split.
+    left out, and what is damaged is named. The JSON files are written last. Returns the number of
+    utterances in every split.
 
     Args:
         by: what splits keep whole; CVCL's own keep utterances.
@@ -158,14 +159,16 @@ def extract_frames(
     (out / "train_5fps").mkdir(parents=True, exist_ok=True)
     rows = []
     for item, utterances in source.utterances():
-        said = {str(row.utterance_num): row for row in utterances}
-        for episode in source.read(item, Tally()):
+        said, tally = {str(row.utterance_num): row for row in utterances}, Tally()
+        for episode in source.read(item, tally):
             row = said[episode.source["clip"]]
             pictures = episode.frames["rgb_static"].data
             names = row.frame_filenames[: len(pictures)]
             for name, picture in zip(names, pictures, strict=True):
                 (out / "train_5fps" / name).write_bytes(picture)
             rows.append(replace(row, frame_filenames=names))
+        for _, where, reason, _ in tally.lost:
+            print(f"{where}: {reason}", flush=True)
     divided = split_utterances(rows, seed, by)
     write_vocabulary(out / "vocab.json", make_vocabulary(r.utterance for r in divided["train"]))
     write_utterances(out / "train_shuffled.json", shuffle_texts(divided["train"], seed))

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from episodes.clips import ClipSettings, clip_around, read_clips
 from episodes.conversion import ConvertSettings, convert
 from episodes.corpus import Corpus
 from episodes.decode import OpenVideo
@@ -40,12 +41,7 @@ def cut(path: Path, share: float) -> Path:
 
 @pytest.mark.parametrize("frame", [50, 97, 99])
 def test_a_damaged_packet_costs_its_frame(frame, tmp_path):
-    path = write_film(tmp_path / "a.mp4", 100, rate=10, **FAST)
-    with av.open(str(path)) as film:
-        entry = film.streams.video[0].index_entries[frame]
-    data = bytearray(path.read_bytes())
-    data[entry.pos + 5 : entry.pos + entry.size] = b"\xff" * (entry.size - 5)
-    path.write_bytes(data)
+    path = damaged(write_film(tmp_path / "a.mp4", 100, rate=10, **FAST), frame)
     length, tally = seen(path)
     assert length in (99, 100)  # the last one may be the one that is lost
     assert counts(tally, "frame") == (99, 1)
@@ -55,6 +51,33 @@ def test_a_damaged_packet_costs_its_frame(frame, tmp_path):
     assert reason.startswith("cannot be decoded: Invalid data")
     with pytest.raises(UserError, match="cannot be decoded after"):
         list(read_video(path, SMALL))  # without a tally
+
+
+def damaged(path: Path, frame: int) -> Path:
+    with av.open(str(path)) as film:
+        entry = film.streams.video[0].index_entries[frame]
+    data = bytearray(path.read_bytes())
+    data[entry.pos + 5 : entry.pos + entry.size] = b"\xff" * (entry.size - 5)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_packet_costs_no_clip(tmp_path):
+    path = damaged(write_film(tmp_path / "a.mp4", 100, rate=10, **FAST), 50)
+    clips, tally = [clip_around(time, 1.0, str(time)) for time in (1.0, 5.0, 8.0)], Tally()
+    found = list(read_clips(path, clips, ClipSettings(size=8), tally))
+    assert [(clip.instruction, len(clip)) for clip in found] == [("1.0", 4), ("5.0", 4), ("8.0", 4)]
+    assert counts(tally, "clip") == (3, 0)
+    assert counts(tally, "frame")[1] == 1
+
+
+def test_a_cut_costs_the_clips_behind_it(tmp_path):
+    path = cut(write_film(tmp_path / "a.mp4", 100, rate=10, **FAST), 0.6)
+    clips, tally = [clip_around(time, 1.0, str(time)) for time in (1.0, 9.0)], Tally()
+    (found,) = read_clips(path, clips, ClipSettings(size=8), tally)
+    assert found.instruction == "1.0"
+    assert counts(tally, "clip") == (1, 1)
+    assert counts(tally, "frame")[1] > 20
 
 
 def test_damaged_packets_side_by_side_are_one_loss(tmp_path):

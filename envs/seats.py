@@ -10,6 +10,7 @@ meant for; what a policy raises costs those that asked.
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -221,7 +222,7 @@ def _without_pictures(question: Question, shelf: Shelf) -> Question:
         np.frombuffer(shelf, np.uint8, picture.size, start)[:] = picture.ravel()
         shapes[camera] = picture.shape
         start += picture.size
-    return Question(question.observation | {"rgb_obs": shapes}, question.instruction)
+    return replace(question, observation=question.observation | {"rgb_obs": shapes})
 
 
 def _with_pictures(question: Question, shelf: Shelf) -> Question:
@@ -231,4 +232,4 @@ def _with_pictures(question: Question, shelf: Shelf) -> Question:
         size = int(np.prod(shape))
         pictures[camera] = np.frombuffer(shelf, np.uint8, size, start).reshape(shape).copy()
         start += size
-    return Question(question.observation | {"rgb_obs": pictures}, question.instruction)
+    return replace(question, observation=question.observation | {"rgb_obs": pictures})

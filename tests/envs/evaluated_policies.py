@@ -237,6 +237,24 @@ class Told(Ready):
         return np.array([1.0, 0, 0, 0, 0, 0, self.seed])
 
 
+class ToldTeam:
+    """The same in several worlds at once."""
+
+    control_hz = 30
+
+    def __init__(self) -> None:
+        self.seeds: dict[int, int] = {}
+
+    def actor(self, seats: int) -> "ToldTeam":
+        return ToldTeam()
+
+    def reset(self, seat: int, instruction: str, seed: int) -> None:
+        self.seeds[seat] = seed
+
+    def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> Any:
+        return {seat: np.array([1.0, 0, 0, 0, 0, 0, self.seeds[seat]]) for seat in observations}
+
+
 class Made(Ready):
     """Leaves a mark in a folder whenever it is made."""
 

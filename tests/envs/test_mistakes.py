@@ -27,6 +27,7 @@ from tests.envs.evaluated_policies import (
     Sampling,
     StillWorld,
     Told,
+    ToldTeam,
     WithChildren,
     WithoutInstruction,
 )
@@ -156,8 +157,9 @@ def test_global_draws_of_the_caller_are_left_alone(tmp_path):
     assert np.random.rand() == wanted  # noqa: NPY002
 
 
-def test_who_asks_for_a_seed_gets_the_trials(tmp_path):
-    records = evaluate_tasks(Told, STILL, tmp_path).records
+@pytest.mark.parametrize(("factory", "workers"), [(Told, 0), (ToldTeam, 0), (ToldTeam, 1)])
+def test_who_asks_for_a_seed_gets_the_trials(factory, workers, tmp_path):
+    records = evaluate_tasks(factory, replace(STILL, workers=workers), tmp_path).records
     seeds = [record["subtasks"][0]["seed"] for record in records]
     assert [record["gripper"][0] for record in records] == seeds
     assert len(set(seeds)) == 6

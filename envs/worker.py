@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -63,9 +64,17 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             raise self._death() from None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is no more. Its connection may be open all the same, as long as a
+        process that it has forked lives."""
+        return self._process.exitcode is not None
+
     def take(self) -> tuple[Any, Any] | None:
         """The finished job and its result; None if the process has only now become ready."""
         try:
+            if self.ended and not self.connection.poll():
+                raise EOFError
             kind, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
             raise self._death() from None
@@ -127,6 +136,8 @@ def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> N
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent stops us, and we tidy up
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
+    # What a policy forks, such as readers of data, ends when it is told to, as anywhere else.
+    os.register_at_fork(after_in_child=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with ExitStack() as stack:
         work = None

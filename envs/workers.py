@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from envs.worker import Worker, WorkerDiedError, closing_work
 
+_LOOK = 1.0  # seconds after which those that say nothing are looked at: they may have died
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -122,7 +124,11 @@ class _Crew:
 
     def take(self) -> tuple[int, Any, Any] | None:
         while busy := {w.connection: hand for hand, w in enumerate(self._workers) if w.busy}:
-            hand = busy[wait(list(busy))[0]]  # pyright: ignore[reportArgumentType]
+            ready = [busy[end] for end in wait(list(busy), _LOOK)]  # pyright: ignore
+            ready += [hand for hand in busy.values() if self._workers[hand].ended]
+            if not ready:
+                continue
+            hand = ready[0]
             worker = self._workers[hand]
             try:
                 if (done := worker.take()) is None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from multiprocessing import get_context
 
 import pytest
 
@@ -108,6 +109,47 @@ def test_a_bug_arrives_with_its_job_and_traceback():
 def test_a_death_is_told_and_does_not_hang(kind, message):
     with pytest.raises(RuntimeError, match=message):
         list(workers.run(partial(make_failing, kind), jobs(9), 2))
+
+
+def make_forking(let_go):
+    return partial(fork, let_go)
+
+
+def fork(let_go, kind):
+    """Die, and leave a child that waits; or start one and end it."""
+    if kind == "die" and os.fork():
+        os._exit(7)
+    if kind == "die":
+        for _ in range(1000):
+            if let_go.exists():
+                os._exit(0)
+            time.sleep(0.1)
+        let_go.write_text("too late")
+        os._exit(0)
+    context = get_context("fork")
+    here, there = context.Pipe()
+    child = context.Process(target=wait_for_ever, args=(there,))
+    child.start()
+    here.recv()
+    child.terminate()
+    child.join()
+    return child.exitcode
+
+
+def wait_for_ever(connection):
+    connection.send("here")
+    signal.pause()
+
+
+def test_children_of_a_worker_hide_no_death_and_end_when_told_to(tmp_path, capfd):
+    let_go = tmp_path / "let_go"
+    todo = iter(["die", "start"])
+    make = partial(make_forking, let_go)
+    done = dict(workers.run(make, lambda: next(todo, None), 1, lambda job, how: how))
+    assert not let_go.exists()
+    let_go.touch()
+    assert done == {"die": "a worker process died (exited 7) at die", "start": -signal.SIGTERM}
+    assert capfd.readouterr().err == ""
 
 
 def test_what_cannot_be_made_is_told():

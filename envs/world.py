@@ -130,8 +130,9 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         if neither state is given.
 
         `options["task"]` is the task whose success ends the episode, `options["instruction"]` the
-        sentence that `info` carries; the constructor's where they are missing. A bare `reset()`,
-        by which wrappers and vectors of worlds begin the next episode, keeps those of the last.
+        sentence that `info` carries; the constructor's where they are missing, but not its sentence
+        for another task than its own. A bare `reset()`, by which wrappers and vectors of worlds
+        begin the next episode, keeps those of the last.
 
         Raises:
             UserError: an option is unknown, or a state is none that this world can be in. The
@@ -139,7 +140,11 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         """
         self._check_open()
         again = options is None and seed is None
-        options = {**(self._named if again else self._defaults), **check_options(options)}
+        named = self._named if again else self._defaults
+        options = check_options(options)
+        if named["task"] not in (None, options.get("task", named["task"])):
+            named = {"instruction": ""}  # a sentence goes with its task
+        options = {**named, **options}
         task, instruction = options["task"], options["instruction"]
         robot_obs, scene_obs = options.get("robot_obs"), options.get("scene_obs")
         if robot_obs is not None:

@@ -413,7 +413,9 @@ def test_a_task_of_the_constructor_is_every_resets():
     for reset in ({}, {"seed": 1}, {"options": {}}):
         assert env.reset(**reset)[1]["instruction"] == "pull"
         assert env._judge is not None
-    env.reset(options={"task": None})
+    assert env.reset(options={"task": "open_drawer"})[1]["instruction"] == "pull"
+    assert env.reset(options={"task": "turn_on_led"})[1]["instruction"] == ""  # "pull" is no light
+    assert env.reset(options={"task": None})[1]["instruction"] == ""
     assert env._judge is None
     env.close()
 

@@ -37,9 +37,10 @@ def show(board: Mapping[str, TaskResults | ChainResults], run: Path) -> None:
         logger.image(f"trials/{kind}", intervals(kind, rows), 0)
         logger.text(f"trials/{kind}", results.markdown(), 0)
         for success, word in ((True, "success"), (False, "failure")):
-            filmed = [r for r in results.records if r["video"] and r["success"] == success]
-            for number, record in enumerate(filmed[:_FILMS], 1):
-                film = read_film(run / record["video"])
+            named = [r["video"] for r in results.records if r["success"] == success]
+            filmed = [run / video for video in named if video and (run / video).is_file()]
+            for number, path in enumerate(filmed[:_FILMS], 1):
+                film = read_film(path)
                 logger.film(f"trials/{kind}_{word}/{number}", film, 0)
     logger.close()
 

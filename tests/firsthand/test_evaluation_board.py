@@ -59,6 +59,7 @@ def test_a_second_start_replaces_what_the_first_has_shown(tmp_path):
 
 
 def test_without_films_there_are_none(tmp_path):
-    show({"tasks": TaskResults((record(0, True),))}, tmp_path)
+    deleted = record(1, False, "videos/deleted.mp4")  # to save room, say
+    show({"tasks": TaskResults((record(0, True), deleted))}, tmp_path)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert events.Tags()["images"] == ["trials/tasks"]

@@ -150,10 +150,8 @@ def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Ru
                 for item, content in before.items():
                     write_bytes(item, content)
             elif not resume and isinstance(error, Exception) and not _results(path):
-                shutil.rmtree(path)
-                if there:
-                    path.mkdir()
-                for folder in absent:
+                _empty(path)
+                for folder in absent if there else [path, *absent]:
                     _remove_if_empty(folder)
             raise
 
@@ -196,6 +194,15 @@ def _work(path: Path) -> dict[Path, tuple[int, int]]:
 def _results(path: Path) -> list[Path]:
     """What is worth keeping of a run that failed: more than a log of its settings."""
     return [item for item in _work(path) if "tfevents" not in item.name]
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that is in a folder, which may be a link, or where one is."""
+    for item in folder.iterdir():
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
 
 
 def _remove_if_empty(folder: Path) -> None:

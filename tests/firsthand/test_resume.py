@@ -174,6 +174,13 @@ def test_a_first_start_that_fails_leaves_nothing(failure, monkeypatch) -> None:
         cli.main(["evaluate", "run=mine"])
     assert os.listdir() == ["mine"]
     assert os.listdir("mine") == []
+    Path("link").symlink_to("mine")
+    monkeypatch.chdir("mine")
+    for word in ("run=.", "run=../link"):
+        with pytest.raises(type(failure)):
+            cli.main(["evaluate", word])
+        assert os.listdir() == []
+    assert Path("../link").is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -142,12 +142,14 @@ def inspect_run(path: Path, sheet: Path | None = None) -> None:
 
 
 def _records(path: Path) -> tuple[dict[str, Any], ...]:
-    """The trials of an evaluation; the half line of one that was killed is left out."""
-    records = []
+    """The trials of an evaluation, of one that was tried again the last try; the half line of one
+    that was killed is left out."""
+    records = {}
     for line in path.read_text().splitlines() if path.is_file() else ():
-        with contextlib.suppress(ValueError):
-            records.append(json.loads(line))
-    return tuple(records)
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            record = json.loads(line)
+            records[record["index"]] = record
+    return tuple(records.values())
 
 
 def newest_figures(path: Path) -> dict[str, tuple[float, int]]:

@@ -18,9 +18,9 @@ from tests.policy.test_grounding import model_of
 DATA = Path(__file__).parents[1] / "data"
 
 
-def trial(task: str, success: bool) -> str:
+def trial(index: int, task: str, success: bool) -> str:
     subtask = {"task": task, "success": success, "grasp_error": None}
-    return json.dumps({"success": success, "subtasks": [subtask]}) + "\n"
+    return json.dumps({"index": index, "success": success, "subtasks": [subtask]}) + "\n"
 
 
 def started(folder: Path, command: str) -> Path:
@@ -43,9 +43,9 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 def evaluated(folder: Path) -> Path:
     run = started(folder, "evaluate")
-    (run / "tasks.jsonl").write_text(
-        trial("open_drawer", True) * 3 + trial("turn_on_led", False) + '{"task": "open_dr'
-    )
+    tried_again = trial(3, "turn_on_led", True) + trial(3, "turn_on_led", False)
+    drawers = [trial(index, "open_drawer", True) for index in range(3)]
+    (run / "tasks.jsonl").write_text("".join(drawers) + tried_again + '{"task": "open_dr')
     return run
 
 

@@ -18,6 +18,7 @@ Everything a user needs is named here; nothing is loaded before it is used:
 
 import importlib
 import importlib.util
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
@@ -167,13 +168,21 @@ class _Registrar:
 
             def load_and_register(module: Any) -> None:
                 load(module)
-                importlib.import_module("envs")
+                _register()
 
             spec.loader.exec_module = load_and_register
         return spec
 
 
+def _register() -> None:
+    """By importing `envs`, if that is ours: a user's package of the name is not ours to start."""
+    ours = os.path.join(os.path.dirname(os.path.dirname(__file__)), "envs", "__init__.py")
+    found = importlib.util.find_spec("envs")
+    if found is not None and os.path.realpath(found.origin or "") == os.path.realpath(ours):
+        importlib.import_module("envs")
+
+
 if _REGISTRY in sys.modules:
-    importlib.import_module("envs")
+    _register()
 else:
     sys.meta_path.insert(0, _Registrar())

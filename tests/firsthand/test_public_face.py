@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,10 @@ def test_gymnasium_knows_the_worlds(imports: str) -> None:
 def test_gymnasium_finds_the_worlds_by_the_packages_name() -> None:
     look = "import gymnasium; gymnasium.make('firsthand:firsthand/PlayTable-v0', cameras={})"
     subprocess.run([sys.executable, "-W", "error", "-c", look], check=True)
+
+
+def test_a_user_s_own_package_envs_is_not_started(tmp_path: Path) -> None:
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs" / "__init__.py").write_text("raise SystemExit('nobody asked for this')")
+    for imports in ("firsthand, gymnasium", "gymnasium, firsthand"):
+        subprocess.run([sys.executable, "-c", f"import {imports}"], check=True, cwd=tmp_path)

@@ -21,9 +21,10 @@ from episodes.jpeg import EncodedEpisode
 from episodes.narration_text import NarrationFilter, basic_form, clean
 from episodes.pictures import find_pictures, read_picture_clips
 from episodes.rooted import Rooted
+from episodes.sentences import read_table
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import is_there, load_csv
+from episodes.trust import is_there
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
@@ -70,10 +71,10 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         Raises:
             UserError: there are no annotations, or they contradict each other.
         """
-        tables = {split: rows for split in _FILES if (rows := self._rows(split))}
+        items, lost, tally = [], [], Tally()
+        tables = {split: rows for split in _FILES if (rows := self._rows(split, tally))}
         if not tables:
             raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}")
-        items, lost, tally = [], [], Tally()
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:
@@ -98,11 +99,15 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
             return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self, tally)
         return read_clips(path, clips_of(item), self, tally)
 
-    def _rows(self, split: str) -> list[Row]:
+    def _rows(self, split: str, tally: Tally) -> list[Row]:
+        def lose(where: str, why: str) -> None:
+            tally.lose("clip", f"{_FILES[split]}: {where}", why)
+
         for folder in _FOLDERS:
             path = self.inside(Path(folder, _FILES[split]))
             if is_there(path):
-                return load_csv(path, (*_COLUMNS, "narration", "verb", "stop_frame"))
+                columns = (*_COLUMNS, "narration", "verb", "stop_frame")
+                return [row for _, row in read_table(path, columns, lose)[0]]
         return []
 
     def _pictures(self, video: str, participant: str) -> Path | None:

@@ -15,7 +15,8 @@ from episodes.errors import UserError
 Subject = Literal["wearer", "other", "summary", ""]
 
 _TAG = re.compile(r"#\s*([A-Za-z]+)")
-# Some marks lack the space behind them (#unsurefrom, #OOpoints), or name who acts twice (#CC).
+# Some marks lack the space behind them (#unsurefrom, #OOpoints), name who acts twice (#CC), or are
+# misspelt (#Unssure, #unknown): of those that narrators use, only #unsure begins with a u.
 _UNSURE = re.compile(r"(unsure)(?:d$)?(.*)", re.IGNORECASE)
 _TWICE = re.compile("CC|OO|cc|oo|cC|oO|Cc|Oo")
 _GLUED = re.compile("(CC|OO)([a-z]{2,})")
@@ -72,7 +73,7 @@ def _parted(word: str) -> tuple[str, str]:
         return word[0].lower(), ""
     if glued := _GLUED.fullmatch(word):
         return glued[1][0].lower(), glued[2]
-    return word.lower(), ""
+    return "unsure" if word[0] in "uU" else word.lower(), ""
 
 
 def verb_of(text: str, subject: Subject = "wearer") -> str:

@@ -71,7 +71,9 @@ class Saycam(Rooted):
                     key = split if self.splits == "official" else ""
                     rows[row.video_filename, key].append(row)
         if not rows:
-            raise UserError(f"{self.root}: holds no utterances ({', '.join(_FILES.values())})")
+            why = [f"{where}: {reason}" for _, where, reason, _ in tally.lost[:1]]
+            listed = ", ".join(_FILES.values())
+            raise UserError(": ".join([f"{self.root}: holds no utterances ({listed})", *why]))
         folder = self.inside(self.frames)
         if not folder.is_dir():
             raise UserError(f"{folder}: is no folder of pictures; name it with frames=")
@@ -86,21 +88,22 @@ class Saycam(Rooted):
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         settings = self._settings()
-        used = False
+        why = []
         for text, number, start, fps, names in item.detail["utterances"]:
             where = f"{item.name}: utterance {number}"
             try:
                 paths = [self.inside(Path(self.frames, name)) for name in names]
                 data = tuple(read_jpegs(paths, settings, tally))
             except UserError as error:
-                tally.lose("utterance", where, str(error))
+                why.append(str(error))
+                tally.lose("utterance", where, why[-1])
                 continue
             tally.use("utterance")
-            frames, used = EncodedFrames(data, self.size, self.size), True
+            frames = EncodedFrames(data, self.size, self.size)
             source = {"start_seconds": start, "utterance": number}
             yield EncodedEpisode({CAMERA: frames}, fps, text, source=source)
-        if not used:
-            raise UserError("has no utterance with a picture that can be read")
+        if len(why) == len(item.detail["utterances"]):
+            raise UserError(f"has no utterance with a picture that can be read: {why[0]}")
 
     def _item(
         self, name: str, video: str, split: str, utterances: list[Utterance], tally: Tally

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from episodes.errors import UserError
+from episodes.sentences import read_table
 from episodes.tally import Tally
 from episodes.tokens import sentences
-from episodes.trust import load_csv
 from episodes.utterances import Utterance, frame_name
 
 SPEAKERS = ("M", "Mom", "mom", "m", "mother", "Mother", "papa", "the mom")
@@ -48,32 +48,38 @@ def read_transcript(path: Path, tally: Tally, speakers: Sequence[str] = SPEAKERS
     `frame_filenames` are what the official extraction calls the frames, whether or not they exist.
 
     Args:
-        tally: told of the lines whose time cannot be read or lies behind the next line's. (The
-            original leaves out the line before one without a time, too.)
+        tally: told of the lines that have not the table's fields, and of those whose time cannot be
+            read or lies behind the next line's. (The original leaves out the line before one
+            without a time, too.)
         speakers: whose lines count, as the column Speaker calls them.
 
     Raises:
         UserError: the table is no transcript, or not the one of the video that it names.
     """
-    rows = load_csv(path, COLUMNS)
+
+    def lose(where: str, why: str) -> None:
+        tally.lose("utterance", f"{path.name}: {where}", why)
+
+    numbered, _ = read_table(path, COLUMNS, lose)
+    rows = [row for _, row in numbered]
     if len(rows) <= 1:
         raise UserError(f"{path}: holds no more than one line")
     video = _video_name(path, rows)
     times = _times(path, rows, tally)
     utterances, others = [], Counter[str]()
     number = 1
-    for index, row in enumerate(rows):
-        start, where = times[index], f"{path.name}: line {index + 2}"
+    for index, (line, row) in enumerate(numbered):
+        start, where = times[index], f"line {line}"
         end = next((time for time in times[index + 1 :] if time is not None), start)
         if row["Speaker"] not in speakers:
             if row["Utterance"] not in _EMPTY:
                 others[row["Speaker"].strip() or "nobody"] += 1
             continue
         if start is None or end is None:
-            tally.lose("utterance", where, f"{row['Time']!r:.40} is no time")
+            lose(where, f"{row['Time']!r:.40} is no time")
             continue
         if end < start:
-            tally.lose("utterance", where, f"starts at {start} s, the next at {end} s")
+            lose(where, f"starts at {start} s, the next at {end} s")
             continue
         # A cell without text is the word "nan" to the original: it counts as an utterance.
         empty = row["Utterance"] in _EMPTY

@@ -183,7 +183,8 @@ def parse_csv(
 
 def _named(names: list[str], columns: Sequence[str], path: str) -> list[str]:
     missing = [column for column in columns if column not in names]
-    if missing or len(set(names)) < len(names):
+    named = [name for name in names if name]  # spreadsheets write empty columns behind the last
+    if missing or len(set(named)) < len(named):
         problem = f"lacks the column {missing[0]!r}" if missing else "names a column twice"
         raise UserError(f"{path}: {problem}; it has {', '.join(names)[:200] or 'none'}")
     return names

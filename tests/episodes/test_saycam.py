@@ -222,8 +222,15 @@ def test_a_bad_picture_costs_itself(corpus):
     assert utterances.lost[0][0] == "S_0.mp4: utterance 4"
     for path in (corpus / "train_5fps").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="no utterance with a picture that can be read"):
+    with pytest.raises(UserError, match=r"that can be read: .*S_0_001_00.jpg cannot be opened"):
         list(Saycam(root=corpus).read(item, Tally()))
+
+
+def test_a_corpus_without_a_good_utterance_says_what_is_wrong(corpus):
+    for path in corpus.glob("*.json"):
+        path.write_text(json.dumps([{"utterance": "no more than a text"}]))
+    with pytest.raises(UserError, match=r"holds no utterances .*: train.json: utterance 0: "):
+        Saycam(root=corpus).listing()
 
 
 @pytest.fixture

@@ -212,3 +212,32 @@ def test_a_line_without_a_time_costs_itself(tmp_path):
         ("one", 15), ("three", 32), ("four", 1),
     ]  # fmt: skip
     assert tally.parts[0].lost == (("a.csv: line 3", "'0:xx' is no time", 1),)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("0:08,M,look, a ball,,,", "has 7 fields, the first line has 6"),
+        ("0:08,M", "has 2 fields, the first line has 6"),
+        ('0:08,M,"a" ball,,,', "is no readable CSV"),
+    ],
+)
+def test_a_line_without_the_tables_fields_costs_itself(tmp_path, line, why):
+    lines = f"0:05,M,one,,,a.mov\n{line}\n,,,,,\n0:20,M,two,,,\n0:22,M,three,,,\n"
+    tally = Tally()
+    found = read_transcript(transcript(tmp_path, lines, "a"), tally)
+    assert [u.utterance for u in found.utterances] == ["one", "two", "three"]
+    ((where, reason, count),) = tally.parts[0].lost
+    assert (where, count) == ("a.csv: line 3", 1)
+    assert reason.startswith(why)
+
+
+def test_a_transcript_of_a_spreadsheet(tmp_path):
+    lines = "0:05,M,one,,,a.mov,,\n0:08,M,two,,,,,\n,,,,,,,\n"
+    path = tmp_path / "a.csv"
+    for delimiter in ",;\t":
+        text = HEADER.replace("\n", ",,\n") + lines
+        path.write_text(text.replace(",", delimiter))
+        tally = Tally()
+        assert [u.utterance for u in read_transcript(path, tally).utterances] == ["one", "two"]
+        assert tally.parts == ()

@@ -129,6 +129,15 @@ def test_tables_keep_every_column(tmp_path: Path) -> None:
     assert load_csv(path, ["said"], delimiter="\t") == [{"id": "1", "said": "x"}]
 
 
+def test_empty_columns_behind_a_table_cost_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,said,,\n1,x,,\n")
+    assert load_csv(path, ["id"]) == [{"id": "1", "said": "x", "": ""}]
+    path.write_text("id,said,\n1,x, y\n1,x, y,\n")
+    with pytest.raises(UserError, match="line 3 has 4 fields, the first line has 3"):
+        load_csv(path, ["id"])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -20,6 +20,7 @@ from tests.pretrain.test_ground import make_corpus
 KILLS = 10
 TRAINING = (
     "training.steps=80",
+    "training.rollout_every=0",  # a world would outlast the training
     "training.batch_size=8",
     "training.warmup=5",
     "training.log_every=3",

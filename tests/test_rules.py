@@ -1,0 +1,36 @@
+"""Rules of the house that no single test of a module would hold."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("policy", "pretrain", "finetune", "envs", "episodes", "training", "firsthand")
+CLOCKS = {
+    *("monotonic", "perf_counter", "time", "process_time", "sleep", "now"),
+    *("cpu_count", "sched_getaffinity", "getloadavg", "get_num_threads"),
+}
+TOLD = {  # who may look at a clock or count cores, and what for: nothing here decides a result
+    "envs/worker.py": "how long a child may take to end before it is killed",
+    "episodes/progress.py": "how often a line is printed",
+    "firsthand/run.py": "names of run directories; what versions.json says of the machine",
+    "firsthand/stages.py": "how long stages took, for the reader",
+    "firsthand/study.py": "threads of models that learn side by side",
+    "training/distributed.py": "threads of before, to go back to",
+    "training/logger.py": "names of event files",
+    "training/throughput.py": "speed, for the reader",
+}
+
+
+def looked_at(path: Path) -> set[str]:
+    """The clocks and counts of cores that a module asks for."""
+    tree = ast.parse(path.read_text())
+    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    modules = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return (asked & CLOCKS) if modules & {"time", "os", "datetime", "torch"} else set()
+
+
+def test_no_clock_and_no_count_of_cores_decides_anything() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    found = {str(p.relative_to(ROOT)): names for p in files if (names := looked_at(p))}
+    measuring = {name for name in found if name.startswith("firsthand/benchmarks/")}
+    assert found.keys() - measuring == TOLD.keys(), found

@@ -29,7 +29,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """What was lost and what is odd, a line each; items before their parts."""
-        lines = [f"{name}: {reason}" for name, reason in self.lost]
+        lines = [f"skipped {name}: {reason}" for name, reason in self.lost]
         for part in self.parts:
             if part.lost:
                 lines.append(f"{part.lost_count:,} of {part.total:,} {part.unit}s are lost:")

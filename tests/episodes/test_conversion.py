@@ -235,7 +235,7 @@ def test_a_corpus_stays_until_its_successor_is_whole(toys, tmp_path: Path) -> No
 
 def test_datasets_that_hold_nothing_are_errors(toys, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(UserError, match=r"nothing in this dataset \(toys\).*; a: is gone"):
+    with pytest.raises(UserError, match=r"nothing in this dataset \(toys\).*; skipped a: is gone"):
         convert(toys([], lost=[("a", "is gone")]), out, SMALL, HERE)
     with pytest.raises(UserError, match=r"2 names .* stand for several items each: 'a', 'b'"):
         convert(toys(["a", "b", "a", "c", "b"]), out, SMALL, HERE)

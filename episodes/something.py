@@ -80,7 +80,8 @@ class SomethingSomething(VideoSettings, Rooted):
         return Listing(tuple(items), tuple(lost), notes)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        return read_video(self.inside(item.detail["path"]), self, item.detail["label"])
+        path, label = self.inside(item.detail["path"]), item.detail["label"]
+        return read_video(path, self, label, (), tally, item.name)
 
     def _rows(self, split: str) -> list[Any]:
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):

@@ -76,6 +76,6 @@ def from_hub(source: str, files: Sequence[str], what: str, *, first: bool = Fals
     there = [name for name in files if name in {s.rfilename for s in found.siblings or ()}]
     wanted = there[:1] if first else there
     try:
-        return Path(snapshot_download(source, revision=found.sha, allow_patterns=wanted))
+        return Path(snapshot_download(source, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise ValueError(nowhere) from error

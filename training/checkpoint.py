@@ -41,7 +41,7 @@ class TrainState:
 
     losses, norms: of the passes and steps since the last logged one.
     left_out: how many of those steps had a loss or gradient that is not finite, which of them was
-        the first (0 if none), and how many there were.
+        the first (0 if none), and how many there were; and how many such steps came last in a row.
     metrics: the last value of every train/* and held_out/* tag.
     best_by: the held-out figure of which `best_loss` is the lowest value.
     """
@@ -55,7 +55,7 @@ class TrainState:
     best_by: str | None = None
     losses: Means = field(default_factory=Means)
     norms: Means = field(default_factory=Means)
-    left_out: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.int64))
+    left_out: Tensor = field(default_factory=lambda: torch.zeros(4, dtype=torch.int64))
     metrics: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -68,15 +68,17 @@ class TrainState:
 
     def leave_out(self, step: int, unsound: Bool[Tensor, ""]) -> None:
         """Counts a step, and whether it was left out, without waiting for the device."""
-        count, first, steps = self.left_out.to(unsound.device)
+        count, first, steps, row = self.left_out.to(unsound.device)
         first = torch.where(unsound & (count == 0), step, first)
-        self.left_out = torch.stack([count + unsound, first, steps + 1])
+        row = torch.where(unsound, row + 1, 0)
+        self.left_out = torch.stack([count + unsound, first, steps + 1, row])
 
-    def read_left_out(self) -> tuple[int, int, int]:
-        """`left_out`, which begins anew."""
-        count, first, steps = self.left_out.tolist()
+    def read_left_out(self) -> tuple[int, int, int, int]:
+        """`left_out`, which begins anew but for the row."""
+        count, first, steps, row = self.left_out.tolist()
         self.left_out = torch.zeros_like(self.left_out)
-        return count, first, steps
+        self.left_out[3] = row
+        return count, first, steps, row
 
     def improve(self, figures: Mapping[str, float]) -> bool:
         """Whether these held-out figures are the best so far, by what the policy is for: acting if

@@ -2,7 +2,7 @@
 
 A step whose loss or gradient is not finite is left out, as AMP's gradient scaler and DeepSpeed do:
 weights, optimiser and batch order are those of a run in which it changed nothing. A run of which
-half the steps are left out has diverged and is stopped.
+half the steps are left out, three at least, has diverged and is stopped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,8 @@ from training.distributed import Team
 from training.optimizer import learning_rate, trainable
 from training.precision import Arithmetic
 from training.throughput import Stopwatch
+
+_SEVERAL = 3  # steps left out, of which fewer are no sign that a run has diverged
 
 
 class Descent:
@@ -89,19 +91,20 @@ class Descent:
         """Means since the last call: losses over all processes, gradient norm, rates.
 
         Raises:
-            UserError: the loss or the gradient was not finite in half of the steps or more.
+            UserError: the loss or the gradient was not finite in half of the steps or more, and in
+                several.
         """
         with self._stopwatch.running(0):  # until the device has done what it was asked
             losses = self._state.losses.read(self._team)
             norms = self._state.norms.read(self._team)
         step = self._state.step
-        left_out, first, steps = self._state.read_left_out()
+        left_out, first, steps, row = self._state.read_left_out()
         if left_out:
             words = (
                 f"{left_out} of the last {steps} steps had a loss or gradient that is not finite "
                 f"and changed nothing, the first step {first} ({self._batches_of(first)})"
             )
-            if 2 * left_out >= steps:
+            if 2 * left_out >= steps and max(left_out, row) >= _SEVERAL:
                 raise UserError(
                     f"{words}: by step {step} the run has diverged; look at those windows, or "
                     "start again with a lower learning_rate or a longer warmup"

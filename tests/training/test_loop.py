@@ -213,6 +213,19 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(tmp_path, caps
     assert "the first step 3 (batch 2)" in said
 
 
+def test_one_step_that_is_left_out_ends_no_run_however_often_it_is_logged(tmp_path):
+    bad = {TinyWindows(40).order(0).batch(n, 4)[0][1] for n in (2, 7)}
+    result = train_on(Spoiled(bad), tmp_path, steps=8, log_every=1)
+    assert finite(result)
+    assert [line.get("optim/steps_left_out") for line in figures(tmp_path)][2::5] == [1.0, 1.0]
+
+
+def test_several_steps_in_a_row_end_a_run_however_often_it_is_logged(tmp_path):
+    changes = {"learning_rate": 1e30, "clip": float("inf"), "warmup": 1, "log_every": 1}
+    with pytest.raises(UserError, match="1 of the last 1 steps .* by step 4 the run has diverged"):
+        train_on(TinyWindows(), tmp_path, **changes)
+
+
 def test_a_step_that_is_left_out_leaves_no_trace_on_resume(tmp_path):
     bad = {TinyWindows(40).order(0).batch(n, 4)[0][1] for n in (2, 6)}
     whole = train_on(Spoiled(bad), tmp_path / "whole", checkpoint_every=3, keep_last=9)

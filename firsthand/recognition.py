@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from episodes.errors import UserError
-from episodes.source import Source
+from episodes.source import Listing
 from firsthand import sources
 from firsthand.console import say, table
 from firsthand.run import VERSIONS
@@ -27,10 +27,18 @@ def runs_below(folder: Path) -> list[Path]:
     """The runs in a folder, those of sweeps and studies too, by name."""
     found, level = [], [folder]
     for _ in range(_DEEP):
-        below = [path for parent in level for path in sorted(parent.iterdir()) if path.is_dir()]
+        below = [path for parent in level for path in _folders(parent)]
         found += [path for path in below if (path / VERSIONS).is_file()]
         level = [path for path in below if not (path / VERSIONS).is_file()]
     return sorted(found)
+
+
+def _folders(parent: Path) -> list[Path]:
+    """The folders in a folder; none in one that may not be read, which holds no run of ours."""
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
 
 
 def say_runs(folder: Path, runs: list[Path]) -> None:
@@ -64,8 +72,8 @@ def headline(run: Path) -> str:
         return ""
 
 
-def dataset_in(folder: Path) -> tuple[str, Source] | None:
-    """The dataset of others that lies in a folder, and what `source=` calls it."""
+def dataset_in(folder: Path) -> tuple[str, Listing] | None:
+    """The dataset of others that lies in a folder: what `source=` calls it, and what it holds."""
     for name in (*_signed(folder), "videos"):
         source: Any = sources.CHOICES[name](root=folder)
         try:
@@ -73,7 +81,7 @@ def dataset_in(folder: Path) -> tuple[str, Source] | None:
         except UserError:
             continue
         if listing.items:
-            return name, source
+            return name, listing
     return None
 
 
@@ -83,9 +91,8 @@ def _signed(folder: Path) -> Iterator[str]:
             yield name
 
 
-def say_dataset(folder: Path, name: str, source: Source) -> None:
+def say_dataset(folder: Path, name: str, listing: Listing) -> None:
     """How much it holds, what is odd about it, and the command that makes it usable."""
-    listing = source.listing()
     megabytes = sum(item.megabytes for item in listing.items)
     lost = f", {len(listing.lost)} that cannot be used" if listing.lost else ""
     say(f"{folder}: {name}, {len(listing.items):,} items of about {megabytes:,.1f} MB{lost}")

@@ -12,9 +12,10 @@ CLOCKS = {
 TOLD = {  # who may look at a clock or count cores, and what for: nothing here decides a result
     "envs/worker.py": "how long a child may take to end before it is killed",
     "episodes/progress.py": "how often a line is printed",
-    "firsthand/run.py": "names of run directories; what versions.json says of the machine",
+    "firsthand/run.py": "names of run directories",
     "firsthand/stages.py": "how long stages took, for the reader",
-    "firsthand/study.py": "threads of models that learn side by side",
+    "firsthand/versions.py": "what versions.json says of the machine",
+    "training/checkpoint.py": "threads of a run, which a resumed one keeps",
     "training/distributed.py": "threads of before, to go back to",
     "training/logger.py": "names of event files",
     "training/throughput.py": "speed, for the reader",

@@ -195,7 +195,7 @@ CASES: dict[str, list[tuple[str, Edit, str]]] = {
         ("deep", raw(TALK, DEEP), "too deeply"),
         ("twice", raw(TALK, '{"one": 1, "one": 2}'), "named twice"),
         ("manifest of a list", raw("ego4d.json", "[]"), "no list of videos"),
-        ("wrong encoding", raw(TALK, '{"a": "grün"}'.encode("utf-16")), "no UTF-8"),
+        ("wrong encoding", raw(TALK, '{"a": "grün"}'.encode("latin-1")), "no UTF-8"),
         ("link", link_out("v2/full_scale/two.mp4"), "outside"),
     ],
     "epic": [

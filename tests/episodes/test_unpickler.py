@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pickle
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -166,10 +165,8 @@ HOSTILE = {
 def test_hostile_pickles_end_in_an_error(data: bytes) -> None:
     tracemalloc.start()
     try:
-        start = time.process_time()
         with pytest.raises(UserError):
             unpickle(data)
-        assert time.process_time() - start < 15
         assert tracemalloc.get_traced_memory()[1] < 300e6
     finally:
         tracemalloc.stop()

@@ -44,7 +44,7 @@ def test_a_folder_of_videos_becomes_a_corpus(videos: Path, capsys) -> None:
     assert json.loads(Path("run/report.json").read_text())["items"] == 4
     assert len(Corpus.open("made")) == 3
     assert cli.main([*words, "run=again"]) == 0
-    assert "Converting" not in capsys.readouterr().out
+    assert "converting" not in capsys.readouterr().out
     assert cli.main(["convert", *WORDS, "max_lost=0.5", "run=default"]) == 0
     assert len(Corpus.open("default/corpus")) == 3
 
@@ -81,7 +81,7 @@ def test_videos_are_converted_once(videos: Path, capsys) -> None:
     (again,) = corpora_of(corpus)
     assert again.corpus.fingerprint == part.corpus.fingerprint
     said = capsys.readouterr().out
-    assert "Converting" not in said
+    assert "converting" not in said
     assert "skipped text.mp4" in said
     corpora_of(VideosCorpus(root=videos, size=16, workers=0, fps=5.0))
     assert len(list(corpora.MADE.iterdir())) == 2
@@ -92,7 +92,7 @@ def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, ca
     small = HomeConfig(hours=80 / 3600, seconds=4.0, size=16, evaluation=False, workers=1)
     root = corpora.home(small)
     (part,) = corpora_of(small)
-    assert "Converting" in capsys.readouterr().out
+    assert "converting" in capsys.readouterr().out
     for split, file in (("train", "train.json"), ("valid", "val.json")):
         rows = read_utterances(root / file)
         assert len(part.corpus.split(split)) == sum(bool(row.frame_filenames) for row in rows) > 0
@@ -100,7 +100,7 @@ def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, ca
     assert first.instruction in {row.utterance for row in rows}
     (again,) = corpora_of(small)
     assert again.corpus.fingerprint == part.corpus.fingerprint
-    assert "Converting" not in capsys.readouterr().out
+    assert "converting" not in capsys.readouterr().out
     assert len(list(corpora.MADE.iterdir())) == 2
     words = ["corpus=home", "corpus.size=32", "policy.length=2"]
     chosen = settings.load("pretrain", pretrain.SCHEMA, words).config.corpus

@@ -37,4 +37,6 @@ def test_notices_are_a_line_each(capsys):
         for done in range(3):
             notice("CVCL, seed 0", done, 3)
         notice("CVCL, seed 1", 3, 3)
-    assert capsys.readouterr().out.splitlines() == ["CVCL, seed 0 …", "CVCL, seed 1 …"]
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("CVCL, seed 0")
+    assert last.startswith("CVCL, seed 1")

@@ -145,7 +145,7 @@ def test_a_frozen_encoder_must_come_from_somewhere():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p, w: None, r"there is no file .*x\.pth"),
+        (lambda p, w: None, r"no weights at .*x\.pth: there is no such file"),
         (lambda p, w: p.mkdir(), r"x\.pth holds neither model\.safetensors nor pytorch_model\.bin"),
         (lambda p, w: torch.save({"a": torch.ones(1)}, p), "holds no MAE's .*; it begins with a$"),
         (

@@ -140,7 +140,8 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         sentences = []
         for number, entry in _narrations_of(said):
             told = entry if isinstance(entry, dict) else {}
-            text, time, uid = (next((told[k] for k in keys if k in told), None) for keys in _KEYS)
+            values: list[Any] = [next((told[k] for k in keys if k in told), None) for keys in _KEYS]
+            text, time, uid = values
             if not isinstance(text, str) or not is_time(time):
                 tally.lose("clip", video, f"a narration has no text or time: {entry!r:.100}")
             elif told.get("is_summary") or not self._wanted(sentence := clean(text)):

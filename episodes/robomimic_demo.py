@@ -103,7 +103,9 @@ def load_masks(file: h5py.File) -> tuple[dict[str, list[str]], list[str]]:
     """Names of demos under every name in mask/, and which of those hold none."""
     group = file.get("mask")
     masks, others = {}, []
-    for name in map(str, group) if isinstance(group, h5py.Group) else ():
+    if not isinstance(group, h5py.Group):
+        return masks, others
+    for name in map(str, group):
         try:
             masks[name] = load_texts(group, name)
         except UserError:

@@ -29,8 +29,8 @@ def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown]:
             shown, following = next(frames, None), next(frames, None)
         while shown and following and time > (shown.start + following.start) / 2:
             if following.start - shown.start > MAX_GAP:
-                times = f"{float(shown.start):.2f} to {float(following.start):.2f} seconds"
-                raise UserError(f"its time stamps jump from {times}")
+                jump = f"{float(shown.start):.2f} to {float(following.start):.2f} seconds"
+                raise UserError(f"its time stamps jump from {jump}")
             shown, following = following, next(frames, None)
         if shown is None:
             raise UserError("holds no frame that can be decoded")

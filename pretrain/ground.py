@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -162,7 +163,7 @@ def ground(
                 told.tell()
                 if team.first and _due(training.picture_every, state.step, training):
                     with state.as_evaluated() as shown:
-                        picture = heard(shown, held_out, training.batch_size)
+                        picture = heard(cast(GroundingModel, shown), held_out, training.batch_size)
                     logs.image("pictures/heard", picture, state.step)
                 due = improved or _due(training.checkpoint_every, state.step, training)
                 if team.first and due:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -98,7 +99,7 @@ class Team:
             return make()
         outcome = ["", ""]  # what came of it, what went wrong
         if self.first:
-            group = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
+            group: Any = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
             try:
                 outcome[0] = make()
             except BaseException as error:

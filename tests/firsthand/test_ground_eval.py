@@ -37,6 +37,7 @@ def test_notices_are_a_line_each(capsys):
         for done in range(3):
             notice("CVCL, seed 0", done, 3)
         notice("CVCL, seed 1", 3, 3)
-    first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("CVCL, seed 0")
-    assert last.startswith("CVCL, seed 1")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("CVCL, seed 0")
+    assert lines[-1].startswith("CVCL, seed 1")
+    assert all(line.startswith("CVCL, seed") for line in lines)

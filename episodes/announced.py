@@ -66,8 +66,9 @@ def missing_frames(
         beyond = sum(entry.pos + entry.size > size for entry in entries)
         return beyond, f"{len(entries) - beyond} of {len(entries)} frames are there"
     if "avi" in container.format.name:
-        short = count < 0.98 * stream.frames - 1
-        return (stream.frames - count) * short, f"{count} of {stream.frames} frames are there"
+        total = _frames_of_avi(stream, count, end)
+        missing = (total - count) * (count < 0.98 * total - 1)
+        return missing, f"{count} of {total} frames are there"
     if not _is_matroska(container) or not count:
         return 0, ""
     tagged = _tagged(stream)
@@ -78,6 +79,13 @@ def missing_frames(
         return 0, words
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     return max(1, round((announced - there) * Fraction(rate))), words
+
+
+def _frames_of_avi(stream: VideoStream, count: int, end: Fraction) -> int:
+    """How many frames an AVI announces: it counts ticks of its clock, of which a frame may last
+    several (H.264 by fields has two a frame; frames that were dropped leave theirs empty)."""
+    ticks = round(end / stream.time_base) if stream.time_base else 0
+    return round(stream.frames * count / max(ticks, count, 1))
 
 
 def _is_mp4(container: InputContainer) -> bool:

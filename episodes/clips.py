@@ -54,7 +54,7 @@ class ClipSettings(VideoSettings):
     seconds: float = 3.0
 
 
-Pictures = Callable[[Sequence[Fraction]], Iterator[bytes]]
+Pictures = Callable[[Sequence[Fraction]], Iterator[bytes | None]]
 
 
 def clip_around(time: float, seconds: float, text: str, name: str = "") -> Clip:
@@ -113,11 +113,11 @@ def read_clips(
     """
     with opened(path, tally) as video:
 
-        def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
-            last, encoded = None, b""
+        def pictures(times: Sequence[Fraction]) -> Iterator[bytes | None]:
+            last, encoded = None, None
             for shown in shown_at(video, times):
                 if shown is not last:
-                    last, encoded = shown, encode_shown(shown, settings)
+                    last, encoded = shown, shown and encode_shown(shown, settings)
                 yield encoded
 
         end = None if video.duration is None else video.duration - video.period
@@ -140,7 +140,8 @@ def cut_clips(
     unfinished clips are in memory.
 
     Args:
-        pictures: gives the pictures at sorted times, fewer if the video ends before.
+        pictures: gives the pictures at sorted times, fewer if the video ends before, None where
+            it shows nothing for long. A clip that would show that is lost alone.
         end: when the last frame of the video is shown, if that is known.
         tally: told how many clips are used and which are lost.
         name: the video's, for those.
@@ -159,22 +160,28 @@ def cut_clips(
         if reason:
             tally.lose(unit, _where(name, clip), reason)
     times = sorted({time for _, clip_times in waiting for time in clip_times})
-    held: dict[Fraction, bytes] = {}
+    held: dict[Fraction, bytes | None] = {}
     reached = Fraction(0)
+
+    def recordings(clip: Clip, clip_times: list[Fraction]) -> Iterator[EncodedEpisode]:
+        shown = [held[time] for time in clip_times if time in held]
+        if not shown:  # the video ended before it said it would
+            tally.lose(unit, _where(name, clip), _behind(clip, reached))
+        elif None in shown:
+            tally.lose(unit, _where(name, clip), f"the video shows nothing {_during(clip)}")
+        else:
+            tally.use(unit)
+            yield _recording(clip, clip_times[0], tuple(filter(None, shown)), settings)
+
     for time, picture in zip(times, pictures(times), strict=False):
         held[time], reached = picture, time
         while waiting and waiting[0][1][-1] <= time:
-            tally.use(unit)
-            yield _recording(*waiting.popleft(), held, settings)
+            yield from recordings(*waiting.popleft())
             _forget(held, waiting)
     if waiting and len(waiting) == len(inside) and not held:
         raise UserError(_behind(waiting[0][0], reached))
-    for clip, clip_times in waiting:  # the video ended before it said it would
-        if clip_times[0] > reached:
-            tally.lose(unit, _where(name, clip), _behind(clip, reached))
-        else:
-            tally.use(unit)
-            yield _recording(clip, clip_times, held, settings)
+    for clip, clip_times in waiting:
+        yield from recordings(clip, clip_times)
 
 
 def _placed(clip: Clip, end: Fraction | None) -> tuple[Fraction, Fraction]:
@@ -192,15 +199,14 @@ def _times(start: Fraction, length: Fraction, settings: VideoSettings) -> list[F
 
 
 def _recording(
-    clip: Clip, times: list[Fraction], held: dict[Fraction, bytes], settings: VideoSettings
+    clip: Clip, start: Fraction, data: tuple[bytes, ...], settings: VideoSettings
 ) -> EncodedEpisode:
-    data = tuple(held[time] for time in times if time in held)
     frames = EncodedFrames(data, settings.size, settings.size)
-    source = {"start_seconds": float(times[0])} | ({"clip": clip.name} if clip.name else {})
+    source = {"start_seconds": float(start)} | ({"clip": clip.name} if clip.name else {})
     return EncodedEpisode({CAMERA: frames}, settings.fps, clip.text, source=source)
 
 
-def _forget(held: dict[Fraction, bytes], waiting: deque[tuple[Clip, list[Fraction]]]) -> None:
+def _forget(held: dict[Fraction, bytes | None], waiting: deque[tuple[Clip, list[Fraction]]]) -> None:
     first = waiting[0][1][0] if waiting else None
     for time in [time for time in held if first is None or time < first]:
         del held[time]
@@ -214,8 +220,11 @@ def _outside(clip: Clip, end: Fraction | None) -> str:
 
 
 def _behind(clip: Clip, end: Fraction) -> str:
-    where = f"{clip.start:.2f} to {clip.end:.2f} seconds"
-    return f"ends at {float(end):.2f} seconds, before the clip {clip.text!r} from {where}"
+    return f"ends at {float(end):.2f} seconds, before the clip {clip.text!r} {_during(clip)}"
+
+
+def _during(clip: Clip) -> str:
+    return f"from {clip.start:.2f} to {clip.end:.2f} seconds"
 
 
 def _where(name: str, clip: Clip) -> str:

@@ -72,6 +72,10 @@ def decoded(
                     raise
                 reason = str(error)
                 break
+            if shown is None:  # in a gap of a minute or more
+                yield f"has no picture at {float(time):.3f} s"
+                count += 1
+                continue
             if abs(shown.start - time) <= _NEAR * period and not reason:
                 _check_colours(shown.frame.format)
                 yield upright(shown.frame.to_ndarray(format="rgb24"), shown.frame)[0]

@@ -107,9 +107,10 @@ class SaycamVideos(Rooted):
         settings = self._settings()
         with opened(self.inside(item.detail["path"]), tally) as video:
 
-            def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
+            def pictures(times: Sequence[Fraction]) -> Iterator[bytes | None]:
                 for shown in shown_at(video, times):
-                    yield encode_jpeg(child_view(shown, self.size, self.turned), self.quality)
+                    seen = shown and child_view(shown, self.size, self.turned)
+                    yield None if seen is None else encode_jpeg(seen, self.quality)
 
             yield from cut_clips(
                 clips_of(item), settings, pictures, None, tally, item.name, "utterance"

@@ -7,8 +7,9 @@ from episodes.decode import MAX_GAP, OpenVideo, Shown
 from episodes.errors import UserError
 
 
-def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown]:
-    """The frame nearest in time to each of `times`; of two equally near ones the earlier.
+def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown | None]:
+    """The frame nearest in time to each of `times`; of two equally near ones the earlier. None
+    where nothing is shown: more than a frame away from both, in a gap of more than `MAX_GAP`.
 
     Decoding starts at the keyframe before the first time and again after every gap in which there
     is one; the frames are those that decoding all of the video would give. Fewer come back than
@@ -21,19 +22,20 @@ def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown]:
         UserError: why the file cannot be used (without its name).
     """
     frames = iter(())
+    earlier: Shown | None = None
     shown: Shown | None = None
     following: Shown | None = None
     for time in times:
         if shown is None or (following and video.worth_seeking(following.start, time)):
             frames = video.frames_from(time)
-            shown, following = next(frames, None), next(frames, None)
+            earlier, shown, following = None, next(frames, None), next(frames, None)
         while shown and following and time > (shown.start + following.start) / 2:
-            if following.start - shown.start > MAX_GAP:
-                jump = f"{float(shown.start):.2f} to {float(following.start):.2f} seconds"
-                raise UserError(f"its time stamps jump from {jump}")
-            shown, following = following, next(frames, None)
+            earlier, shown, following = shown, following, next(frames, None)
         if shown is None:
             raise UserError("holds no frame that can be decoded")
         if following is None and time > shown.end:
             return
-        yield shown
+        away = abs(time - shown.start) > video.period
+        beside = following if time > shown.start else earlier
+        silent = beside is not None and abs(beside.start - shown.start) > MAX_GAP
+        yield None if away and silent else shown

@@ -56,7 +56,9 @@ def cut_by(
         return by, ()
     (group,) = groups
     if sum(count for _, count in counted) == 1:
-        return by, (f"nothing is held out: {group} is a single recording (less seconds make more)",)
+        return by, (
+            f"nothing is held out: {group} is one recording (a smaller `seconds` makes more)",
+        )
     word = f"{group} alone is there: some of its recordings are held out (split_by=recording)"
     return "recording", (word,)
 

@@ -96,7 +96,11 @@ class Windows:
         known = split is None or split in self.corpus.splits
         self._chosen = self.corpus.split(split) if known else np.arange(0)
         if not len(self._chosen):
-            raise UserError(f"{self.corpus.name}: no recording in split {split!r}")
+            raise UserError(
+                f"{self.corpus.name}: no recording in split {split!r}, only in "
+                f"{', '.join(self.corpus.splits) or 'none'}; converted into shorter recordings "
+                "(seconds=3), a corpus has more to divide"
+            )
         self._check_cameras()
         self._ends = np.cumsum(np.where(self._uncut > 0, self._uncut, self._lengths))
         self._config = None if in_memory else pool

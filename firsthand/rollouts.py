@@ -1,6 +1,7 @@
 """Acting while training: a few trials now and then, as numbers and films in the run's logs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,18 +52,18 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
     config = EvaluationConfig(tasks=tasks, trials=1, cameras=cameras, action_repeat=repeat)
 
     def rollout(learner: Any, step: int) -> dict[str, float | Film]:
-        examiner = Examiner(lambda: learner, partial(make_world, config), config.steps, repeat)
         outcome: dict[str, float | Film] = {}
         solved = []
-        for index, task in enumerate(tasks):
-            film = out / f"{step:06d}-{task}.mp4"
-            record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
-            if record["error"]:
-                say(f"step {step}: the policy could not act: {where(record)}")
-            solved.append(float(record["success"]))
-            outcome[task] = solved[-1]
-            outcome[f"film/{task}"] = read_film(film)
-        examiner.close()
+        world = partial(make_world, config)
+        with closing(Examiner(lambda: learner, world, config.steps, repeat)) as examiner:
+            for index, task in enumerate(tasks):
+                film = out / f"{step:06d}-{task}.mp4"
+                record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
+                if record["error"]:
+                    say(f"step {step}: the policy could not act: {where(record)}")
+                solved.append(float(record["success"]))
+                outcome[task] = solved[-1]
+                outcome[f"film/{task}"] = read_film(film)
         return outcome | {"success": sum(solved) / len(solved)}
 
     return rollout

@@ -154,18 +154,18 @@ def ground(
                 descent.step()
                 told.tell()
                 reporter.advance()
-                if _due(training.log_every, state.step, training):
+                if training.due(training.log_every, state.step):
                     figures = descent.figures()
                     state.note(figures)
                     logs.scalars(figures, state.step)
                     reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
                 improved = _measure(state, held_out, logs, training, arithmetic)
                 told.tell()
-                if team.first and _due(training.picture_every, state.step, training):
+                if team.first and training.due(training.picture_every, state.step):
                     with state.as_evaluated() as shown:
                         picture = heard(cast(GroundingModel, shown), held_out, training.batch_size)
                     logs.image("pictures/heard", picture, state.step)
-                due = improved or _due(training.checkpoint_every, state.step, training)
+                due = improved or training.due(training.checkpoint_every, state.step)
                 if team.first and due:
                     logs.flush()
                     store.save(state)
@@ -245,7 +245,7 @@ def _measure(
     Over whole batches, because the loss depends on how many pairs there are to confuse; over one
     smaller batch if there is no whole one.
     """
-    if not _due(config.validate_every, state.step, config):
+    if not config.due(config.validate_every, state.step):
         return False
     size = min(config.batch_size, len(pairs))
     count = min(len(pairs) // size, config.validate_batches)
@@ -281,8 +281,3 @@ def _checkpoints(
         "arithmetic": str(arithmetic.dtype),
     }
     return Checkpoints(run_dir / "checkpoints", config.training, conditions)
-
-
-def _due(every: int, step: int, config: TrainConfig) -> bool:
-    """Every so many steps and after the last one; 0 is never."""
-    return every > 0 and (step % every == 0 or step == config.steps)

@@ -106,6 +106,10 @@ class TrainConfig:
         if not holds:
             raise UserError(f"{name} must be {wanted}, not {getattr(self, name)}")
 
+    def due(self, every: int, step: int) -> bool:
+        """Whether to do what is done every so many steps and after the last one; 0 is never."""
+        return every > 0 and (step % every == 0 or step == self.steps)
+
     @property
     def windows_per_pass(self) -> int:
         """Windows of one process in one optimiser step."""

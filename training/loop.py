@@ -90,7 +90,7 @@ def train(
             while state.step < config.steps:
                 descent.step()
                 reporter.advance()
-                if _due(config.log_every, state.step, config):
+                if config.due(config.log_every, state.step):
                     figures = descent.figures()
                     state.note(figures)
                     logs.scalars(figures, state.step)
@@ -98,7 +98,7 @@ def train(
                 improved = _validate(state, held_out, logs, config)
                 if team.first:
                     _show(state, held_out, logs, config, rollout)
-                    if improved or _due(config.checkpoint_every, state.step, config):
+                    if improved or config.due(config.checkpoint_every, state.step):
                         logs.flush()
                         store.save(state)
             team.wait()
@@ -113,11 +113,6 @@ def train(
             seconds=stopwatch.total_seconds,
             windows_per_second=stopwatch.total_windows / max(stopwatch.total_seconds, 1e-9),
         )
-
-
-def _due(every: int, step: int, config: TrainConfig) -> bool:
-    """Every so many steps and after the last one; 0 is never."""
-    return every > 0 and (step % every == 0 or step == config.steps)
 
 
 def _open_checkpoints(
@@ -170,7 +165,7 @@ def _validate(state: TrainState, held_out: HeldOut, logs: Logger, config: TrainC
 
     All processes do it, each for itself: they would only wait for one another.
     """
-    if not _due(config.validate_every, state.step, config):
+    if not config.due(config.validate_every, state.step):
         return False
     with state.as_evaluated() as policy:
         figures = {f"held_out/{name}": v for name, v in held_out.figures(policy).items()}
@@ -183,9 +178,9 @@ def _show(
     state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig, rollout: Rollout | None
 ) -> None:
     """Pictures of what the policy predicts and does, when it is time."""
-    if _due(config.picture_every, state.step, config):
+    if config.due(config.picture_every, state.step):
         with state.as_evaluated() as policy, held_out.arithmetic.autocast():
             show_predictions(policy, held_out, logs, state.step)
-    if rollout is not None and _due(config.rollout_every, state.step, config):
+    if rollout is not None and config.due(config.rollout_every, state.step):
         with state.as_evaluated() as policy:
             show_rollout(rollout(policy, state.step), logs, state.step)

@@ -80,6 +80,19 @@ def test_a_video_that_says_nothing_of_its_length(tmp_path):
     assert [lost[0] for lost in tally.parts[0].lost] == ["a: y"]
 
 
+def test_a_clip_in_a_gap_of_minutes_is_lost_alone(tmp_path):
+    """A camera that was paused. Not even its neighbours' last and first pictures are held up."""
+    moments = [*range(0, 4000, 100), *range(100_000, 104_000, 100)]
+    film = write_film(tmp_path / "a.mkv", 80, g="10", times=moments)
+    middles = {2.0: "before", 5.0: "into", 50.0: "in", 99.0: "out of", 102.0: "behind"}
+    clips, tally = [clip_around(time, 3.0, text) for time, text in middles.items()], Tally()
+    found = list(read_clips(film, clips, SETTINGS, tally))
+    assert [(clip.instruction, len(clip)) for clip in found] == [("before", 10), ("behind", 10)]
+    (parts,) = tally.parts
+    assert [lost[0] for lost in parts.lost] == ["a: into", "a: in", "a: out of"]
+    assert parts.lost[1][1] == "the video shows nothing from 48.50 to 51.50 seconds"
+
+
 @pytest.mark.parametrize(("start", "end"), [(0.0, float("nan")), (1.0, 0.0), (0.0, 1e9)])
 def test_impossible_clips(start, end):
     with pytest.raises(UserError, match="a clip lasts 0 to 3600 seconds"):

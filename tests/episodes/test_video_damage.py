@@ -113,6 +113,25 @@ def test_a_film_that_was_cut_is_used_as_far_as_it_goes(name, codec, tmp_path):
         list(read_video(path, SMALL))
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_an_avi_whose_clock_ticks_faster_than_its_frames(codec, tmp_path):
+    """It announces ticks: two a frame in H.264 by fields, here 50."""
+    path = write_film(tmp_path / "a.avi", 100, codec=codec, rate=20, times=range(0, 5000, 50))
+    with av.open(str(path)) as film:
+        assert film.streams.video[0].frames == 5000
+        places = [packet.pos for packet in film.demux(video=0) if packet.size]
+    length, tally = seen(path)
+    assert 49 <= length <= 50
+    whole, lost = counts(tally, "frame")
+    assert (whole >= 99, lost) == (True, 0)  # libx264 leaves its last frame without a time
+    path.write_bytes(path.read_bytes()[: places[60]])
+    _, tally = seen(path)
+    used, lost = counts(tally, "frame")
+    assert abs(used - 60) <= 1
+    assert abs(used + lost - whole) <= 2
+    assert "cut short" in tally.lost[-1][2]
+
+
 def with_sound(path: Path, seconds: int) -> Path:
     """Two seconds of pictures, and sound that goes on."""
     with av.open(str(path), "w") as film:
@@ -234,7 +253,7 @@ def test_one_video_alone_is_learned_from_and_measured_on(tmp_path):
     whole = VideoFolder(root=tmp_path / "root", size=8)
     report = convert(whole, tmp_path / "whole", ConvertSettings())
     assert report.recordings == {"train": 1}
-    assert "a.mp4 is a single recording" in report.notes[0]
+    assert "a.mp4 is one recording" in report.notes[0]
 
 
 def test_what_is_left_out_of_a_folder_is_mentioned_by_kind(tmp_path):

@@ -206,7 +206,9 @@ def _recording(
     return EncodedEpisode({CAMERA: frames}, settings.fps, clip.text, source=source)
 
 
-def _forget(held: dict[Fraction, bytes | None], waiting: deque[tuple[Clip, list[Fraction]]]) -> None:
+def _forget(
+    held: dict[Fraction, bytes | None], waiting: deque[tuple[Clip, list[Fraction]]]
+) -> None:
     first = waiting[0][1][0] if waiting else None
     for time in [time for time in held if first is None or time < first]:
         del held[time]

@@ -18,27 +18,31 @@ from envs.home.view import HeadCamera
 from episodes.jpeg import encode_jpeg
 
 CLIP_NOUNS = ("ball", "car", "book", "cup", "bear", "hat", "train", "duck", "fish", "drum")
-TAKES = 10  # clips of a noun and a verb
 
 
-def film_clips(seed: int, size: int, out: Path, number: int) -> dict[tuple[str, str], list]:
-    """All clips of one of `CLIP_NOUNS`: (noun, verb) -> takes -> file names in order."""
+def clips_folder(out: Path, noun: str) -> Path:
+    return out / "verb_clips" / noun
+
+
+def film_clips(
+    seed: int, size: int, takes: int, out: Path, number: int
+) -> dict[str, list[list[str]]]:
+    """All clips of one of `CLIP_NOUNS`: verb -> takes -> file names in order."""
     noun = CLIP_NOUNS[number]
-    folder = out / "verb_clips" / noun
-    folder.mkdir(parents=True, exist_ok=True)
-    clips: dict[tuple[str, str], list[list[str]]] = {(noun, verb): [] for verb in VERBS}
+    folder = clips_folder(out, noun)
+    clips: dict[str, list[list[str]]] = {verb: [] for verb in VERBS}
     for verb in VERBS:
         backwards = REVERSED.get(verb, "")
         if backwards and VERBS.index(backwards) < VERBS.index(verb):
             continue  # shown with its opposite
-        for take in range(TAKES):
+        for take in range(takes):
             which = (number, VERBS.index(verb), take)
             rng = np.random.default_rng([seed, STREAMS["verbs"], *which])
             frames = _film(noun, verb, size, rng)
-            clips[noun, verb].append(_store(frames, folder / f"{verb}_{take:02}", out))
+            clips[verb].append(_store(frames, folder / f"{verb}_{take:02}", out))
             if backwards:
                 stored = _store(frames[::-1], folder / f"{backwards}_{take:02}", out)
-                clips[noun, backwards].append(stored)
+                clips[backwards].append(stored)
     return clips
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from envs.home.bouts import FPS
+from envs.home.ledger import write_json
 from envs.home.progress import finished
 from envs.home.speech import named
 from episodes.errors import UserError
-from episodes.partial import PartialFile
 from episodes.utterances import (
     Utterance,
     make_vocabulary,
@@ -30,8 +30,9 @@ from episodes.utterances import (
 )
 
 FRAMES = "train_5fps"
-_MAKING = "making"  # holds a ledger for every finished recording until all are
-_VERSION = 2  # of what the corpus shows: raise it whenever a seed would show something else
+FULL = 12.0  # hours from which on the test sets are as large as they get
+_MAKING = "making"  # holds a ledger for every finished recording and test set until all are
+_VERSION = 3  # of what the corpus shows: raise it whenever a seed would show something else
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class HomeConfig:
     `alignment` is the share of utterances that name something in view while they last, `related`
     the share of these that tell how two things are related, as far as there are such. Recordings
     or, as CVCL has it, single utterances (`split_by`) are divided into train, val and test.
-    `evaluation` says whether test sets are made as well. `workers` is the number of processes; it
+    `evaluation` says whether test sets are made as well, smaller ones for fewer than 12 hours.
+    `workers` is the number of processes; it
     changes nothing but the time.
 
     Raises:
@@ -103,20 +105,10 @@ def make_home(config: HomeConfig, out: Path, resume: bool = False) -> Path:
     if config.evaluation:
         from envs.home.evaluation import make_evaluation
 
-        make_evaluation(config.seed, config.size, config.workers, out)
+        make_evaluation(config.seed, config.size, config.workers, out, ledgers, config.hours / FULL)
     shutil.rmtree(ledgers)
     write_json(out / "home.json", {**config.source, **counts})
     return out
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file that is never seen half written."""
-    file = PartialFile(path)
-    try:
-        file.write(json.dumps(value).encode())
-        file.commit()
-    finally:
-        file.discard()
 
 
 def _prepare(config: HomeConfig, out: Path, resume: bool) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from envs.home.bouts import FPS, plan
-from envs.home.clips import CLIP_NOUNS, film_clips
+from envs.home.clips import CLIP_NOUNS, clips_folder, film_clips
 from envs.home.house import NEW_ROOMS, ROOMS
+from envs.home.ledger import kept, write_json
 from envs.home.nouns import NOUNS
 from envs.home.objects import PICTURES, portrait
-from envs.home.order import PAIRS, film_order
-from envs.home.progress import finished
+from envs.home.order import PAIRS, film_order, order_folder
 from envs.home.recording import QUALITY, STREAMS
 from envs.home.scene import Scene, make_scene
 from envs.home.trials import category_trials, object_trials, verb_trials
@@ -35,71 +35,82 @@ OBJECTS = tuple(NOUNS)  # shown on white
 QUOTAS = {"dev": 200, "test": 100, "rooms": 40}  # pictures a category
 FOILS = {"dev": (3, 9, 21), "test": (3, 9, 21), "rooms": (3,)}  # of the trial files
 TRIALS = 100  # a category
+TAKES = 10  # clips of a noun and a verb
+SCENES = 40  # of a pair of nouns
 REPEATS = 5  # of every object on white
 CLEAR = 0.03  # share of a picture that its category fills at least
 DOMINANT = 2.0  # times what any other noun fills
 BOUTS, GLIMPSES = 10, 4  # looked through in a scene, and pictures taken of it at most
 
 
-def make_evaluation(seed: int, size: int, workers: int, out: Path) -> None:
-    """Make the test sets that are not in the corpus at `out` yet."""
-    for split in QUOTAS:
-        _make_frames(split, seed, size, workers, out)
+def make_evaluation(
+    seed: int, size: int, workers: int, out: Path, ledgers: Path, share: float = 1.0
+) -> None:
+    """Make the test sets of the corpus at `out`, as far as `ledgers` do not hold them already.
+
+    `share` is how large they are to be of the size that they have at most.
+    """
+
+    def part(whole: int, least: int) -> int:
+        return min(whole, max(least, round(whole * share)))
+
+    for split, quota in QUOTAS.items():
+        work = partial(_take_frames, split, seed, size, part(quota, 10), out)
+        folders = [_frames_folder(out, split, category) for category in CATEGORIES]
+        taken = kept(f"{split} frames", work, folders, workers, ledgers / split)
+        names: dict[str, list[str]] = dict(zip(CATEGORIES, taken, strict=True))
+        rng = np.random.default_rng([seed, STREAMS[split]])
+        prefix = "eval_new_rooms" if split == "rooms" else f"eval_{split}"
+        for foils in FOILS[split]:
+            path = out / f"{prefix}{'' if foils == 3 else f'_{foils}_foils'}.json"
+            write_json(path, category_trials(names, part(TRIALS, 10), foils, rng))
+    work = partial(_paint_objects, seed, size, part(PICTURES, 3), out)
+    folders = [_objects_folder(out, noun) for noun in OBJECTS]
+    painted = kept("objects on white", work, folders, workers, ledgers / "objects")
     rng = np.random.default_rng([seed, STREAMS["objects"]])
-    if not (path := out / "eval_object_categories.json").exists():
-        work = partial(_paint_objects, seed, size, out)
-        objects = dict(finished("objects on white", work, range(len(OBJECTS)), workers))
-        named = {noun: objects[number] for number, noun in enumerate(OBJECTS)}
-        _write(path, object_trials(named, REPEATS, rng))
+    objects: dict[str, list[str]] = dict(zip(OBJECTS, painted, strict=True))
+    write_json(out / "eval_object_categories.json", object_trials(objects, REPEATS, rng))
+    work = partial(film_clips, seed, size, part(TAKES, 2), out)
+    folders = [clips_folder(out, noun) for noun in CLIP_NOUNS]
+    filmed = kept("verb clips", work, folders, workers, ledgers / "verbs")
     rng = np.random.default_rng([seed, STREAMS["verbs"]])
-    if not (path := out / "eval_verbs.json").exists():
-        work = partial(film_clips, seed, size, out)
-        clips = dict(finished("verb clips", work, range(len(CLIP_NOUNS)), workers))
-        joined = {key: takes for number in sorted(clips) for key, takes in clips[number].items()}
-        _write(out / "eval_verbs_reversed.json", verb_trials(joined, True, rng))
-        _write(path, verb_trials(joined, False, rng))
-    if not (path := out / "eval_word_order.json").exists():
-        work = partial(film_order, seed, size, out)
-        filmed = dict(finished("pairs of things", work, range(len(PAIRS)), workers))
-        trials = [trial for number in range(len(PAIRS)) for trial in filmed[number]]
-        _write(path, {"data": [{"trial_num": n, **trial} for n, trial in enumerate(trials)]})
+    clips = {
+        (noun, verb): takes
+        for noun, of_noun in zip(CLIP_NOUNS, filmed, strict=True)
+        for verb, takes in of_noun.items()
+    }
+    write_json(out / "eval_verbs_reversed.json", verb_trials(clips, True, rng))
+    write_json(out / "eval_verbs.json", verb_trials(clips, False, rng))
+    work = partial(film_order, seed, size, part(SCENES, 4), out)
+    folders = [order_folder(out, nouns) for nouns in PAIRS]
+    filmed = kept("pairs of things", work, folders, workers, ledgers / "order")
+    trials = [trial for of_pair in filmed for trial in of_pair]
+    numbered = [{"trial_num": number, **trial} for number, trial in enumerate(trials)]
+    write_json(out / "eval_word_order.json", {"data": numbered})
 
 
-def _make_frames(split: str, seed: int, size: int, workers: int, out: Path) -> None:
-    """Pictures of all categories and their trials; the last file says that all are there."""
-    prefix = "eval_new_rooms" if split == "rooms" else f"eval_{split}"
-    paths = {n: out / f"{prefix}{'' if n == 3 else f'_{n}_foils'}.json" for n in FOILS[split]}
-    if all(path.exists() for path in paths.values()):
-        return
-    work = partial(_take_frames, split, seed, size, out)
-    taken = dict(finished(f"{split} frames", work, range(len(CATEGORIES)), workers))
-    names = {category: taken[number] for number, category in enumerate(CATEGORIES)}
-    rng = np.random.default_rng([seed, STREAMS[split]])
-    for foils, path in paths.items():
-        _write(path, category_trials(names, TRIALS, foils, rng))
+def _frames_folder(out: Path, split: str, category: str) -> Path:
+    return out / "eval" / split / category
 
 
-def _write(path: Path, value: object) -> None:
-    from envs.home.corpus import write_json
-
-    write_json(path, value)
+def _objects_folder(out: Path, noun: str) -> Path:
+    return out / "object_categories" / noun
 
 
-def _take_frames(split: str, seed: int, size: int, out: Path, number: int) -> list[str]:
+def _take_frames(split: str, seed: int, size: int, quota: int, out: Path, number: int) -> list[str]:
     """The pictures of one category: moments of recordings in which it is in clear view."""
     category, rng = CATEGORIES[number], np.random.default_rng([seed, STREAMS[split], number])
-    folder = out / "eval" / split / category
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _frames_folder(out, split, category)
     kinds = list(NEW_ROOMS if split == "rooms" else ROOMS)
     weights = {noun: 1e6 if noun == category else 1.0 for noun in NOUNS}
     names: list[str] = []
-    while len(names) < QUOTAS[split]:
+    while len(names) < quota:
         scene = make_scene(kinds[int(rng.integers(len(kinds)))], rng, weights)
         nouns = [thing.noun for thing in scene.things]
         if category not in nouns:  # it found no place
             continue
         found = _glimpses(scene, nouns.index(category), size, rng)
-        for jpeg in found[: QUOTAS[split] - len(names)]:
+        for jpeg in found[: quota - len(names)]:
             path = folder / f"{category}_{len(names):04}.jpeg"
             path.write_bytes(jpeg)
             names.append(str(path.relative_to(out)))
@@ -121,12 +132,11 @@ def _glimpses(scene: Scene, focus: int, size: int, rng: np.random.Generator) -> 
     return found
 
 
-def _paint_objects(seed: int, size: int, out: Path, number: int) -> list[str]:
+def _paint_objects(seed: int, size: int, count: int, out: Path, number: int) -> list[str]:
     noun = OBJECTS[number]
-    folder = out / "object_categories" / noun
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _objects_folder(out, noun)
     names = []
-    for k in range(PICTURES):
+    for k in range(count):
         path = folder / f"{noun}_{k:02}.jpg"
         path.write_bytes(encode_jpeg(portrait(seed, noun, k, 2 * size), QUALITY))
         names.append(str(path.relative_to(out)))

@@ -27,7 +27,7 @@ from episodes.jpeg import encode_jpeg
 
 ORDERED = ("ball", "car", "book", "cup", "hat", "train", "bottle", "boat")  # of any colour
 PAIRS = tuple(combinations(ORDERED, 2))
-SCENES, BOUTS, VIEWS = 40, 500, 6  # of a pair of nouns; bouts and pictures in each scene
+BOUTS, VIEWS = 500, 6  # bouts and pictures in a scene
 WITHIN, LEAST = 0.35, 0.1  # radians from where the eyes go, and reach over distance, to be tried
 BOTH = 0.02  # share of a picture that both of them fill at least
 MOST = 6  # trials of a pair of nouns and a kind of relation
@@ -42,21 +42,24 @@ class _View:
     said: dict[str, tuple[str, str]]
 
 
-def film_order(seed: int, size: int, out: Path, number: int) -> list[dict[str, Any]]:
-    """The trials of one of `PAIRS`, their pictures written below `out`."""
+def order_folder(out: Path, nouns: tuple[str, str]) -> Path:
+    return out / "word_order" / "_".join(nouns)
+
+
+def film_order(seed: int, size: int, scenes: int, out: Path, number: int) -> list[dict[str, Any]]:
+    """The trials of one of `PAIRS`, of so many scenes, their pictures written below `out`."""
     nouns = PAIRS[number]
     rng = np.random.default_rng([seed, STREAMS["order"], number])
     weights = {noun: 1e6 if noun in nouns else 1.0 for noun in NOUNS}
     views: list[_View] = []
-    for _ in range(SCENES):
+    for _ in range(scenes):
         if all(len(_opposed(views, kind)) >= MOST for kind in RELATIONS):
             break
         scene = make_scene(str(rng.choice(list(ROOMS))), rng, weights)
         found = [thing.noun for thing in scene.things]
         if set(nouns) <= set(found):
             views += _views(scene, found.index(nouns[0]), found.index(nouns[1]), size, rng)
-    folder = out / "word_order" / "_".join(nouns)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = order_folder(out, nouns)
     trials = []
     for kind, patterns in RELATIONS.items():
         for one, other in _opposed(views, kind)[:MOST]:

@@ -1,7 +1,9 @@
 """The home's test sets: what a trial shows is there to be seen, and clips differ in order alone."""
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,9 @@ from episodes.jpeg import decode_jpeg
 SMALL = ("ball", "carrot", "chair", "bunny")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("evaluation")
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    """Test sets as large as tests want them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "CATEGORIES", SMALL)
         patch.setattr(evaluation, "OBJECTS", SMALL)
@@ -31,12 +33,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(evaluation, "PICTURES", 3)
         for module in (evaluation, clips):
             patch.setattr(module, "CLIP_NOUNS", ("ball", "duck"))
-        patch.setattr(clips, "TAKES", 2)
+        patch.setattr(evaluation, "TAKES", 2)
         patch.setattr(evaluation, "PAIRS", (("ball", "car"),))
-        patch.setattr(order, "SCENES", 8)
+        patch.setattr(evaluation, "SCENES", 8)
         patch.setattr(order, "BOUTS", 250)
         patch.setattr(order, "BOTH", 0.01)
-        make_evaluation(0, 32, 1, out)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("evaluation")
+    make_evaluation(0, 32, 1, out, out / "making")
     return out
 
 
@@ -89,8 +97,8 @@ def test_what_a_category_is_called_is_in_clear_view(
     kept: list[np.ndarray] = []
     monkeypatch.setattr(HeadCamera, "draw", watched)
     monkeypatch.setattr(evaluation, "encode_jpeg", lambda rgb, _: kept.append(rgb) or b"")
-    monkeypatch.setattr(evaluation, "QUOTAS", {"test": 8})
-    evaluation._take_frames("test", 1, 48, tmp_path, CATEGORIES.index("carrot"))
+    (tmp_path / "eval/test/carrot").mkdir(parents=True)
+    evaluation._take_frames("test", 1, 48, 8, tmp_path, SMALL.index("carrot"))
     assert len(kept) >= 8
     for picture in kept:
         nouns, sight = next(item for item in drawn if item[1].rgb is picture)
@@ -155,3 +163,60 @@ def test_trials_come_again_from_their_seed() -> None:
     targets = Counter(trial["target_img_filename"] for trial in objects)
     assert set(targets.values()) == {5}
     assert [trial["trial_num"] for trial in objects] == list(range(100))
+
+
+def test_what_was_made_before_a_kill_is_kept(made: Path, tmp_path: Path) -> None:
+    """A piece whose ledger or pictures are not all there is made again, and no other."""
+    out = tmp_path / "killed"
+    shutil.copytree(made, out)
+    (out / "making/test/ball.json").unlink()
+    (out / "eval/dev/chair/chair_0001.jpeg").write_bytes(b"")  # a machine that lost power
+    (out / "eval_verbs.json").unlink()
+    whole = out / "eval/rooms/bunny/bunny_0000.jpeg"
+    whole.write_bytes(len(whole.read_bytes()) * b"x")
+    make_evaluation(0, 32, 1, out, out / "making")
+    assert whole.read_bytes()[:1] == b"x"
+    shutil.copy(made / whole.relative_to(out), whole)
+    assert files(out) == files(made)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_test_sets_are_smaller_for_fewer_hours(tmp_path: Path, monkeypatch) -> None:
+    asked: dict[str, int] = {}
+
+    def taken(split, seed, size, quota, out, number):
+        asked[split] = quota
+        return ["a.jpeg"]
+
+    def painted(seed, size, count, out, number):
+        asked["objects"] = count
+        return ["a.jpg"]
+
+    def filmed(seed, size, takes, out, number):
+        asked["takes"] = takes
+        return {verb: [["a.jpg"]] for verb in VERBS}
+
+    def ordered(seed, size, scenes, out, number):
+        asked["scenes"] = scenes
+        return []
+
+    monkeypatch.setattr(evaluation, "QUOTAS", {"dev": 200, "test": 100, "rooms": 40})
+    monkeypatch.setattr(evaluation, "SCENES", 40)
+    monkeypatch.setattr(evaluation, "TAKES", 10)
+    monkeypatch.setattr(evaluation, "PICTURES", 15)
+    monkeypatch.setattr(evaluation, "_take_frames", taken)
+    monkeypatch.setattr(evaluation, "_paint_objects", painted)
+    monkeypatch.setattr(evaluation, "film_clips", filmed)
+    monkeypatch.setattr(evaluation, "film_order", ordered)
+
+    def sizes(share: float) -> list[int]:
+        out = tmp_path / str(share)
+        make_evaluation(0, 32, 1, out, out / "making", share)
+        return [asked[name] for name in ("dev", "test", "rooms", "objects", "takes", "scenes")]
+
+    assert sizes(1.0) == sizes(2.0) == [200, 100, 40, 15, 10, 40]
+    assert sizes(0.5) == [100, 50, 20, 8, 5, 20]
+    assert sizes(0.01) == [10, 10, 10, 3, 2, 4]

@@ -98,10 +98,10 @@ def test_foils_are_the_same_words_and_true_of_the_other_picture(
 
     monkeypatch.setattr(HeadCamera, "draw", watched)
     monkeypatch.setattr(order, "encode_jpeg", lambda rgb, _: rgb.tobytes())
-    monkeypatch.setattr(order, "SCENES", 10)
     monkeypatch.setattr(order, "BOUTS", 250)
     monkeypatch.setattr(order, "BOTH", 0.01)
-    trials = film_order(2, 32, tmp_path, 0)
+    order.order_folder(tmp_path, order.PAIRS[0]).mkdir(parents=True)
+    trials = film_order(2, 32, 10, tmp_path, 0)
     assert trials == json.loads(json.dumps(trials))
     assert {trial["kind"] for trial in trials} == set(RELATIONS)
     for trial in trials:

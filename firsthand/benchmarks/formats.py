@@ -11,7 +11,8 @@ to the last, convert the wanted ones.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -110,6 +111,17 @@ class RawHdf5:
         return self._datasets[number, camera]
 
 
+@contextmanager
+def as_scheduled() -> Iterator[None]:
+    """Schedules this thread as before. SVT-AV1 makes the one that encodes a real-time thread if it
+    may (as root, in containers): what waits by turns for other threads then stops one core."""
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
+
+
 class Mp4:
     """Files stay open: LeRobot's cache of decoders."""
 
@@ -125,15 +137,19 @@ class Mp4:
 
     def write(self, folder: Path, number: int, episode: Episode) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder prints its settings every time
-        for camera, frames in episode.frames.items():
-            with av.open(str(self._path(folder, number, camera)), "w") as container:
-                stream = container.add_stream(self._codec, rate=self._fps, options=self._options)
-                assert isinstance(stream, VideoStream)
-                stream.height, stream.width = frames.shape[1:3]
-                stream.pix_fmt = "yuv420p"
-                for frame in frames:
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-                container.mux(stream.encode())
+        with as_scheduled():
+            for camera, frames in episode.frames.items():
+                self._write(self._path(folder, number, camera), frames)
+
+    def _write(self, path: Path, frames: UInt8[np.ndarray, "n h w 3"]) -> None:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(self._codec, rate=self._fps, options=self._options)
+            assert isinstance(stream, VideoStream)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            container.mux(stream.encode())
 
     def read(self, folder: Path, number: int, wanted: Int64[np.ndarray, "n"]) -> Frames:
         return {

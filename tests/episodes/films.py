@@ -5,6 +5,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from firsthand.benchmarks.formats import as_scheduled
+
 
 def moving(index, height=48, width=64):
     """A smooth pattern that tells frames apart."""
@@ -18,7 +20,8 @@ def write_film(path, frames, codec="libx264", rate=30, times=None, rotation=None
 
     `muxer` among the options is a table of options for the container.
     """
-    with av.open(str(path), "w", options=options.pop("muxer", {})) as container:
+    muxer = options.pop("muxer", {})
+    with as_scheduled(), av.open(str(path), "w", options=muxer) as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
         if times is not None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,11 @@ NARROW = (
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> loader.Library:
     return loader.Library(tmp_path_factory.mktemp("library"), episodes=3, length=40)
+
+
+def test_writing_makes_no_real_time_thread(library: loader.Library) -> None:
+    assert any((library.shard.parents[1] / "av1-2").iterdir())
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_every_format_shows_the_same_windows(library: loader.Library) -> None:

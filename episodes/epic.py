@@ -72,7 +72,8 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
             UserError: there are no annotations, or they contradict each other.
         """
         items, lost, tally = [], [], Tally()
-        tables = {split: rows for split in _FILES if (rows := self._rows(split, tally))}
+        found = {split: self._rows(split, tally) for split in _FILES}
+        tables = {split: rows for split, rows in found.items() if rows is not None}
         if not tables:
             raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}")
         for split, rows in tables.items():
@@ -99,7 +100,9 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
             return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self, tally)
         return read_clips(path, clips_of(item), self, tally)
 
-    def _rows(self, split: str, tally: Tally) -> list[Row]:
+    def _rows(self, split: str, tally: Tally) -> list[Row] | None:
+        """Those that can be read; None if there is no table."""
+
         def lose(where: str, why: str) -> None:
             tally.lose("clip", f"{_FILES[split]}: {where}", why)
 
@@ -108,7 +111,7 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
             if is_there(path):
                 columns = (*_COLUMNS, "narration", "verb", "stop_frame")
                 return [row for _, row in read_table(path, columns, lose)[0]]
-        return []
+        return None
 
     def _pictures(self, video: str, participant: str) -> Path | None:
         self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere

@@ -20,7 +20,7 @@ from episodes.lerobot_layout import OURS, Feature, Layout
 from episodes.lerobot_values import to_numbers
 from episodes.parquet import load_parquet, parquet_columns
 from episodes.rooted import is_hidden
-from episodes.trust import is_there, load_text, parse_json
+from episodes.trust import is_there, load_json_lines
 
 _MANY = 1 << 40
 _MOST_EPISODES = 10_000_000  # that a file which cannot be read is believed to have listed
@@ -75,19 +75,15 @@ def _of_v2(layout: Layout, videos: list[str], locate: Locate, rows: Rows) -> Ite
     size = layout.info.get("chunks_size", 1000)
     if not isinstance(size, int) or size < 1:
         raise UserError(f"{layout.path}: chunks_size is {size!r:.80}")
-    for number, text in enumerate(load_text(path).split("\n"), 1):
-        if not text.strip():
-            continue
-        where = f"{path.name} line {number}"
-        try:
-            line = parse_json(text, where)
-        except UserError as error:
-            rows.lost[where] = str(error).removeprefix(f"{where}: ")
-            continue
+
+    def lose(where: str, why: str) -> None:
+        rows.lost[f"{path.name} {where}"] = why
+
+    for number, line in load_json_lines(path, lose):
         kept: dict[str, Any] = line if isinstance(line, dict) else {}
         index, length = kept.get("episode_index"), kept.get("length")
         if not _is_whole(index) or not _is_whole(length):
-            rows.lost[where] = "has no episode_index and length"
+            lose(f"line {number}", "has no episode_index and length")
             continue
         numbers = {"episode_chunk": index // size, "episode_index": index}
         shown = {v: (layout.file("video_path", {**numbers, "video_key": v}), 0.0) for v in videos}

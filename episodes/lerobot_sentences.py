@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,33 +36,46 @@ def tasks_path(root: Path, version: str) -> Path:
     raise UserError(f"{root / 'meta' / usual}: is missing; download all of meta/")
 
 
+@dataclass(frozen=True)
+class Tasks:
+    """The sentences by their numbers, and what is wrong with the rows that are none."""
+
+    texts: Mapping[int, str]
+    wrong: str
+
+
 @lru_cache(maxsize=4)
-def load_tasks(path: Path, stamp: tuple[int, int]) -> dict[int, str]:
-    """Number -> sentence.
+def load_tasks(path: Path, stamp: tuple[int, int]) -> Tasks:
+    """The table of sentences.
 
     Args:
         stamp: the file's size and time; when they change it is read again.
 
     Raises:
-        UserError: naming the file, which is damaged.
+        UserError: naming the file, of which no row is a number and a sentence.
     """
-    try:
-        if path.suffix == ".jsonl":
-            pairs = [(line["task_index"], line["task"]) for line in load_json_lines(path)]
+    lost: list[str] = []
+    pairs: list[tuple[int, Any, Any]] = []  # row, number, sentence
+    if path.suffix == ".jsonl":
+        for row, line in load_json_lines(path, lambda where, why: lost.append(f"{where} {why}")):
+            kept: dict[str, Any] = line if isinstance(line, dict) else {}
+            pairs.append((row, kept.get("task_index"), kept.get("task")))
+    else:
+        columns = load_parquet(path).to_pydict()
+        numbers = columns.pop("task_index", [])
+        texts = next(iter(columns.values()), [])  # a pandas index, which may have any name
+        pairs = [(row, *pair) for row, pair in enumerate(zip(numbers, texts, strict=False), 1)]
+    said: dict[int, set[str]] = {}
+    for row, number, text in pairs:
+        if isinstance(number, int) and isinstance(text, str):
+            said.setdefault(number, set()).add(text)
         else:
-            columns = load_parquet(path).to_pydict()
-            numbers = columns.pop("task_index")
-            (texts,) = columns.values()  # a pandas index, which may have any name
-            pairs = list(zip(numbers, texts, strict=True))
-    except UserError:
-        raise
-    except (LookupError, TypeError, ValueError):
-        raise UserError(f"{path}: holds no table of tasks") from None
-    if not all(isinstance(n, int) and isinstance(t, str) for n, t in pairs):
-        raise UserError(f"{path}: a task is no number and text")
-    if len(tasks := dict(pairs)) < len(pairs):
-        raise UserError(f"{path}: two tasks have the same number")
-    return tasks
+            lost.append(f"row {row} is no number and text")
+    lost += [f"task {number} has two sentences" for number, found in said.items() if len(found) > 1]
+    clear = {number: min(found) for number, found in said.items() if len(found) == 1}
+    if not clear:
+        raise UserError(f"{path}: holds no table of tasks" + (f": {lost[0]:.200}" if lost else ""))
+    return Tasks(clear, f" ({lost[0]:.200})" if lost else "")
 
 
 def sentences(
@@ -69,17 +83,17 @@ def sentences(
 ) -> tuple[str, tuple[Narration, ...]]:
     """The sentence of all frames, or those of the stretches that have the same."""
     path = tasks_path(root, layout.version)
-    texts = load_tasks(path, file_stamp(path))
+    known = load_tasks(path, file_stamp(path))
     if tasks is None or tasks.dtype.kind not in "iu":
         tally.lose("sentence", name, "its task_index holds no whole numbers")
         return "", ()
     cuts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
     said = []
     for first, end in zip(cuts, cuts[1:], strict=False):
-        if (task := int(tasks[first])) in texts:
-            said.append(Narration(first / layout.fps, end / layout.fps, texts[task]))
+        if (task := int(tasks[first])) in known.texts:
+            said.append(Narration(first / layout.fps, end / layout.fps, known.texts[task]))
         else:
-            reason = f"its task {task} is not in {path.name}"
+            reason = f"its task {task} is not in {path.name}{known.wrong}"
             tally.lose("sentence", f"{name}: frames {first} to {end - 1}", reason)
     tally.use("sentence", len(said))
     if len(cuts) == 2:

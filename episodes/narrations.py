@@ -23,7 +23,6 @@ from episodes.sentences import (
     COLUMNS,
     ENDINGS,
     Lose,
-    Rows,
     Said,
     narration,
     read_sentences,
@@ -31,7 +30,7 @@ from episodes.sentences import (
     said_in,
 )
 from episodes.tally import Tally
-from episodes.trust import inside, load_json, load_text, parse_json
+from episodes.trust import inside, load_json, load_json_lines
 
 LISTS = ("lang_annotations.json", "narrations.json")
 TABLES = ("metadata.csv", "metadata.jsonl", "narrations.csv")
@@ -120,7 +119,7 @@ class _Reading:
 
     def _table(self, path: Path, lose: Lose) -> Said:
         if path.suffix.lower() == ".jsonl":
-            rows, comma = _json_lines(path, lose), False
+            rows, comma = load_json_lines(path, lose), False
         else:
             rows, comma = read_table(path, ("file_name",), lose)
         timed: dict[Path, list[Narration]] = defaultdict(list)
@@ -146,14 +145,3 @@ class _Reading:
         if os.path.isabs(name) or not video.is_relative_to(self.root):
             raise UserError(f"{name!r:.100} leads out of the folder {self.root}")
         return video
-
-
-def _json_lines(path: Path, lose: Lose) -> Rows:
-    """The values of a file with one in each line that is not empty."""
-    rows = []
-    for number, line in enumerate(load_text(path).split("\n"), 1):
-        try:
-            rows += [(number, parse_json(line, ""))] if line.strip() else []
-        except UserError as error:
-            lose(f"line {number}", str(error).removeprefix(": "))
-    return rows

@@ -104,12 +104,16 @@ def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
     return parse_json(load_text(path, max_bytes), str(path))
 
 
-def load_json_lines(path: str | Path, max_bytes: int = LARGE) -> list[Any]:
-    """A JSON value a line; empty lines are skipped."""
-    lines = load_text(path, max_bytes).split("\n")
-    return [
-        parse_json(line, f"{path}: line {n}") for n, line in enumerate(lines, 1) if line.strip()
-    ]
+def load_json_lines(path: str | Path, lose: Callable[[str, str], None]) -> list[tuple[int, Any]]:
+    """The value and the number of every line that is not empty. `lose` is told which cannot be
+    read, and why."""
+    rows = []
+    for number, line in enumerate(load_text(path).split("\n"), 1):
+        try:
+            rows += [(number, parse_json(line, ""))] if line.strip() else []
+        except UserError as error:
+            lose(f"line {number}", str(error).removeprefix(": "))
+    return rows
 
 
 def parse_json(text: str, where: str) -> Any:

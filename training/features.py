@@ -52,7 +52,7 @@ def make_features(
 
     Args:
         policy: whose frozen encoder looks at the pictures.
-        directory: where the policy is saved, for the processes that do the work.
+        directory: where the policy is to be saved, for the processes that do the work.
         corpus: whose pictures are encoded.
         kind: of the numbers stored, float16 or float32.
         team: who does the work.
@@ -78,6 +78,7 @@ def make_features(
         for shard in corpus.shards
     ]
     begin(folder, identity, kind, _sizes(policy))
+    policy.save_pretrained(directory)
     for job, result in track(team.run(make_shard, jobs), "encoding shards", len(jobs)):
         if isinstance(result, Died):
             raise UserError(f"{job.place}: {result.reason}")

@@ -60,7 +60,6 @@ def execute(config: FeaturesConfig, run: Run) -> None:
             load_encoders(policy)
         except ValueError as error:
             raise UserError(str(error)) from error
-    policy.save_pretrained(run.path / "policy")  # for the processes that encode
     for part in parts:
         where = make_features(
             policy, run.path / "policy", part.corpus, config.kind, config.make_executor()

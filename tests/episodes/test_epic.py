@@ -53,6 +53,19 @@ def epic(tmp_path, film):
     return tmp_path
 
 
+def test_a_table_of_bad_rows_alone_is_there(epic):
+    bad = TRAIN.replace("00:00:0", "noon and ")
+    (epic / "EPIC_100_train.csv").write_text(HEADER + bad)
+    (epic / "EPIC_100_validation.csv").write_text(HEADER + "P01\n")
+    listing = EpicKitchens(root=epic, size=32).listing()
+    assert not listing.items
+    assert [part.lost_count for part in listing.tally.parts] == [3]
+    (epic / "EPIC_100_train.csv").unlink()
+    (epic / "EPIC_100_validation.csv").unlink()
+    with pytest.raises(UserError, match=r"holds neither EPIC_100_train\.csv nor EPIC_100_val"):
+        EpicKitchens(root=epic, size=32).listing()
+
+
 def test_epic_kitchens(epic):
     source = EpicKitchens(root=epic, size=32)
     listing = source.listing()

@@ -284,6 +284,26 @@ def test_what_was_not_downloaded_is_counted_and_not_lost(v21):
         report_of(v21)
 
 
+def test_a_bad_row_of_the_tasks_costs_its_sentence_alone(v21):
+    path = v21 / "meta/tasks.jsonl"
+    lines = path.read_text().splitlines()
+    assert len(lines) > 1
+    for bad in ('{"task_index": 1, "ta', '{"task_index": 1, "task": null}', "7"):
+        path.write_text("\n".join([lines[0], bad, *lines[2:]]))
+        report = report_of(v21)
+        assert report.items == 3
+        reasons = [
+            lost[1] for part in report.parts if part.unit == "sentence" for lost in part.lost
+        ]
+        assert reasons
+        assert all("its task 1 is not in tasks.jsonl (" in reason for reason in reasons)
+    path.write_text("7")
+    with pytest.raises(
+        UserError, match=r"tasks.jsonl: holds no table of tasks: row 1 is no number"
+    ):
+        report_of(v21)
+
+
 def test_a_dataset_of_version_3_is_asked_for_its_own_table_of_tasks(v30):
     (v30 / "meta/tasks.parquet").unlink()
     with pytest.raises(UserError, match=r"meta/tasks.parquet: is missing; download all of meta/"):

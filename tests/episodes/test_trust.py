@@ -112,13 +112,18 @@ def test_json_without_zeros_comes_back(tmp_path_factory: pytest.TempPathFactory,
     assert load_json(path) == value
 
 
-def test_json_lines_name_the_line(tmp_path: Path) -> None:
+def test_a_line_that_is_no_json_is_named_and_lost_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text('{"a": 1}\n\n[2]\r\n')
-    assert load_json_lines(path) == [{"a": 1}, [2]]
-    path.write_text('{"a": 1}\n{"a"')
-    with pytest.raises(UserError, match="line 2"):
-        load_json_lines(path)
+    path.write_text('{"a": 1}\n\n[2]\r\n{"a"\n3')
+    lost: list[tuple[str, str]] = []
+    assert load_json_lines(path, lambda *told: lost.append(told)) == [
+        (1, {"a": 1}),
+        (3, [2]),
+        (5, 3),
+    ]
+    ((where, why),) = lost
+    assert where == "line 4"
+    assert why.startswith("is no readable JSON")
 
 
 def test_tables_keep_every_column(tmp_path: Path) -> None:

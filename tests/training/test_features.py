@@ -165,7 +165,8 @@ def test_changed_pictures_and_features_do_not_go_together(policy, corpus):
 def test_an_encoder_that_learns_is_refused(policy, corpus, tmp_path):
     learns = Policy(replace(CONFIG, images=replace(CONFIG.images, frozen=False)), SEEN)
     with pytest.raises(UserError, match="this one learns"):
-        make_features(learns, tmp_path / "policy", corpus, "float16", HERE)
+        make_features(learns, tmp_path / "other", corpus, "float16", HERE)
+    assert not (tmp_path / "other").exists()  # what is refused leaves a run as it was
     with pytest.raises(UserError, match="this one learns"):
         with_features(Windows(corpus, window_spec(CONFIG)), learns, TRAINING)
 

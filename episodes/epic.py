@@ -7,7 +7,7 @@ in one folder.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,7 +28,9 @@ from episodes.trust import is_there
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations")
-_COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp")
+_COLUMNS = (
+    "narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "narration",
+)  # fmt: skip
 _TOPS = ("", "EPIC-KITCHENS/")  # the second is made by the downloader
 _VIDEOS = ("{p}/videos/", "{p}/", "", "videos/", "videos/{p}/",
            *(f"videos/{part}/{{p}}/" for part in ("train", "validation", "test")))  # fmt: skip
@@ -79,8 +81,7 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:
-                    path = self._pictures(video, actions[0]["participant_id"])
-                    if path is None:
+                    if (path := self._pictures(video, _participants(actions))) is None:
                         tally.note("annotated videos are not in the folder")
                     elif clips := self._clips(actions, tally):
                         items.append(self._item(path, clips, actions, split))
@@ -89,8 +90,9 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
                 except UserError as error:
                     lost.append((video, str(error)))
         names = [item.name for item in items]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise UserError(f"{self.root}: {min(twice)} is in {' and in '.join(_FILES.values())}")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            lost.append((name, f"is in {' and in '.join(_FILES.values())}"))
+            items = [item for item in items if item.name != name]
         return Listing(tuple(items), tuple(lost), tally=tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
@@ -109,19 +111,20 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         for folder in _FOLDERS:
             path = self.inside(Path(folder, _FILES[split]))
             if is_there(path):
-                columns = (*_COLUMNS, "narration", "verb", "stop_frame")
-                return [row for _, row in read_table(path, columns, lose)[0]]
+                return [row for _, row in read_table(path, _COLUMNS, lose)[0]]
         return None
 
-    def _pictures(self, video: str, participant: str) -> Path | None:
-        self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere
-        for name in (place.format(p=participant, v=video) for place in _PLACES):
-            if is_there(self.root / name):
-                return self.inside(name)
+    def _pictures(self, video: str, participants: list[str]) -> Path | None:
+        """Where a video is, by the participant that most of its actions name or by another."""
+        for participant in participants:
+            self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere
+            for name in (place.format(p=participant, v=video) for place in _PLACES):
+                if is_there(self.root / name):
+                    return self.inside(name)
         return None
 
     def _wanted(self, row: Row) -> bool:
-        verb = basic_form(row["verb"].split("-")[0])
+        verb = basic_form(row.get("verb", "").split("-")[0])
         return self.accepts(clean(row["narration"]), verb)
 
     def _clips(self, actions: list[Row], tally: Tally) -> list[Clip]:
@@ -147,7 +150,8 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         return clip_around((start + stop) / 2, self.seconds, text, name)
 
     def _item(self, path: Path, clips: list[Clip], actions: list[Row], split: str) -> Item:
-        group = actions[0]["participant_id" if self.group == "participant" else "video_id"]
+        video = actions[0]["video_id"]
+        group = _participants(actions)[0] if self.group == "participant" else video
         item = item_of_clips(path, self.root, clips, self, group, split)
         rate = frame_rate(actions) if path.is_dir() else 0
         return replace(item, detail={**item.detail, "rate": rate})
@@ -172,7 +176,7 @@ def frame_rate(actions: list[Row]) -> float:
     """
     stops = []
     for row in actions:
-        with suppress(ValueError):  # a row that cannot be read is lost elsewhere
+        with suppress(ValueError, KeyError):  # a row that cannot be read is lost elsewhere
             stops.append((int(row["stop_frame"]), seconds_of(row["stop_timestamp"])))
     if not stops:
         raise UserError(f"{actions[0]['video_id']} has no action with a stop_frame")
@@ -180,6 +184,14 @@ def frame_rate(actions: list[Row]) -> float:
     if not 1 <= rate <= 1000:
         raise UserError(f"its actions stop at {rate:g} frames a second")
     return rate
+
+
+def _participants(actions: list[Row]) -> list[str]:
+    """Whose a video is, by most of its actions first."""
+    named = Counter(name for row in actions if (name := row["participant_id"].strip()))
+    if not named:
+        raise UserError("none of its actions has a participant_id")
+    return [name for name, _ in named.most_common()]
 
 
 def _by_video(rows: list[Row]) -> dict[str, list[Row]]:

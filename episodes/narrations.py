@@ -8,7 +8,8 @@
 
 JSON holds a string, or a list of {"start": s, "end": s, "text": …}; CSV has the columns start, end,
 text. Times are seconds from the video's start. clip.mp4.json is clip.json, and endings may be in
-any case. Captions beside videos are video2dataset's custom, metadata.csv Hugging Face's.
+any case. A file for a folder may tell of a video in several rows or entries: one text for the whole
+and timed ones. Captions beside videos are video2dataset's custom, metadata.csv Hugging Face's.
 """
 
 import os
@@ -16,11 +17,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.sentences import (
-    COLUMNS,
     ENDINGS,
     Lose,
     Said,
@@ -32,6 +33,7 @@ from episodes.sentences import (
 from episodes.tally import Tally
 from episodes.trust import inside, load_json, load_json_lines
 
+TEXTS = ("text", "caption")  # columns
 LISTS = ("lang_annotations.json", "narrations.json")
 TABLES = ("metadata.csv", "metadata.jsonl", "narrations.csv")
 Below = dict[Path, list[str]]  # folders and the names of the files in them: `rooted.walk`
@@ -59,6 +61,24 @@ def read_narrations(
 
 
 @dataclass
+class _Entries:
+    """What a file for a folder says of each video."""
+
+    texts: dict[Path, str] = field(default_factory=dict)
+    timed: dict[Path, list[Narration]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, video: Path, said: Said) -> None:
+        """Raises `UserError` for a second text about the whole."""
+        if said.instruction and self.texts.get(video):
+            raise UserError(f"{video.name} has a text about the whole already")
+        self.texts[video] = self.texts.get(video) or said.instruction
+        self.timed[video] += said.narrations
+
+    def said(self) -> dict[Path, Said]:
+        return {v: Said(text, tuple(self.timed[v])) for v, text in self.texts.items()}
+
+
+@dataclass
 class _Reading:
     root: Path
     tally: Tally
@@ -83,13 +103,12 @@ class _Reading:
         for video in videos:
             found = {*there.get(video.stem, ()), *there.get(video.name, ())}
             for name in sorted(found, key=lambda n: (ENDINGS.index(Path(n).suffix.lower()), n)):
-                said = self._tried(video.with_name(name), read_sentences)
-                if said is not None:
+                if said := self._tried(video.with_name(name), read_sentences):
                     self.said[video] = said
                     break
 
     def _tried(self, path: Path, read: Callable[[Path, Lose], Said | None]) -> Said | None:
-        """What a file says; a file that cannot be read says nothing, and is lost."""
+        """What a file says, if anything; a file that cannot be read is lost."""
         name = str(path.relative_to(self.root))
 
         def lose(where: str, reason: str) -> None:
@@ -101,43 +120,53 @@ class _Reading:
             said = read(path, lose)
         except UserError as error:
             lose("", str(error).removeprefix(f"{path}: "))
-            return Said()
+            return None
         if said is None:
             self.files.discard(path)
-        return said
+        return None if said == Said() else said
 
     def _list(self, path: Path, lose: Lose) -> Said:
         content = load_json(path)
         if not isinstance(content, dict):
             raise UserError("must map video names to texts")
+        entries = _Entries()
         for key, value in content.items():
             try:
-                self.said[self._video(path, key)] = said_in(value, lose, f"{key!r:.100}, ")
+                entries.add(self._video(path, key), said_in(value, lose, f"{key!r:.100}, "))
             except UserError as error:
                 lose(f"{key!r:.100}", str(error))
-        return Said()
+        return self._take(entries)
 
     def _table(self, path: Path, lose: Lose) -> Said:
         if path.suffix.lower() == ".jsonl":
             rows, comma = load_json_lines(path, lose), False
         else:
             rows, comma = read_table(path, ("file_name",), lose)
-        timed: dict[Path, list[Narration]] = defaultdict(list)
+            if rows and not {*TEXTS} & rows[0][1].keys():
+                columns = ", ".join(rows[0][1])
+                raise UserError(f"lacks the column {' or '.join(TEXTS)}; it has {columns:.200}")
+        entries = _Entries()
         for number, row in rows:
             try:
                 if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
                     raise UserError("names no file_name")
-                video, text = (
-                    self._video(path, row["file_name"]),
-                    row.get("text", row.get("caption")),
-                )
-                if {*COLUMNS} <= row.keys():
-                    timed[video].append(narration(row, comma))
-                elif text is not None:
-                    self.said[video] = said_in(text, lose)
+                video = self._video(path, row["file_name"])
+                text = next((row[name] for name in TEXTS if not _is_empty(row.get(name))), None)
+                if text is None:
+                    raise UserError("has no text")
+                if _is_empty(row.get("start")) and _is_empty(row.get("end")):
+                    said = said_in(text, lose, f"line {number}, ")
+                else:
+                    said = Said(narrations=(narration({**row, "text": text}, comma),))
+                entries.add(video, said)
             except UserError as error:
                 lose(f"line {number}", str(error))
-        self.said |= {video: Said(narrations=tuple(texts)) for video, texts in timed.items()}
+        return self._take(entries)
+
+    def _take(self, entries: _Entries) -> Said:
+        """What says nothing leaves what an earlier file says."""
+        for video, said in entries.said().items():
+            self.said[video] = said if said != Said() else self.said.get(video, said)
         return Said()
 
     def _video(self, path: Path, name: str) -> Path:
@@ -145,3 +174,7 @@ class _Reading:
         if os.path.isabs(name) or not video.is_relative_to(self.root):
             raise UserError(f"{name!r:.100} leads out of the folder {self.root}")
         return video
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())

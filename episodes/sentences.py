@@ -3,6 +3,7 @@
 Every entry is read for itself: one that is malformed is lost alone, by its file and number.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -12,13 +13,16 @@ from typing import Any
 
 from episodes.episode import Narration
 from episodes.errors import UserError
-from episodes.trust import load_json, load_text, parse_csv
+from episodes.trust import is_text, load_json, load_text, parse_csv
 
 ENDINGS = (".json", ".csv", ".tsv", ".srt", ".vtt", ".txt")
 DELIMITERS = (",", ";", "\t")  # Excel writes the second where numbers have decimal commas
 COLUMNS = ("start", "end", "text")
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)")
-_CUE = re.compile(r"([\d:.,]+)\s+-->\s+([\d:.,]+).*")
+_CUE = re.compile(r"([\d:.,]+)\s*-->\s*([\d:.,]+).*")
+_ARROW = re.compile(r"\d+:[\d:.,]+\s*(?:[-–—=]*>|→)\s*\d.*")  # also one that is mistyped
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # of a cue
+_ASIDE = re.compile(r"(NOTE|STYLE|REGION)\b")  # which begins a block that is no cue, in WebVTT
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 _LONGEST_CAPTION = 2000  # letters of a .txt; longer ones are no sentence about a video
 
@@ -48,7 +52,7 @@ def read_sentences(path: Path, lose: Lose) -> Said | None:
         return Said(narrations=tuple(_cues(load_text(path), lose)))
     if ending == ".txt":
         caption = " ".join(load_text(path).split())
-        return Said(_text(caption)) if len(caption) <= _LONGEST_CAPTION else None
+        return Said(text_of(caption)) if len(caption) <= _LONGEST_CAPTION else None
     rows, comma = read_table(path, COLUMNS, lose)
     return Said(narrations=tuple(_narrations(rows, "line", lose, comma)))
 
@@ -60,7 +64,7 @@ def said_in(value: Any, lose: Lose, where: str = "") -> Said:
         UserError: it is neither.
     """
     if isinstance(value, str):
-        return Said(instruction=_text(value))
+        return Said(instruction=text_of(value))
     if not isinstance(value, list):
         raise UserError(f"must be a text or a list of start, end, text, not a {_kind(value)}")
     return Said(narrations=tuple(_narrations(list(enumerate(value)), f"{where}entry", lose)))
@@ -99,7 +103,7 @@ def narration(entry: Any, comma: bool = False) -> Narration:
         )
     if not (0 <= start <= end and math.isfinite(end)):
         raise UserError(f"start {start} and end {end} are not 0 <= start <= end")
-    return Narration(start, end, _text(entry["text"]))
+    return Narration(start, end, text_of(entry["text"]))
 
 
 def _seconds(value: Any, comma: bool) -> float | None:
@@ -117,25 +121,66 @@ def _seconds(value: Any, comma: bool) -> float | None:
 
 
 def _cues(text: str, lose: Lose) -> Iterator[Narration]:
-    """The sentences of subtitles. What stands before their times (numbers, notes) is none."""
-    for number, block in enumerate(re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")), 1):
-        lines = [line.strip() for line in block.strip().split("\n")]
-        at = next((n for n, line in enumerate(lines) if "-->" in line), None)
-        if at is None:
-            continue
+    """The sentences of subtitles. What stands before the first times (a header, notes) is none."""
+    lines = [line.strip() for line in re.split(r"\r\n?|\n", text)]
+    webvtt = lines[0].startswith("WEBVTT")
+    starts = list(_times_of_cues(lines))
+    number = lines[starts[0] - 1] if starts and starts[0] else ""
+    for at, end in itertools.pairwise([*starts, len(lines)]):
+        said = lines[at + 1 : end]
+        if end < len(lines):
+            said, number = _parted(said, number, webvtt)
         times = _CUE.fullmatch(lines[at])
-        spoken = " ".join(_TAG.sub("", " ".join(lines[at + 1 :])).split())
-        start, end = times.groups() if times else (lines[at], "")
+        start, stop = times.groups() if times else (lines[at], "")
         try:
-            yield narration({"start": start, "end": end, "text": spoken})
+            yield narration({"start": start, "end": stop, "text": _spoken(said, webvtt)})
         except UserError as error:
-            lose(f"block {number}", str(error))
+            lose(f"line {at + 1}", str(error))
 
 
-def _text(value: Any) -> str:
+def _times_of_cues(lines: list[str]) -> Iterator[int]:
+    """The lines of times: those that look so, and of those between two empty lines the first with
+    an arrow."""
+    known = False
+    for at, line in enumerate(lines):
+        known = known and bool(line)
+        if _ARROW.match(line) or (not known and "-->" in line):
+            known = True
+            yield at
+
+
+def _parted(said: list[str], number: str, webvtt: bool) -> tuple[list[str], str]:
+    """A cue's lines without the number (or in WebVTT the name) of the next, and what that is.
+
+    A number stands below an empty line or is one more than the cue's own, which is `number`.
+    """
+    last = max((at for at, line in enumerate(said) if line), default=0)
+    label = said[last] if said else ""
+    numbers = [int(n) for n in (number, label) if _NUMBER.fullmatch(n)]
+    counted = len(numbers) == 2 and numbers[1] == numbers[0] + 1
+    alone = last == len(said) - 1 and (last == 0 or not said[last - 1])
+    apart = alone and last > 0 and (webvtt or _NUMBER.fullmatch(label) is not None)
+    return (said[:last], label) if counted or apart else (said, "")
+
+
+def _spoken(said: list[str], webvtt: bool) -> str:
+    """The lines of a cue without tags, and without notes and styles behind an empty line."""
+    blocks = [list(block) for there, block in itertools.groupby(said, bool) if there]
+    if webvtt:
+        first = blocks[:1] if said and said[0] else []
+        blocks = first + [b for b in blocks[len(first) :] if not _ASIDE.match(b[0])]
+    return " ".join(_TAG.sub("", " ".join(itertools.chain(*blocks))).split())
+
+
+def text_of(value: Any) -> str:
+    """A sentence.
+
+    Raises:
+        UserError: it is no text, or holds what no text may (zeros, halves of characters).
+    """
     if not isinstance(value, str):
         raise UserError(f"the text is a {_kind(value)}")
-    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not is_text(value):
         raise UserError(f"{value!r:.200} holds a character that is not text")
     return value.strip()
 

@@ -99,6 +99,11 @@ def load_text(path: str | Path, max_bytes: int = LARGE) -> str:
     return text
 
 
+def is_text(text: str) -> bool:
+    """Whether it holds no zeros and no halves of characters, as Python's texts and JSON's may."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
     """JSON in which no table names anything twice (Python would keep the last one silently)."""
     return parse_json(load_text(path, max_bytes), str(path))

@@ -17,6 +17,7 @@ from episodes.header import Header, headers_to_json, to_json
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
 from episodes.partial import PartialFile
 from episodes.seal import seal
+from episodes.trust import is_text
 
 FORMAT_VERSION = 2  # 1 had no signals
 STATE = "state"  # its name under obs/
@@ -151,7 +152,7 @@ def _check_storable(episode: Episode | EncodedEpisode, split: str) -> None:
             if reason := _why_no_name(name, kind):
                 raise UserError(reason)
     for text in (episode.instruction, *(n.text for n in episode.narrations)):
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if not is_text(text):
             raise UserError(f"{text!r} cannot be stored: it holds a character that is not text")
     for part in (STATE, "actions", "executed"):
         values = getattr(episode, part)

@@ -88,7 +88,7 @@ START = "start,end,text\n"
         ("a_DOT_csv", START + "0\n", "a.csv: line 2", "has 1 fields, the first line has 3"),
         ("a_DOT_csv", START + '0,1,"x\n', "a.csv: line 2", "is no readable CSV"),
         ("a_DOT_csv", START + '"0,5",1,x\n', "a.csv: line 2", "must be seconds, not '0,5'"),
-        ("a_DOT_srt", "1\n00:00:01 -> 2\nx --> y\n", "a.srt: block 1", "must be seconds"),
+        ("a_DOT_srt", "1\n00:00:01 -> 2\nx --> y\n", "a.srt: line 2", "must be seconds"),
         (FOLDER, [1], "lang_annotations.json", "must map video names to texts"),
         (FOLDER, {"../a.mp4": "x"}, "lang_annotations.json: '../a.mp4'", "leads out of the folder"),
         (FOLDER, {"s/../../a": "x"}, "lang_annotations.json: 's/../../a'", "leads out of the fol"),
@@ -98,6 +98,26 @@ START = "start,end,text\n"
         (FOLDER, {"a.mp4": [3]}, "lang_annotations.json: 'a.mp4', entry 0", "must have"),
         ("metadata_DOT_csv", "name\nx\n", "metadata.csv", "lacks the column 'file_name'"),
         ("metadata_DOT_jsonl", '{"file_name": 3}', "metadata.jsonl: line 1", "names no file_name"),
+        ("metadata_DOT_jsonl", '{"file_name": "a.mp4"}', "metadata.jsonl: line 1", "has no text"),
+        (
+            "metadata_DOT_jsonl",
+            '{"file_name": "a.mp4", "text": null}',
+            "metadata.jsonl: line 1",
+            "has no text",
+        ),
+        (
+            "metadata_DOT_jsonl",
+            '{"file_name": "a.mp4", "text": "x", "start": 1}',
+            "metadata.jsonl: line 1",
+            "must have start, end and text",
+        ),
+        ("metadata_DOT_csv", "file_name,text\na.mp4, \n", "metadata.csv: line 2", "has no text"),
+        (
+            "metadata_DOT_csv",
+            "file_name,label\na.mp4,x\n",
+            "metadata.csv",
+            "lacks the column text or caption; it has file_name, label",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_lost_by_its_place(tmp_path, name, content, where, reason):
@@ -182,6 +202,12 @@ CUES = Said("", (Narration(0.5, 1.5, "stir it"), Narration(2.0, 3.0, "pour")))
         ("Narrations.JSON", '{"a.mp4": "stir"}', Said("stir")),
         ("metadata.csv", "file_name,text\na.mp4,stir\n", Said("stir")),
         ("metadata.jsonl", '{"file_name": "a.mp4", "caption": "stir"}\n', Said("stir")),
+        ("metadata.jsonl", '{"file_name": "a.mp4", "text": null, "caption": "stir"}', Said("stir")),
+        (
+            "metadata.csv",
+            "file_name,start,end,caption\na.mp4,0.5,1.5,stir it\na.mp4,2,3,pour\n",
+            CUES,
+        ),
         (
             "narrations.csv",
             "file_name;start;end;text\na.mp4;0,5;1,5;stir it\na.mp4;2;3;pour\n",
@@ -205,3 +231,85 @@ def test_files_of_other_tools_say_nothing(tmp_path):
     assert said == [Said("stir"), Said(), Said()]
     assert read == {"a.txt"}
     assert not tally.lost
+
+
+def timed(start, text):
+    return {"start": start, "end": start + 1, "text": text}
+
+
+ROWS = [timed(0, "stir"), {"text": "cook"}, timed(1, "pour"), {"text": "again"}]
+BOTH = Said("cook", (Narration(0.0, 1.0, "stir"), Narration(1.0, 2.0, "pour")))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said", "where"),
+    [
+        (
+            "metadata.jsonl",
+            "\n".join(json.dumps({"file_name": "a.mp4", **row}) for row in ROWS),
+            BOTH,
+            "line 4",
+        ),
+        (
+            "metadata.csv",
+            "file_name,start,end,text\na.mp4,0,1,stir\na.mp4,,,cook\na.mp4,1,2,pour\na.mp4,,,x\n",
+            BOTH,
+            "line 5",
+        ),
+        ("metadata.csv", "file_name,text\na.mp4,cook\na.mp4,again\n", Said("cook"), "line 3"),
+        (
+            "narrations.json",
+            json.dumps(
+                {"a.mp4": ROWS[:1], "./a.mp4": "cook", "x/../a.mp4": ROWS[2:3], ".//a.mp4": "again"}
+            ),
+            BOTH,
+            "'.//a.mp4'",
+        ),
+    ],
+)
+def test_several_entries_for_a_video_are_kept_or_lost_by_name(tmp_path, name, content, said, where):
+    (tmp_path / name).write_text(content)
+    found, tally, _ = heard(tmp_path, "a.mp4")
+    assert found == [said]
+    reason = "a.mp4 has a text about the whole already"
+    assert tally.lost == [("sentence", f"{name}: {where}", reason, 1)]
+
+
+def test_a_file_that_says_nothing_hides_no_other(tmp_path):
+    put(tmp_path, a_DOT_json="{bad", a_DOT_csv=START + "9,8,x\n", a_DOT_srt=SRT, a_DOT_txt="last")
+    put(tmp_path, b_DOT_json="{bad", metadata_DOT_csv="file_name,text\nb.mp4,stir\nc.mp4,pour\n")
+    put(tmp_path, narrations_DOT_json={"c.mp4": [3]})
+    said, tally, read = heard(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    assert said == [CUES, Said("stir"), Said("pour")]
+    assert [where for _, where, _, _ in tally.lost] == [
+        "narrations.json: 'c.mp4', entry 0",
+        "a.json",
+        "a.csv: line 2",
+        "b.json",
+    ]
+    assert "a.txt" not in read
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "lost"),
+    [
+        (SRT.replace("\n\n2", "\n2"), ["stir it", "pour"], []),
+        (SRT.replace("it\n", "\nit\n"), ["stir it", "pour"], []),
+        (SRT.replace("it\n\n", "it\n10\n\n").replace("pour", "3"), ["stir it 10", "3"], []),
+        (SRT.replace("\n", "\r"), ["stir it", "pour"], []),
+        (SRT.replace("500 -->", "500 ->"), ["pour"], ["a.srt: line 2"]),
+        (SRT.replace("000 -->", "000 →"), ["stir it"], ["a.srt: line 7"]),
+        (SRT.replace(" --> ", "-->"), ["stir it", "pour"], []),
+        (SRT.replace("it\n", "\nx --> 8\n"), ["stir", "pour"], ["a.srt: line 5"]),
+        (VTT.replace("00:02", "NOTE\nmine\n\nlast\n00:02"), ["stir it", "pour"], []),
+        (VTT.replace("\n\n00:02", "\n\nand 2\n\n00:02"), ["stir it and 2", "pour"], []),
+        (VTT.replace("stir it\n\n", "NOTE it\n"), ["NOTE it", "pour"], []),
+        ("WEBVTT\n\nSTYLE\n", [], []),
+        ("", [], []),
+    ],
+)
+def test_subtitles_as_people_write_them(tmp_path, content, said, lost):
+    (tmp_path / "a.srt").write_bytes(content.encode())
+    ((found,), tally, _) = heard(tmp_path, "a.mp4")
+    assert [n.text for n in found.narrations] == said
+    assert [where for _, where, _, _ in tally.lost] == lost

@@ -10,10 +10,10 @@ Layout: https://github.com/mees/calvin/tree/main/dataset. What is known to be wr
 copies is found and told in the listing's notes (`episodes.calvin_folder`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -23,14 +23,15 @@ from episodes.episode import ACTION_SIZE, STATE_SIZE, Episode, Narration
 from episodes.errors import UserError
 from episodes.npz import load_npz
 from episodes.rooted import Rooted
-from episodes.salvage import salvage
+from episodes.salvage import most_common, salvage, to_single
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import inside
 
 SPLITS = {"training": "train", "validation": "valid"}
 _JPEG_SHARE = 0.15  # of a frame's file that its two pictures take as JPEG
 _SHAPES = {"robot_obs": (STATE_SIZE,), "rel_actions": (ACTION_SIZE,)}
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +65,19 @@ class Calvin(Rooted):
 
     def listing(self) -> Listing:
         pieces = self._windows if self.episodes == "language" else self._parts
-        items, lost, notes, tally = [], [], [], Tally()
-        for folder in self._folders():
+        items, notes, tally = [], [], Tally()
+        folders, lost = self._folders()
+        for folder in folders:
             kept, given_up = pieces(folder)
             items += kept
             lost += given_up
             rows = [(f"{folder.name}/{name}", why) for name, why in folder.language.lost]
+            played = [(f"{folder.name}/{name}", why) for name, why in folder.lost]
             if self.episodes == "language":
                 lost += rows
+                notes += [f"{name} {why}" for name, why in played]
             else:
+                lost += played
                 self._count_sentences(folder, rows, tally)
             notes += [f"{folder.name}: {note}" for note in folder.notes]
         if not items and not lost:
@@ -93,16 +98,29 @@ class Calvin(Rooted):
                 where = f"{folder.name}/{said.first:07d}-{said.end - 1:07d}"
                 tally.lose("sentence", where, str(error))
 
-    def _folders(self) -> list[Folder]:
+    def _folders(self) -> tuple[list[Folder], list[tuple[str, str]]]:
+        """The folders that can be read, and why another cannot.
+
+        Raises:
+            UserError: there is none.
+        """
         names = [name for name in SPLITS if self.inside(name).is_dir()]
         if (self.root / "ep_start_end_ids.npy").is_file():
-            return [Folder(self.root, self.root.absolute().name)]
+            return [Folder(self.root, self.root.absolute().name)], []
         if not names:
             raise UserError(
                 f"{self.root}: is no split of CALVIN: it holds neither ep_start_end_ids.npy nor "
                 f"a folder {' or '.join(SPLITS)}"
             )
-        return [Folder(self.root / name, name) for name in names]
+        folders, lost = [], []
+        for name in names:
+            try:
+                folders.append(Folder(self.root / name, name))
+            except UserError as error:
+                lost.append((name, str(error)))
+        if not folders:
+            raise UserError(lost[0][1])
+        return folders, lost
 
     def _windows(self, folder: Folder) -> tuple[list[Item], list[tuple[str, str]]]:
         """An item for every annotated window."""
@@ -166,8 +184,10 @@ class Calvin(Rooted):
     def read(self, item: Item, tally: Tally) -> Iterator[Episode]:
         detail = item.detail
         first, end = detail["first"], detail["end"]
-        folder = self.inside(detail["folder"])
-        frames, missing = self._frames(folder, first, end)
+        frames, missing, left_out = self._frames(detail["folder"], first, end)
+        names = {"actions": "absolute_actions"}
+        for key, reason in left_out.items():
+            tally.lose("signal", f"{item.name}: {names.get(key, key)}", reason)
         source = {
             "origin": self.origin,
             "split": item.name.partition("/")[0],
@@ -185,56 +205,113 @@ class Calvin(Rooted):
                 for a, b, text, _ in detail["texts"]
             )
         episode = Episode(
-            {camera: frames[camera] for camera in self.cameras},
+            {camera: frames[camera] for camera in self.cameras if camera in frames},
             float(FPS),
             instruction,
             narrations,
-            state=frames["robot_obs"].astype(np.float32),
-            actions=frames["rel_actions"].astype(np.float32),
-            signals={"absolute_actions" if s == "actions" else s: frames[s] for s in self.signals},
+            state=to_single(frames["robot_obs"]),
+            actions=to_single(frames["rel_actions"]),
+            signals={names.get(s, s): frames[s] for s in self.signals if s in frames},
             source=source,
         )
         yield from salvage(episode, item.name, tally, missing)
 
     def _frames(
-        self, folder: Path, first: int, end: int
-    ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        self, folder: str, first: int, end: int
+    ) -> tuple[dict[str, np.ndarray], dict[int, str], dict[str, str]]:
         """Every key of the frames from `first` up to `end`, stacked (zeros where one cannot be
-        used), and why those cannot. They are compared with the first that can."""
-        keys = dict.fromkeys((*_SHAPES, *self.cameras, *self.signals))
-        stacked: dict[str, np.ndarray] = {}
-        lost: dict[int, str] = {}
-        for index, frame in enumerate(range(first, end)):
-            path = folder / frame_name(frame)
-            try:
-                values = load_npz(inside(folder, path.name, self.links), keys)
-                for key, value in values.items():
-                    self._check(key, value, stacked.get(key))
-            except UserError as error:
-                lost[index] = str(error).removeprefix(f"{path}: ")
-                continue
-            for key, value in values.items():
-                if key not in stacked:
-                    stacked[key] = np.zeros((end - first, *value.shape), value.dtype)
-                stacked[key][index] = value
-        if not stacked:
-            raise UserError(f"none of its {end - first} frames can be used: {lost[0]}")
-        return stacked, lost
+        used), and why those cannot; and the cameras and signals that are left out, and why.
 
-    def _check(self, key: str, value: np.ndarray, others: np.ndarray | None) -> None:
+        Raises:
+            UserError: no frame can be used, or no camera.
+        """
+        keys = list(dict.fromkeys((*_SHAPES, *self.cameras, *self.signals)))
+        found: dict[str, dict[int, np.ndarray]] = {key: {} for key in keys}
+        wrong: dict[str, dict[int, str]] = {key: {} for key in keys}
+        for index, frame in enumerate(range(first, end)):
+            values, faults = self._load(folder, frame, keys)
+            for key in keys:
+                if key in values:
+                    found[key][index] = values[key]
+                else:
+                    wrong[key][index] = faults[key]
+        for key, values in found.items():
+            wrong[key] |= _odd_ones(key, values)
+        lost = wrong["rel_actions"] | wrong["robot_obs"]
+        left_out, count = {}, end - first - len(lost)
+        for camera, without in [(c, _but(wrong[c], lost)) for c in self.cameras]:
+            if 2 * len(without) > count:
+                why = without[min(without)]
+                left_out[camera] = f"lacks {len(without)} of {count} pictures: {why}"
+            else:
+                lost |= without
+        if len(lost) == end - first:
+            raise UserError(f"none of its {end - first} frames can be used: {lost[0]}")
+        if self.cameras and left_out.keys() >= {*self.cameras}:
+            raise UserError("; ".join(f"{camera} {why}" for camera, why in left_out.items()))
+        for signal in self.signals:
+            if without := _but(wrong[signal], lost):
+                frame = min(without)
+                left_out[signal] = f"{without[frame]} (frame {first + frame})"
+        kept = {key: _but(values, lost) for key, values in found.items() if key not in left_out}
+        return {key: _stacked(v, end - first) for key, v in kept.items()}, lost, left_out
+
+    def _load(
+        self, folder: str, frame: int, keys: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """What a frame holds under the keys, and why it holds nothing under others: a damaged
+        array costs itself alone."""
+        path = self.root / folder / frame_name(frame)
+        try:
+            values = load_npz(self.inside(Path(folder, path.name)), keys)
+        except UserError as error:
+            if len(keys) == 1:
+                return {}, {keys[0]: str(error).removeprefix(f"{path}: ")}
+            values, faults = {}, {}
+            for key in keys:
+                one, fault = self._load(folder, frame, [key])
+                values, faults = values | one, faults | fault
+            return values, faults
+        faults = {key: why for key, v in values.items() if (why := self._why_not(key, v))}
+        return _but(values, faults), faults
+
+    def _why_not(self, key: str, value: np.ndarray) -> str:
+        """Why an array is not what its key promises, or ""."""
         picture = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
         if key in self.cameras and not picture:
-            raise UserError(f"{key} is {value.dtype} {value.shape}, no picture (h, w, 3) of uint8")
+            return f"{key} is {value.dtype} {value.shape}, no picture (h, w, 3) of uint8"
         numbers = value.dtype.kind == "f" and value.shape == _SHAPES.get(key, value.shape)
         if key in _SHAPES and not numbers:
-            raise UserError(f"{key} is {value.dtype} {value.shape}, not {_SHAPES[key]} of floats")
+            return f"{key} is {value.dtype} {value.shape}, not {_SHAPES[key]} of floats"
         if value.dtype.kind not in "biuf":
-            raise UserError(f"{key} is {value.dtype}, no numbers")
-        if others is not None and (value.shape, value.dtype) != (others.shape[1:], others.dtype):
-            kind = f"{others.dtype} {others.shape[1:]}"
-            raise UserError(f"{key} is {value.dtype} {value.shape}, that of others {kind}")
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise UserError(f"{key} is not finite")
+            return f"{key} is {value.dtype}, no numbers"
+        if key in _SHAPES and not np.isfinite(value).all():
+            return f"{key} is not finite"
+        return ""
+
+
+def _odd_ones(key: str, values: dict[int, np.ndarray]) -> dict[int, str]:
+    """Which frames hold another kind of array than most, and what."""
+    kinds = {frame: (value.dtype, value.shape) for frame, value in values.items()}
+    usual = most_common(kinds.values())
+    return {
+        frame: f"{key} is {kind[0]} {kind[1]}, that of others {usual[0]} {usual[1]}"
+        for frame, kind in kinds.items()
+        if usual and kind != usual
+    }
+
+
+def _stacked(values: dict[int, np.ndarray], count: int) -> np.ndarray:
+    """The arrays of `count` frames in one, zeros where there is none."""
+    one = next(iter(values.values()))
+    stacked = np.zeros((count, *one.shape), one.dtype)
+    for frame, value in values.items():
+        stacked[frame] = value
+    return stacked
+
+
+def _but(values: dict[K, V], left: Container[K]) -> dict[K, V]:
+    return {key: value for key, value in values.items() if key not in left}
 
 
 def parts(first: int, end: int, longest: int) -> list[tuple[int, int]]:

@@ -38,16 +38,18 @@ class Folder:
         name: what items of the folder are called by.
         ids, sizes, times: of the frames' files, in order of ids (times: modified, in ns).
         trajectories: (n, 2), first and last frame of each, sorted.
+        lost: lines of ep_start_end_ids.npy that are no trajectory, and why.
         language: the annotations; none when the folder has none.
         notes: what is odd about the folder.
 
     Raises:
-        UserError: there is no frame, or ep_start_end_ids.npy is damaged.
+        UserError: there is no frame, or ep_start_end_ids.npy lists no trajectory.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self.notes: list[str] = []
+        self.lost: list[tuple[str, str]] = []
         self.ids, self.sizes, self.times = _frame_files(path)
         self.trajectories = self._load_trajectories()
         self.language = self._load_language()
@@ -57,42 +59,63 @@ class Folder:
         self.scenes = self._load_scenes()
 
     def _load_trajectories(self) -> Int[np.ndarray, "n 2"]:
+        """Those that make sense; the others are told to `lost`."""
         path = self.path / "ep_start_end_ids.npy"
         found = load_npy(path)
         if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu":
             raise UserError(
                 f"{path}: must be whole numbers (n, 2), not {found.dtype} {found.shape}"
             )
-        if not len(found):
-            raise UserError(f"{path}: lists no trajectory")
-        found = np.unique(found.astype(np.int64), axis=0)
-        for first, last in found.tolist():
-            if not 0 <= first <= last < MAX_FRAMES:
-                raise UserError(f"{path}: the trajectory {first} to {last} is not first <= last")
-        overlapping = found[1:][found[1:, 0] <= found[:-1, 1]]
-        if len(overlapping):
-            raise UserError(f"{path}: the trajectory {overlapping[0].tolist()} overlaps another")
-        if is_there(self.path / "ep_lens.npy"):
-            stated = load_npy(self.path / "ep_lens.npy")
-            lengths = found[:, 1] - found[:, 0] + 1
-            if stated.dtype.kind not in "iu" or sorted(stated.ravel()) != sorted(lengths):
-                self.notes.append(
-                    f"ep_lens.npy counts {stated.size} trajectories of {stated.sum()} frames, "
-                    f"ep_start_end_ids.npy {len(found)} of {lengths.sum()}, which is believed"
-                )
-        return found
+        kept: list[tuple[int, int]] = []
+        for first, last in sorted({(first, last) for first, last in found.tolist()}, key=_last):
+            wrong = "" if 0 <= first <= last < MAX_FRAMES else "is not first <= last"
+            if not wrong and kept and first <= kept[-1][1]:
+                wrong = f"overlaps another, {kept[-1][0]} to {kept[-1][1]}"
+            if wrong:
+                self.lost.append((f"trajectory {first} to {last}", wrong))
+            else:
+                kept.append((first, last))
+        if not kept:
+            why = "".join(f": {name} {why}" for name, why in self.lost[:1])
+            raise UserError(f"{path}: lists no trajectory{why}")
+        trajectories = np.array(kept, np.int64)
+        self.notes += self._lengths(trajectories)
+        return trajectories
+
+    def _lengths(self, trajectories: Int[np.ndarray, "n 2"]) -> list[str]:
+        """Compare ep_lens.npy with the trajectories."""
+        path = self.path / "ep_lens.npy"
+        if not is_there(path):
+            return []
+        try:
+            stated = load_npy(path)
+        except UserError as error:
+            return [f"{path.name} cannot be read: {str(error).removeprefix(f'{path}: ')}"]
+        lengths = trajectories[:, 1] - trajectories[:, 0] + 1
+        if stated.dtype.kind not in "iu":
+            return [f"{path.name} holds {stated.dtype}, no whole numbers"]
+        if sorted(stated.ravel()) == sorted(lengths):
+            return []
+        return [
+            f"ep_lens.npy counts {stated.size} trajectories of {stated.sum()} frames, "
+            f"ep_start_end_ids.npy {len(lengths)} of {lengths.sum()}, which is believed"
+        ]
 
     def _load_language(self) -> Language:
         """The sentences are the same in every folder of annotations; only embeddings differ."""
         usual = self.path / "lang_annotations" / FILE
         others = sorted(self.path.glob(f"lang_*/{FILE}"))
-        if is_there(usual):
-            return load_language(usual)
-        if not others:
+        if not is_there(usual) and not others:
             self.notes.append(f"there is no lang_annotations/{FILE}: nothing is said")
             return Language()
-        self.notes.append(f"lang_annotations is missing; {others[0].parent.name} is read instead")
-        return load_language(others[0])
+        path = usual if is_there(usual) else others[0]
+        if path != usual:
+            self.notes.append(f"lang_annotations is missing; {path.parent.name} is read instead")
+        try:
+            return load_language(path)
+        except UserError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            return Language(lost=((str(path.relative_to(self.path)), reason),))
 
     def _stray_frames(self) -> list[str]:
         trajectory = np.searchsorted(self.trajectories[:, 0], self.ids, "right") - 1
@@ -147,14 +170,22 @@ class Folder:
         path = self.path / "scene_info.npy"
         if not is_there(path):
             return []
-        table = load_npy(path, objects=True)
         try:
-            said = {
-                str(name).removeprefix("calvin_scene_"): (int(first), int(last))
-                for name, (first, last) in table.item().items()
-            }
-        except (ValueError, TypeError, AttributeError):
-            raise UserError(f"{path}: holds no table of scenes") from None
+            rows = list(load_npy(path, objects=True).item().items())
+        except (ValueError, AttributeError) as error:
+            why = (
+                f": {str(error).removeprefix(f'{path}: ')}" if isinstance(error, UserError) else ""
+            )
+            self.notes.append(f"{path.name} holds no table of scenes{why}")
+            return []
+        said: dict[str, tuple[int, int]] = {}
+        for name, place in rows:
+            try:
+                first, last = map(int, place)
+                said[str(name).removeprefix("calvin_scene_")] = (first, last)
+            except (ValueError, TypeError, OverflowError):
+                what = f"{name!r:.40} is {place!r:.80}"
+                self.notes.append(f"{path.name}: {what}, no first and last frame of a scene")
         scenes = []
         for name, (first, last) in said.items():
             true = _FOOTAGE.get(last + 1 - first, name)
@@ -205,7 +236,7 @@ def _frame_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with os.scandir(path) as entries:
             for entry in entries:
                 if match := _FRAME.fullmatch(entry.name):
-                    status = entry.stat()
+                    status = _status(entry)
                     found.append((int(match[1]), status.st_size, status.st_mtime_ns))
     except OSError as error:
         raise UserError(f"{path}: cannot be listed: {error.strerror}: {error.filename}") from None
@@ -213,6 +244,14 @@ def _frame_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise UserError(f"{path}: holds no frame (episode_0000000.npz, …)")
     ids, sizes, times = np.array(sorted(found), np.int64).T
     return ids, sizes, times
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    """That of the link itself where it leads nowhere, which costs its frame when that is read."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)
 
 
 def _robot_statistics(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -227,6 +266,11 @@ def _robot_statistics(text: str) -> tuple[np.ndarray, np.ndarray]:
     if mean.shape != deviation.shape or mean.shape != (15,):
         raise ValueError(f"shapes {mean.shape} and {deviation.shape}")
     return mean, deviation
+
+
+def _last(trajectory: tuple[int, int]) -> tuple[int, int]:
+    """Taken in this order, as many as possible do not overlap, and one far too long is left."""
+    return trajectory[1], -trajectory[0]
 
 
 def _some(frames: np.ndarray) -> str:

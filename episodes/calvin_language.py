@@ -7,7 +7,7 @@ the last frame: the writer stores first + length, and the official loader shows 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +42,29 @@ class Language:
 
 
 def load_language(path: Path) -> Language:
-    """Raises `UserError`, naming the file, when it is damaged or its lists disagree in length."""
+    """Sentences whose windows are too few, or the other way round, are all lost: nobody knows which
+    belong together. So are tasks, which the sentences do without.
+
+    Raises:
+        UserError: naming the file, which is damaged.
+    """
     table = load_npy(path, objects=True)
     try:
         content = table.item()
-        columns = [
-            content["info"]["indx"],
-            content["language"]["ann"],
-            content["language"].get("task", [""] * len(content["language"]["ann"])),
-        ]
-        windows, texts, tasks = (list(column) for column in columns)
+        windows, texts = list(content["info"]["indx"]), list(content["language"]["ann"])
+        tasks = content["language"].get("task", [""] * len(texts))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise UserError(f"{path}: holds no table of language annotations") from None
-    if not len(windows) == len(texts) == len(tasks):
-        raise UserError(
-            f"{path}: has {len(windows)} windows, {len(texts)} sentences and {len(tasks)} tasks"
-        )
-    return to_language(list(zip(windows, texts, tasks, strict=True)))
+    tasks = list(tasks) if isinstance(tasks, list | tuple | np.ndarray) else []
+    counts = f"{FILE} has {len(windows)} windows, {len(texts)} sentences and {len(tasks)} tasks"
+    if len(windows) != len(texts):
+        rows = range(max(len(windows), len(texts)))
+        return Language(lost=tuple((f"annotation {number}", counts) for number in rows))
+    fitting = len(tasks) == len(texts)
+    tasks = tasks if fitting else [""] * len(texts)
+    language = to_language(list(zip(windows, texts, tasks, strict=True)))
+    notes = () if fitting else (f"{counts}, which are not kept",)
+    return replace(language, notes=(*notes, *language.notes))
 
 
 def to_language(rows: Sequence[tuple[Any, Any, Any]]) -> Language:

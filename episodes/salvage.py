@@ -1,11 +1,13 @@
 """What is left of an episode of which some parts are damaged: each costs itself, and is counted."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
+from jaxtyping import Float32, Shaped
 
 from episodes.episode import Episode
 from episodes.errors import UserError
@@ -14,6 +16,7 @@ from episodes.tally import Tally
 from episodes.writer import STATE, why_no_signal
 
 Recorded = TypeVar("Recorded", Episode, EncodedEpisode)
+Kind = TypeVar("Kind", bound=Hashable)
 
 
 def salvage(
@@ -52,6 +55,18 @@ def salvage(
         else:
             tally.use("frame", end - first)
             yield _cut(episode, first, end)
+
+
+def most_common(kinds: Iterable[Kind]) -> Kind | None:
+    """What frames are compared with: what most of them are, the first of equally common ones; None
+    of none. A single odd one, were it the first, costs itself."""
+    return next((kind for kind, _ in Counter(kinds).most_common(1)), None)
+
+
+def to_single(values: Shaped[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """In single precision. What is too large for it becomes infinite, which costs its frame."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)
 
 
 def _not_finite(episode: Episode | EncodedEpisode) -> dict[int, str]:

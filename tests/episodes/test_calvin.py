@@ -158,8 +158,12 @@ def test_other_keys_and_cameras_can_be_asked_for(task):
     assert set(episode.frames) == {"rgb_gripper"}
     assert episode.signals["depth_static"].shape == (5, 16, 16)
     assert episode.signals["robot_obs"].dtype == np.float64
-    with pytest.raises(UserError, match=r"lacks 'rgb_tactile'"):
-        next(read(Calvin(root=task, signals=("rgb_tactile",))))
+    source, tally = Calvin(root=task, signals=("rgb_tactile",)), Tally()
+    (episode,) = source.read(source.listing().items[0], tally)
+    assert not episode.signals
+    ((unit, where, why, _),) = tally.lost
+    assert (unit, where) == ("signal", "training/0000001-0000005: rgb_tactile")
+    assert why.startswith("lacks 'rgb_tactile'; it holds ")
 
 
 def test_repeated_and_contradictory_annotations_are_told(task):
@@ -295,12 +299,132 @@ def test_a_bad_frame_costs_itself_with_the_reason(task, key, value, reason):
     assert re.search(reason, why)
 
 
+def change(folder, indices, **values):
+    """Put arrays into frames, None takes one away."""
+    for index in indices:
+        arrays = frame(folder, index) | values
+        arrays = {key: value for key, value in arrays.items() if value is not None}
+        np.savez(folder / f"episode_{index:07d}.npz", **arrays)
+
+
+@pytest.mark.parametrize("key", ["rgb_static", "rgb_gripper"])
+def test_an_odd_first_frame_costs_itself(task, key):
+    change(task / "training", [6], **{key: np.zeros((8, 8, 3), np.uint8)})
+    source, tally = Calvin(root=task / "training"), Tally()
+    (episode,) = source.read(source.listing().items[1], tally)
+    assert episode.source["frames"] == [7, 9]
+    ((unit, where, why, count),) = tally.lost
+    assert (unit, where, count) == ("frame", "training/0000006-0000009: frame 6", 1)
+    assert why.startswith(f"{key} is uint8 (8, 8, 3), that of others uint8 (1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "frames"),
+    [
+        ("scene_obs", np.full(24, np.nan), [8]),
+        ("scene_obs", np.zeros(23), [6]),
+        ("scene_obs", np.array("x"), [8]),
+        ("scene_obs", np.array([{}], object), [8]),
+        ("scene_obs", None, [8]),
+        ("scene_obs", None, range(6, 10)),
+        ("actions", None, range(6, 10)),
+        ("rgb_gripper", None, range(6, 10)),
+        ("rgb_gripper", np.zeros((12, 12), np.uint8), range(7, 10)),
+        ("rgb_static", np.zeros((12, 12, 3)), range(6, 10)),
+    ],
+)
+def test_a_signal_or_camera_costs_itself(task, key, value, frames):
+    """A camera does where most of its pictures are missing."""
+    change(task / "training", frames, **{key: value})
+    source, tally = Calvin(root=task / "training"), Tally()
+    (episode,) = source.read(source.listing().items[1], tally)
+    assert len(episode) == 4
+    left = {"rgb_static", "rgb_gripper", "scene_obs", "absolute_actions"}
+    name = "absolute_actions" if key == "actions" else key
+    assert {*episode.frames, *episode.signals} == left - {name}
+    ((unit, where, why, _),) = tally.lost
+    assert (unit, where) == ("signal", f"training/0000006-0000009: {name}")
+    assert key in why or name in why
+    assert tally.used["signal"] == 3
+
+
+def test_a_window_without_any_camera_is_lost(task):
+    change(task / "training", range(6, 10), rgb_static=None, rgb_gripper=None)
+    source = Calvin(root=task / "training")
+    with pytest.raises(UserError, match="rgb_static lacks 4 of 4 pictures: lacks 'rgb_static'"):
+        next(source.read(source.listing().items[1], Tally()))
+
+
+def test_a_frame_may_be_a_link_to_another_folder_of_the_dataset(task):
+    (task / "elsewhere").mkdir()
+    path = task / "training/episode_0000003.npz"
+    path.rename(task / "elsewhere" / path.name)
+    path.symlink_to(task / "elsewhere" / path.name)
+    assert losses(task)["frame"][1] == 0
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert losses(task)["frame"][1] == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([9, 6], "trajectory 9 to 6 is not first <= last"),
+        ([4, 40], "trajectory 4 to 40 overlaps another, 6 to 9"),
+        ([-3, 2], "trajectory -3 to 2 is not first <= last"),
+    ],
+)
+def test_a_line_that_is_no_trajectory_costs_itself(task, row, reason):
+    np.save(task / "training" / "ep_start_end_ids.npy", np.array([row, [0, 5], [6, 9]]))
+    listing = Calvin(root=task).listing()
+    assert len(listing.items) == 4
+    assert f"training/{reason}" in listing.notes
+    played = Calvin(root=task, episodes="play").listing()
+    assert len(played.items) == 3
+    assert [" ".join(loss) for loss in played.lost] == [f"training/{reason}"]
+
+
+@pytest.mark.parametrize("name", ["ep_lens.npy", "scene_info.npy"])
+def test_files_that_only_tell_more_cost_a_note(task, name):
+    (task / "training" / name).write_bytes(b"x")
+    listing = Calvin(root=task).listing()
+    assert (len(listing.items), listing.lost) == (4, ())
+    (note,) = listing.notes
+    assert note.startswith(f"training: {name} ")
+    assert note.endswith(": is no .npy file")
+
+
+def test_an_odd_line_of_the_scenes_costs_itself(task):
+    info = {"calvin_scene_A": "x", "calvin_scene_D": [0, 9]}
+    np.save(task / "training" / "scene_info.npy", np.array(info, object))
+    listing = Calvin(root=task / "training").listing()
+    assert {item.detail["scene"] for item in listing.items} == {"D"}
+    note = "'calvin_scene_A' is 'x', no first and last frame of a scene"
+    assert listing.notes == (f"training: scene_info.npy: {note}",)
+
+
+@pytest.mark.parametrize("name", ["ep_start_end_ids.npy", "lang_annotations/auto_lang_ann.npy"])
+def test_a_folder_that_cannot_be_read_leaves_the_other(task, name):
+    (task / "validation" / name).write_bytes(b"x")
+    listing = Calvin(root=task).listing()
+    assert [item.split for item in listing.items] == ["train"] * 3
+    ((_, reason),) = listing.lost
+    assert reason.endswith("is no .npy file")
+    played = Calvin(root=task, episodes="play").listing()
+    assert len(played.items) == (3 if name.startswith("lang") else 2)
+    shutil.rmtree(task / "training")
+    report = Calvin(root=task, episodes="play")
+    if not name.startswith("lang"):
+        with pytest.raises(UserError, match="ep_start_end_ids.npy: is no .npy file"):
+            report.listing()
+
+
 def test_what_is_no_calvin_is_refused(task, tmp_path):
     with pytest.raises(UserError, match="is no split of CALVIN"):
         Calvin(root=tmp_path).listing()
-    np.save(task / "training" / "ep_start_end_ids.npy", np.array([[0, 5], [4, 9]]))
-    with pytest.raises(UserError, match=r"ep_start_end_ids.npy: the trajectory \[4, 9\] overlaps"):
-        Calvin(root=task).listing()
+    np.save(task / "training" / "ep_start_end_ids.npy", np.array([[5, 0]]))
+    with pytest.raises(UserError, match=r"ids.npy: lists no trajectory: trajectory 5 to 0 is not"):
+        Calvin(root=task / "training").listing()
     shutil.rmtree(task / "training")
     shutil.rmtree(task / "validation" / "lang_annotations")
     with pytest.raises(UserError, match="episodes=play"):
@@ -324,8 +448,10 @@ def test_annotations_run_no_code(task, tmp_path):
     data = np.empty((), object)
     data[()] = Evil()
     np.save(task / "training/lang_annotations/auto_lang_ann.npy", data, allow_pickle=True)
-    with pytest.raises(UserError, match="auto_lang_ann.npy"):
-        Calvin(root=task).listing()
+    listing = Calvin(root=task / "training").listing()
+    ((name, reason),) = listing.lost
+    assert name == "training/lang_annotations/auto_lang_ann.npy"
+    assert "not read for safety" in reason
     assert not (tmp_path / "touched").exists()
 
 
@@ -350,12 +476,31 @@ def test_no_annotation_vanishes(rows):
     assert any(f"{repeats} annotations repeat" in note for note in language.notes) == (repeats > 0)
 
 
-def test_lists_of_different_lengths_are_refused(task):
+@pytest.mark.parametrize(
+    ("windows", "texts", "tasks", "lost"),
+    [(2, 1, 2, 2), (1, 3, 1, 3), (2, 2, 1, 0), (2, 2, 3, 0), (2, 2, None, 0)],
+)
+def test_lists_of_different_lengths_cost_what_they_say(task, windows, texts, tasks, lost):
+    """Which sentence is about which window nobody knows then; tasks are not needed."""
     path = task / "training/lang_annotations/auto_lang_ann.npy"
-    table = {"language": {"ann": ["a"], "task": []}, "info": {"indx": [(0, 4), (1, 5)]}}
+    table = {
+        "language": {"ann": ["a", "b", "c"][:texts], "task": tasks and ["x"] * tasks},
+        "info": {"indx": [(0, 4), (1, 5)][:windows]},
+    }
     np.save(path, np.array(table, object))
-    with pytest.raises(UserError, match="2 windows, 1 sentences and 0 tasks"):
-        load_language(path)
+    language = load_language(path)
+    counts = f"{windows} windows, {texts} sentences and {tasks or 0} tasks"
+    if lost:
+        assert not language.annotations
+        assert [counts in why for _, why in language.lost] == [True] * lost
+    else:
+        assert [(said.text, said.task) for said in language.annotations] == [("a", ""), ("b", "")]
+        assert language.notes == (f"auto_lang_ann.npy has {counts}, which are not kept",)
+    assert len(Calvin(root=task).listing().items) == 1 + len(language.annotations)
+
+
+def test_what_is_no_table_of_annotations_is_refused(task):
+    path = task / "training/lang_annotations/auto_lang_ann.npy"
     np.save(path, np.arange(3))
     with pytest.raises(UserError, match="holds no table of language annotations"):
         load_language(path)

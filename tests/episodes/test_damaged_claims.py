@@ -147,7 +147,7 @@ CASES: dict[str, list[tuple[str, Edit, str]]] = {
         ("half a letter", said(lambda t: t["language"]["ann"].__setitem__(0, "\ud800")), "."),
         ("a number as text", said(lambda t: t["language"]["ann"].__setitem__(0, 5)), "."),
         ("scenes of texts", lambda root: np.save(
-            root / "training/scene_info.npy", np.array({"a": "b"}, object)), "no table of scenes"),
+            root / "training/scene_info.npy", np.array({"a": "b"}, object)), "'a' is 'b'"),
         ("a frame is missing", lambda root: (root / "training/episode_0000003.npz").unlink(),
          "frame 3: cannot be opened"),
         ("ids are missing", lambda root: (root / "training/ep_start_end_ids.npy").unlink(),

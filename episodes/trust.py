@@ -10,8 +10,10 @@ import csv
 import io
 import json
 import os
+import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,29 +167,70 @@ def parse_csv(
     lose: Callable[[str, str], None],
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table with their lines. `lose` is told of each that has not the fields that the
-    first line names, and why.
+    first line names, and why. A cell may run over several lines, unless these are rows themselves:
+    then its quote is a stray one, which costs its own row.
 
     Raises:
         UserError: the first line does not name the `columns`.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    lines = io.StringIO(text, newline="").readlines()
     names: list[str] | None = None
     table = []
-    while True:
+    first = base = 0  # the lines at which a row and the reader begin
+    rows = _reader(lines, delimiter)
+    while first < len(lines):
         try:
-            row = next(rows, None)
+            row, why = next(rows), ""
         except csv.Error as error:
-            lose(f"line {rows.line_num}", f"is no readable CSV: {error}")
+            row, why = [], f"is no readable CSV: {error}"
+        end = base + rows.line_num
+        if names and end > first + 1 and _is_stray(lines[first:end], len(names), delimiter, why):
+            lose(f"line {first + 1}", "begins a cell with a quote that it does not end")
+            first = base = first + 1
+            rows = _reader(map(lines.__getitem__, range(base, len(lines))), delimiter)
             continue
-        if names is None:
-            names = _named([name.strip() for name in row or ()], columns, path)
-        elif row is None:
-            return table
+        first = end
+        if why:
+            lose(f"line {end}", why)
+        elif names is None:
+            names = _named([name.strip() for name in row], columns, path)
         elif row and len(row) != len(names):
-            fields = f"has {len(row)} fields, the first line has {len(names)}"
-            lose(f"line {rows.line_num}", fields)
+            lose(f"line {end}", f"has {len(row)} fields, the first line has {len(names)}")
         elif row:
-            table.append((rows.line_num, dict(zip(names, row, strict=True))))
+            table.append((end, dict(zip(names, row, strict=True))))
+    if names is None:
+        _named([], columns, path)
+    return table
+
+
+def _reader(lines: Iterable[str], delimiter: str, strict: bool = True) -> Any:
+    return csv.reader(lines, strict=strict, delimiter=delimiter)
+
+
+def _is_stray(lines: list[str], fields: int, delimiter: str, why: str) -> bool:
+    """Whether the quote that joins lines is a stray one: they look like rows as the one it is in.
+
+    Any of them, if together they are no readable CSV and `why` says so; else all, and more alike
+    than in a word at their beginning.
+    """
+    *before, opened = next(_reader(lines[:1], delimiter, strict=False))
+    alike = [_kind(cell) for cell in before or opened.split(delimiter)[:1]]
+
+    def is_row(line: str) -> bool:
+        with suppress(csv.Error):
+            row = next(_reader([line], delimiter, strict=False))
+            return len(row) == fields and [_kind(cell) for cell in row[: len(alike)]] == alike
+        return False
+
+    others = [line for line in lines[1:] if line.strip()]
+    if not others or fields == 1 or (not why and alike == ["w"]):
+        return False
+    return (any if why else all)(map(is_row, others))
+
+
+def _kind(cell: str) -> str:
+    """What a cell looks like: 0 for numbers and times, w for words, and what stands between."""
+    return re.sub(r"\b(?!0\b)\w+", "w", re.sub(r"(?<!\w)\d[\d.,:]*(?!\w)", "0", cell))
 
 
 def _named(names: list[str], columns: Sequence[str], path: str) -> list[str]:

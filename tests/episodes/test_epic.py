@@ -145,11 +145,13 @@ def test_a_bad_frame_or_row_costs_itself(epic):
     source = EpicKitchens(root=epic, size=32)
     bad = "P02_101_1,P02,P02_101,,noon,00:00:07.00,x,350,wash cup,wash,2,cup,9,['cup'],[9]\n"
     bad += "P02_101_2,P02,P02_101\n"
-    (epic / "EPIC_100_train.csv").write_text(HEADER + TRAIN + bad)
+    stray = TRAIN.splitlines(keepends=True)[0].replace("open door", '"open door')
+    (epic / "EPIC_100_train.csv").write_text(HEADER + stray + TRAIN + bad)
     (folder / "frame_0000000126.jpg").write_bytes(b"")  # the first that is shown
     listing, tally = source.listing(), Tally()
     assert listing.tally.parts[0].lost == (
-        ("EPIC_100_train.csv: line 6", "has 3 fields, the first line has 15", 1),
+        ("EPIC_100_train.csv: line 2", "begins a cell with a quote that it does not end", 1),
+        ("EPIC_100_train.csv: line 7", "has 3 fields, the first line has 15", 1),
         ("P02_101: P02_101_1", "'noon' is no time of the form HH:mm:ss.SSS", 1),
     )
     (item,) = [item for item in listing.items if item.name == "P02_101"]

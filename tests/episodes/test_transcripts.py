@@ -220,6 +220,7 @@ def test_a_line_without_a_time_costs_itself(tmp_path):
         ("0:08,M,look, a ball,,,", "has 7 fields, the first line has 6"),
         ("0:08,M", "has 2 fields, the first line has 6"),
         ('0:08,M,"a" ball,,,', "is no readable CSV"),
+        ('0:08,M,"a ball,,,', "begins a cell with a quote that it does not end"),
     ],
 )
 def test_a_line_without_the_tables_fields_costs_itself(tmp_path, line, why):

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.errors import UserError
-from episodes.trust import inside, load_csv, load_json, load_json_lines, load_text, regular_file
+from episodes.trust import (
+    inside,
+    load_csv,
+    load_json,
+    load_json_lines,
+    load_text,
+    parse_csv,
+    regular_file,
+)
 
 
 def test_names_inside_are_paths_below_the_root(tmp_path: Path) -> None:
@@ -162,3 +170,41 @@ def test_tables_that_are_refused(tmp_path: Path, text: str, reason: str) -> None
     with pytest.raises(UserError, match=reason) as error:
         load_csv(path, ["id"])
     assert str(error.value).startswith(str(path))
+
+
+def parsed(text: str) -> tuple[list[list[str]], list[str]]:
+    """The cells of a table's rows, and where others were lost."""
+    lost: list[str] = []
+    rows = parse_csv(text, "x.csv", (), ",", lambda where, _: lost.append(where))
+    return [list(row.values()) for _, row in rows], lost
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "lost"),
+    [
+        ('0,1,"a\n1,2,b\n2,3,c\n', ["b", "c"], [2]),
+        ('0,1,"a\n1,2,b\n2,3,c"\n3,4,d\n', ["b", 'c"', "d"], [2]),
+        ('0,1,"a\n9\n1,2,b\n2,3,"c, d"\n3,4,e\n', ["b", "c, d", "e"], [2, 3]),
+        ('0,1,"a\n1,2,"b\n2,3,"c\n3,4,d\n', ["d"], [2, 3, 4]),
+        ('"0,1,a\n1,2,b\n', ["b"], [2]),
+        ('0:01,0:02.5,"a\r\n\r\n0:02,1:03,b\r\n', ["b"], [2]),
+        ('0,1,"a\n1,2,b' + "\n2,3,c" * 25_000, ["b"] + ["c"] * 25_000, [2]),
+        ('0,1,"a\nb"\n1,2,"c\n1, 2, 3"\n', ["a\nb", "c\n1, 2, 3"], []),
+        ('0,1,"a\n1,2,b\nand, c"\n', ["a\n1,2,b\nand, c"], []),
+        ('0,1,"a\n1,2,b\n', ["b"], [2]),
+        ('0,1,"a\nb\n', [], [3]),
+    ],
+)
+def test_a_stray_quote_costs_its_row(text: str, found: list[str], lost: list[int]) -> None:
+    rows, places = parsed("start,end,text\n" + text)
+    assert [row[-1] for row in rows] == found
+    assert places == [f"line {number}" for number in lost]
+
+
+@pytest.mark.parametrize(
+    "text", ['a.mp4,"well\nyes, you"\n', 'a,"well\nyes, you"\n', '"a\nb",well\n', '"a\nb,c",d\n']
+)
+def test_a_cell_of_several_lines_is_kept(text: str) -> None:
+    rows, lost = parsed("file_name,text\n" + text)
+    assert (len(rows), lost) == (1, [])
+    assert any("\n" in cell for cell in rows[0])

@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnContext
 from typing import Any
 
 from episodes.errors import UserError, unwritable
+from episodes.executor import born_deaf, stay_deaf
 
 # One environment and one policy a process: more threads each would only get in each other's way.
 _ONE_THREAD = {
@@ -54,7 +55,7 @@ class Worker:
 
     def give(self, job: Any) -> None:
         if not self._started:
-            with _one_thread():
+            with _one_thread(), born_deaf():
                 self._process.start()
             self._other_end.close()
             self._started = True
@@ -133,8 +134,7 @@ def _one_thread() -> Iterator[None]:
 
 def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> None:
     """The life of a worker process."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # the parent stops us, and we tidy up
-        signal.signal(number, signal.SIG_IGN)
+    stay_deaf()  # the parent stops us, and we tidy up
     signal.signal(signal.SIGTERM, _terminate)
     # What a policy forks, such as readers of data, ends when it is told to, as anywhere else.
     os.register_at_fork(after_in_child=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))

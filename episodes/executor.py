@@ -11,9 +11,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 
 TRIES = 3  # of a unit whose process dies
 _STARTED = object()
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class _Worker:
 
     def give(self, job: Any) -> None:
         if self._process.pid is None:
-            self._process.start()
+            with born_deaf():
+                self._process.start()
             self._other_end.close()  # so that the end of the process ends the connection
         with suppress(OSError):  # it died while idle, which `take` will find
             self.connection.send(job)
@@ -149,10 +151,28 @@ class _Worker:
             self._process.close()
 
 
+@contextmanager
+def born_deaf() -> Iterator[None]:
+    """Processes started meanwhile do not hear the terminal while they load: Ctrl-C reaches them
+    too, and what has not come to `stay_deaf` would print a traceback."""
+    resource_tracker.ensure_running()  # when it is started it lets signals in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stay_deaf() -> None:
+    """An interrupted parent stops its processes itself. What they start hears as usual."""
+    for number in _FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
+
+
 def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
     """The life of a worker process."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # an interrupted parent stops us itself
-        signal.signal(number, signal.SIG_IGN)
+    stay_deaf()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     connection.send(("started", None))
     while True:

@@ -128,3 +128,40 @@ def test_workers_do_not_outlive_who_started_them(
     process.send_signal(how)
     process.wait()
     wait_until(lambda: not any(alive(pid) for pid in workers))
+
+
+LOADING = """
+import os, sys, time
+from pathlib import Path
+if __name__ != "__main__":  # in a process that is being made
+    Path(sys.argv[1]).write_text(str(os.getpid()))
+    time.sleep(1)
+def same(n):
+    return n
+def make():
+    return same
+if __name__ == "__main__":
+    START
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from episodes.executor import LocalExecutor; list(LocalExecutor(1).run(same, [0]))",
+        "from envs.workers import run; list(run(make, iter([0, None, None]).__next__, 1))",
+    ],
+)
+def test_a_process_that_is_still_loading_does_not_hear_the_terminal(
+    start: str, tmp_path: Path, project: Path
+) -> None:
+    """Ctrl-C goes to every process of a terminal, and only the first is to answer it."""
+    script, loading = tmp_path / "script.py", tmp_path / "loading"
+    script.write_text(LOADING.replace("START", start))
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    words = [sys.executable, str(script), str(loading)]
+    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: loading.exists() and loading.read_text() != "")
+    os.kill(int(loading.read_text()), signal.SIGINT)
+    _, told = process.communicate()
+    assert (process.returncode, told) == (0, "")

@@ -65,6 +65,7 @@ def evaluate_tasks(
             cannot be made, or it made a mistake in every trial (or in one, with on_error=stop).
         RuntimeError: a worker failed.
     """
+    out = out.absolute()  # a policy may go to another folder
     trials = [
         task_trial(config, task, number, number * len(config.tasks) + i)
         for number in range(config.trials)
@@ -85,6 +86,7 @@ def evaluate_chains(
 
     Arguments and errors are those of `evaluate_tasks`.
     """
+    out = out.absolute()
     trials = [_chain_trial(config, chain) for chain in all_chains()[: config.chains]]
     records = _evaluate("chains", trials, factory, config, out, resume)
     results = ChainResults(records)

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from envs.mistakes import Mistake
-from envs.policies import PolicyFactory, is_batched, seed_for
+from envs.mistakes import STOPS, Mistake
+from envs.policies import PolicyFactory, is_batched, optional, seed_for
 from episodes.errors import UserError
 
 
@@ -26,9 +26,9 @@ class Maker:
     def __call__(self) -> Any:
         try:
             made = self.factory()
-        except UserError:
+        except (UserError, *STOPS):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             message = Mistake.of(error).message
             raise UserError(
                 f"{_name(self.factory)}, called without arguments, raised {message}"
@@ -57,7 +57,7 @@ def made_here(factory: PolicyFactory, workers: int) -> Any:
 
 def check_factory(factory: Any) -> None:
     """Raises `UserError` for a policy in place of what makes one."""
-    is_policy = hasattr(factory, "select_action") or is_batched(factory)
+    is_policy = optional(factory, "select_action") is not None or is_batched(factory)
     if not isinstance(factory, type) and (is_policy or not callable(factory)):
         kind = type(factory).__name__
         raise UserError(
@@ -68,13 +68,13 @@ def check_factory(factory: Any) -> None:
 def _class(factory: PolicyFactory) -> type | None:
     """The class that a factory makes an object of, as far as that is known without making one."""
     made = factory.func if isinstance(factory, partial) else factory
-    made = getattr(made, "policy_class", made)
+    made = optional(made, "policy_class", made)
     return made if isinstance(made, type) else None
 
 
 def _name(factory: PolicyFactory) -> str:
     made = factory.func if isinstance(factory, partial) else factory
-    return getattr(made, "__qualname__", None) or str(made)
+    return optional(made, "__qualname__") or str(made)
 
 
 def _check_methods(made: Any, name: str) -> None:
@@ -82,18 +82,20 @@ def _check_methods(made: Any, name: str) -> None:
     kind = type(made).__name__
     calls: dict[str, tuple[Any, ...]] = {"reset": ("a sentence",), "select_action": ({},)}
     for method, arguments in ({"actor": (1,)} if is_batched(made) else calls).items():
-        function = getattr(made, method, None)
+        function = optional(made, method)
         if not callable(function):
             raise UserError(f"{name} makes a {kind} without {method}")
         try:
-            inspect.signature(function).bind(*arguments, **seed_for(function, 0))
+            signature = inspect.signature(function)
+        except Exception:
+            continue  # some functions written in C do not say what they take
+        try:
+            signature.bind(*arguments, **seed_for(function, 0))
         except TypeError as error:
             wanted = {"reset": "instruction", "select_action": "observation", "actor": "seats"}
             raise UserError(
                 f"{name}: {kind}.{method} is called as {method}({wanted[method]}), but {error}"
             ) from error
-        except ValueError:
-            continue  # some functions written in C do not say what they take
 
 
 def _check_sendable(factory: PolicyFactory, workers: int) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong inside a policy: caught and put into words, as it costs its trial and no more."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from jaxtyping import Float
 
 from envs.results import Record
 from envs.states import vector
+from envs.worker import Terminated
 from episodes.errors import UserError
 
 HOPELESS = 20  # trials after which a policy that failed at each is not asked any more
 _LENGTH = 500  # characters of a message; some libraries print whole tensors
 _KINDS = 5  # of mistakes that are told apart in a summary
+STOPS = (KeyboardInterrupt, Terminated)  # what ends us; all else that a policy raises is its own
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,41 @@ class Mistake:
 
     @classmethod
     def of(cls, error: BaseException) -> "Mistake":
-        words = " ".join(str(error).split())[:_LENGTH]
+        words = _writable(" ".join(said(error).split())[:_LENGTH])
         if isinstance(error, UserError):
             return cls(words)
-        kind = type(error).__name__
-        return cls(f"{kind}: {words}" if words else kind, "".join(format_exception(error)))
+        kind = _writable(type(error).__name__)
+        traceback = _without_mistakes(lambda: "".join(format_exception(error)))
+        return cls(f"{kind}: {words}" if words else kind, _writable(traceback))
+
+
+def said(error: BaseException) -> str:
+    """An error's words, or that it has none: a class of the user's may raise when it is asked."""
+    return _without_mistakes(lambda: str(error))
+
+
+def _without_mistakes(words: Callable[[], str]) -> str:
+    try:
+        return words()
+    except STOPS:
+        raise
+    except BaseException as error:
+        return f"(its text cannot be had: that raises {type(error).__name__})"
+
+
+def _writable(text: str) -> str:
+    """Text with escapes for what no file takes, half a surrogate pair, or no terminal shows."""
+    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def attempt(call: Callable[[], Any]) -> Any:
-    """What a call into a policy returns, or the `Mistake` that it was. `sys.exit` is one too."""
+    """What a call into a policy returns, or the `Mistake` that it was: whatever it raises, even
+    what is no `Exception`, such as `sys.exit` or a panic of Rust's, but for Ctrl-C."""
     try:
         return call()
-    except (Exception, SystemExit) as error:
+    except STOPS:
+        raise
+    except BaseException as error:
         return Mistake.of(error)
 
 

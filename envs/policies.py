@@ -6,6 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from envs.mistakes import STOPS, Mistake
+from episodes.errors import UserError
+
 
 @runtime_checkable
 class EvaluatedPolicy(Protocol):
@@ -51,20 +54,38 @@ class BatchedPolicy(Protocol):
         ...
 
 
+def optional(owner: Any, name: str, default: Any = None) -> Any:
+    """An attribute that a policy may have, else `default`. What wraps another object may raise
+    anything for a name that it does not know.
+
+    Raises:
+        UserError: the attribute is there, and reading it raises.
+    """
+    try:
+        return getattr(owner, name, default)
+    except (UserError, *STOPS):
+        raise
+    except BaseException as error:
+        if inspect.getattr_static(owner, name, None) is None:
+            return default
+        what = f"{type(owner).__name__}.{name}"
+        raise UserError(f"{what} cannot be read: {Mistake.of(error).message}") from error
+
+
 def is_batched(policy: Any) -> bool:
     """Whether a policy, or its class, has a method `actor` that takes `seats`. Networks and methods
     of that name, as those of actor and critic have, are something else."""
     method = getattr(policy if isinstance(policy, type) else type(policy), "actor", None)
     if not callable(method):
         return False
-    return not hasattr(policy, "select_action") or _takes(method, "seats")
+    return optional(policy, "select_action") is None or _takes(method, "seats")
 
 
 def _takes(function: Any, name: str) -> bool:
     """Whether a function has a parameter of that name."""
     try:
         return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
+    except Exception:  # what it calls may be an object that does not say
         return False
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from envs.policies import optional
+
 
 class Stream:
     """Inside `with`, the global generators draw from a stream of its own, which goes on where the
@@ -38,7 +40,7 @@ def reseed(owner: Any, seed: int, depth: int = 2) -> None:
     """Begin anew every generator, numpy's, Python's or torch's, that an object or one of its parts
     holds as an attribute. Each gets a seed of its own, by the attribute's name."""
     torch = sys.modules.get("torch")
-    for name, value in list(getattr(owner, "__dict__", {}).items()):
+    for name, value in list(optional(owner, "__dict__", {}).items()):
         sequence = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
         own = int(sequence.generate_state(1)[0])
         if isinstance(value, np.random.Generator):

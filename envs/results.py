@@ -130,7 +130,7 @@ def blaming_the_disk(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write a file that is either complete or not there."""
     partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", encoding="utf-8") as file:
+    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

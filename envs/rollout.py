@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from envs.grasp import Closing
 from envs.mistakes import Mistake, attempt, read_action
-from envs.policies import EvaluatedPolicy, seed_for
+from envs.policies import EvaluatedPolicy, optional, seed_for
 from envs.randomness import Stream, reseed
 from envs.results import Record
 from envs.video import VideoWriter, compose
@@ -72,14 +72,14 @@ class Pace:
         Raises:
             UserError: its rate does not divide 30, or an action lasts longer than `steps`.
         """
-        rate = getattr(policy, "control_hz", CONTROL_HZ)
+        rate = optional(policy, "control_hz", CONTROL_HZ)
         repeat = action_repeat or _repeat_of(rate, type(policy).__name__)
         if repeat > steps:
             raise UserError(
                 f"steps={steps} is less than one action of {type(policy).__name__}, which lasts "
                 f"{repeat} control steps: write steps={repeat} or more"
             )
-        return cls(steps, repeat, bool(getattr(policy, "privileged", False)))
+        return cls(steps, repeat, bool(optional(policy, "privileged", False)))
 
 
 def _repeat_of(rate: Any, name: str) -> int:

@@ -30,7 +30,8 @@ def vector(name: str, values: Any, size: int) -> Float[np.ndarray, "n"]:
     """Values as a new float64 vector of the right size.
 
     Raises:
-        UserError: they are not numbers, not `size` of them in one dimension, or not all finite.
+        UserError: they are not numbers, not `size` of them in one dimension, or not all finite;
+            what is masked is no number.
     """
     try:
         given = np.asarray(values)
@@ -42,6 +43,8 @@ def vector(name: str, values: Any, size: int) -> Float[np.ndarray, "n"]:
         raise UserError(f"{name} must have shape ({size},), not {given.shape}")
     with np.errstate(over="ignore"):  # a wider float may not fit: then it is infinite
         numbers = given.astype(np.float64)
+    if isinstance(values, np.ma.MaskedArray):
+        numbers[np.ma.getmaskarray(values)] = np.nan
     if not np.isfinite(numbers).all():
         raise UserError(f"{name} must be finite, not {numbers.tolist()}")
     return numbers

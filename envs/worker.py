@@ -34,7 +34,7 @@ class WorkerDiedError(RuntimeError):
     """A process ended in the midst of a job."""
 
 
-class _Terminated(BaseException):
+class Terminated(BaseException):
     """What SIGTERM raises in a worker: no policy takes it for an error of its own."""
 
 
@@ -82,6 +82,8 @@ class Worker:
         if kind == "ready":
             self._ready = True
             return None
+        if kind == "stop":
+            raise KeyboardInterrupt
         if kind == "user error":
             raise UserError(value)
         if kind == "error":
@@ -151,20 +153,22 @@ def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> N
                     answer = ("done", work(job))
                 except UserError as error:
                     answer = ("user error", str(error))
+                except KeyboardInterrupt:  # the policy's own: Ctrl-C does not come here
+                    answer = ("stop", None)
                 except Exception as error:
                     told = unwritable(error)
                     answer = (
                         ("user error", str(told)) if told else ("error", traceback.format_exc())
                     )
                 connection.send(answer)
-            except (EOFError, BrokenPipeError, ConnectionResetError, _Terminated):
+            except (EOFError, BrokenPipeError, ConnectionResetError, Terminated):
                 return  # the parent has gone, has no more jobs, or stops us
 
 
 def _terminate(number: int, _: object) -> None:
     """Tidy up and end; a scheduler may say so twice."""
     signal.signal(number, signal.SIG_IGN)
-    raise _Terminated
+    raise Terminated
 
 
 @contextmanager

@@ -127,16 +127,21 @@ class PythonActor:
         Raises:
             UserError: it cannot be imported, or is an object instead.
         """
+        from envs.mistakes import said
+        from envs.policies import optional
+
         module, colon, attribute = self.name.partition(":")
         if not colon:
             raise UserError(f"actor={self.name}: write actor={EXPERT} or actor=package.module:name")
         try:
             made = getattr(users_module(module), attribute)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             kind = "" if isinstance(error, (ImportError, AttributeError)) else type(error).__name__
-            why = f"{kind}: {error}" if kind else error
+            why = f"{kind}: {said(error)}" if kind else said(error)
             raise UserError(f"actor={self.name} cannot be imported: {why}") from error
-        if not callable(made) or hasattr(made, "select_action") and not isinstance(made, type):
+        if not callable(made) or optional(made, "select_action") and not isinstance(made, type):
             kind = type(made).__name__
             raise UserError(
                 f"actor={self.name} is a {kind}, not what makes one: name its class or a function"

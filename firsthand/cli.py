@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -222,7 +223,8 @@ def _run_one(
     if not command.shared:
         many = hasattr(loaded.config, "workers")
         check_alone(command.name, " workers=N" if many else "")
-    with run.open_run(command.config, loaded, path) as opened:
+    # What the user's own code made the working directory holds no longer than the command.
+    with run.open_run(command.config, loaded, path) as opened, chdir("."):
         try:
             module.execute(loaded.config, opened)
         except KeyboardInterrupt as stopped:

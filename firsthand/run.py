@@ -109,7 +109,7 @@ def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Ru
 
     Raises:
         UserError: the directory holds something and nothing was to be resumed, it cannot be
-            written to, or another process is writing there.
+            written to, another process is writing there, or it was removed meanwhile.
     """
     others = world_size() > 1
     if others and path is None:
@@ -143,6 +143,10 @@ def open_run(command: str, settings: Settings, path: Path | None) -> Iterator[Ru
                 write_text(path / VERSIONS, json.dumps(starts, indent=1) + "\n")
             yield Run(path, resume)
         except BaseException as error:
+            if not path.is_dir():
+                if isinstance(error, OSError):
+                    raise UserError(f"{path} was removed while its command ran") from error
+                raise
             if resume and _work(path) == work:
                 for item in _files(path):
                     if _says_only(item, path) and item not in before:

@@ -42,6 +42,7 @@ def execute(config: EvaluateConfig, run: Run) -> None:
     and a few films also to TensorBoard."""
     from firsthand.evaluation_board import show
 
+    out = run.path.absolute()  # a class of the user's may go to another folder
     factory = actors.actor(config.checkpoint, config.actor, config.seed, config.precision)
     values = {f.name: getattr(config, f.name) for f in fields(EvaluationConfig)}
     values |= {"weights": None, "step": None, "source": None} | factory.known_as
@@ -58,19 +59,19 @@ def execute(config: EvaluateConfig, run: Run) -> None:
     evaluation = EvaluationConfig(**values | {"policy": name, "cameras": cameras})
     board: dict[str, TaskResults | ChainResults] = {}
     if config.what != "chains":
-        board["tasks"] = tasks = evaluate_tasks(factory, evaluation, run.path, run.resume)
+        board["tasks"] = tasks = evaluate_tasks(factory, evaluation, out, run.resume)
         rows = [("all tasks", *_shown(tasks.success))]
         rows += [(task, *_shown(interval)) for task, interval in tasks.by_task.items()]
         table("single tasks", ("task", "success", "95 %"), rows)
         _say_all(remarks(tasks.records))
     if config.what != "tasks":
-        board["chains"] = chains = evaluate_chains(factory, evaluation, run.path, run.resume)
+        board["chains"] = chains = evaluate_chains(factory, evaluation, out, run.resume)
         rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(chains.success_at, 1)]
         table("instruction chains", ("followed", "success", "95 %"), rows)
         value, low, high = chains.average_length
         say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
         _say_all(remarks(chains.records))
-    show(board, run.path)
+    show(board, out)
     say(f"records, summaries and videos: {run.path}")
 
 

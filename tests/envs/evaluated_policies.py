@@ -1,10 +1,12 @@
 """Policies for the tests of evaluation: in their own module, because workers must import it."""
 
+import asyncio
 import os
 import random
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,30 @@ class Ready:
         return np.array([1.0, 0, 0, 0, 0, 0, 0.3])
 
 
+class Panic(BaseException):
+    """As what the bindings of Rust raise."""
+
+
+class WordlessError(Exception):
+    """Has no words, and no attribute that nobody gave it."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+ODDITIES: dict[str, Callable[[], BaseException]] = {
+    "panic": partial(Panic, "thread panicked"),
+    "generator": GeneratorExit,
+    "cancelled": asyncio.CancelledError,
+    "wordless": WordlessError,
+    "unwritable": partial(ValueError, "caf\udce9 \x1b[31m"),
+    "interrupt": KeyboardInterrupt,
+}
+
+
 class Afraid(Ready):
     """Cannot do anything about drawers, in one of several ways."""
 
@@ -170,6 +196,13 @@ class Afraid(Ready):
             raise SystemExit(3)
         if self.way == "die":
             os._exit(9)
+        if self.way in ODDITIES:
+            raise ODDITIES[self.way]()
+        if self.way == "masked":
+            return np.ma.masked_all(7)
+        if self.way == "leave":
+            os.chdir("/")
+            return np.zeros(7)
         return {"nan": np.full(7, np.nan), "shape": np.zeros((1, 7)), "none": None}[self.way]
 
 
@@ -289,6 +322,28 @@ class WithoutInstruction(Ready):
 class ActorCritic(Ready):
     def actor(self, observation: Any) -> np.ndarray:
         return np.zeros(7)
+
+
+class Wrapping(Ready):
+    """Looks in a dictionary for what it has not got, as does a part of it, also as a batch."""
+
+    class Part:
+        __slots__ = ()
+
+        def __getattr__(self, name: str) -> Any:
+            return {}[name]
+
+    def __init__(self) -> None:
+        self.part = self.Part()
+
+    def __getattr__(self, name: str) -> Any:
+        return {}[name]
+
+
+class Unreadable(Ready):
+    @property
+    def control_hz(self) -> float:
+        raise KeyError("no such rate")
 
 
 class AtRate(Ready):

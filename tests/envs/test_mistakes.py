@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,8 +29,10 @@ from tests.envs.evaluated_policies import (
     StillWorld,
     Told,
     ToldTeam,
+    Unreadable,
     WithChildren,
     WithoutInstruction,
+    Wrapping,
 )
 
 STILL = EvaluationConfig(
@@ -51,6 +54,12 @@ def errors(results):
         ("nan", "the action must be finite, not [nan"),
         ("shape", "the action must have shape (7,), not (1, 7)"),
         ("none", "the action must be 7 numbers, not object values"),
+        ("masked", "the action must be finite, not [nan"),
+        ("panic", "Panic: thread panicked"),
+        ("generator", "GeneratorExit"),
+        ("cancelled", "CancelledError"),
+        ("wordless", "WordlessError: (its text cannot be had: that raises RuntimeError)"),
+        ("unwritable", r"ValueError: caf\udce9 \x1b[31m"),
     ],
 )
 def test_a_mistake_costs_its_trial(tmp_path, way, message):
@@ -60,7 +69,9 @@ def test_a_mistake_costs_its_trial(tmp_path, way, message):
     assert all(said.startswith(message) for said in errors(results).values())
     error = results.records[1]["error"]
     assert (error["task"], error["step"]) == ("open_drawer", 0)
-    assert ("evaluated_policies.py" in error["traceback"]) == (way in ("raise", "exit"))
+    assert ("evaluated_policies.py" in error["traceback"]) == (
+        way not in ("nan", "shape", "none", "masked", "wordless")
+    )
     text = (tmp_path / "tasks.summary.md").read_text()
     assert "4 of 6 trials ended by an error of the policy and count as failed. trial 1 " in text
     assert "(open_drawer), step 0: " + message in text
@@ -133,6 +144,36 @@ def test_a_process_that_dies_costs_its_trial(tmp_path):
     results = evaluate_tasks(partial(Afraid, "die"), replace(STILL, trials=1, workers=1), tmp_path)
     assert [r["success"] for r in results.records] == [True, False, False]
     assert "died (exited 9) at trial 1 (open_drawer)" in errors(results)[1]
+
+
+@pytest.mark.parametrize("way", ["panic", "generator", "wordless", "unwritable", "exit"])
+def test_what_a_mistake_costs_does_not_depend_on_workers(tmp_path, way):
+    alone, worker = (
+        evaluate_tasks(partial(Afraid, way), replace(STILL, workers=n), tmp_path / f"{n}")
+        for n in (0, 1)
+    )
+    assert set(errors(alone)) == {1, 2, 4, 5}
+    assert errors(alone) == errors(worker)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_keyboard_interrupt_stops_an_evaluation(tmp_path, workers):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_tasks(partial(Afraid, "interrupt"), replace(STILL, workers=workers), tmp_path)
+
+
+def test_a_policy_that_goes_to_another_folder_takes_no_results_along(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate_tasks(partial(Afraid, "leave"), STILL, Path("out"))
+    assert (tmp_path / "out" / "tasks.summary.md").is_file()
+
+
+def test_a_policy_may_raise_what_it_likes_for_names_it_does_not_know(tmp_path):
+    assert evaluate_tasks(Wrapping, STILL, tmp_path).success.value == 1
+    with pytest.raises(UserError, match="a function, and not a Wrapping itself"):
+        check_factory(Wrapping())
+    with pytest.raises(UserError, match="Unreadable.control_hz cannot be read: KeyError: 'no such"):
+        evaluate_tasks(Unreadable, STILL, tmp_path / "rate")
 
 
 def test_draws_depend_on_the_trial_alone(tmp_path):

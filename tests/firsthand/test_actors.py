@@ -95,6 +95,7 @@ def test_a_camera_less_is_told_before_anything_starts(checkpoint, tmp_path, caps
         ("class Mine\n  pass", r"cannot be imported: SyntaxError: .*mine_\d\.py, line 1"),
         ("raise ValueError('my config is wrong')", "cannot be imported: ValueError: my config is"),
         ("raise SystemExit(2)", "cannot be imported: SystemExit: 2"),
+        ("class P(BaseException): pass\nraise P('core')", "cannot be imported: P: core"),
         ("import a_package_that_is_not_there", "cannot be imported: No module named 'a_package"),
         ("Other = 1", "cannot be imported: .* has no attribute 'Mine'"),
         ("Mine = 3", "is a int, not what makes one: name its class or a function"),

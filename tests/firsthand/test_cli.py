@@ -222,6 +222,22 @@ def test_a_sweep_runs_each_in_a_directory_of_its_own(
     assert cli.main(["evaluate", "-m", "seed=1,2", "trials=3,4", "workers=0", "run=sweep"]) == 1
 
 
+def test_where_a_command_went_holds_for_none_that_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from firsthand.commands import evaluate
+
+    def leave(config: object, run: object) -> None:
+        os.chdir("/")
+        raise UserError("failed elsewhere")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "execute", leave)
+    assert cli.main(["evaluate", "run=alone"]) == 1
+    assert Path.cwd() == tmp_path
+    assert not Path("alone").exists()
+
+
 def test_inspect_says_what_a_file_holds_and_names_a_flipped_byte(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,24 @@ def _fail_after_work(path: Path) -> None:
     with contextlib.suppress(UserError), run.open_run("toy", settings(), path) as opened:
         (opened.path / "result").write_text("worth keeping")
         raise UserError("later")
+
+
+@pytest.mark.parametrize("error", [ValueError("first"), OSError(2, "gone", "a/b")])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_directory_that_is_removed_hides_no_error(error: Exception, resume: bool) -> None:
+    path = Path("gone")
+    if resume:
+        with run.open_run("toy", settings(), path):
+            pass
+    message = "first" if isinstance(error, ValueError) else "gone was removed while its command ran"
+    with pytest.raises(ValueError, match=message):
+        _remove(path, resume, error)
+
+
+def _remove(path: Path, resume: bool, error: Exception) -> None:
+    with run.open_run("toy", settings(resume=resume), path):
+        shutil.rmtree(path)
+        raise error
 
 
 def test_a_file_in_the_way_is_refused() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from episodes.errors import UserError
 from episodes.npy import load_npy
+from episodes.sentences import text_of
 
 FILE = "auto_lang_ann.npy"
 MAX_FRAMES = 10_000_000  # names of frames have seven digits
@@ -87,7 +88,7 @@ def _annotation(window: Any, text: Any, task: Any) -> Annotation:
         raise UserError(f"its window {str(window):.80} is not first < end <= {MAX_FRAMES}")
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"its sentence is {text!r:.80}")
-    return Annotation(int(bounds[0]), int(bounds[1]), text.strip(), str(task))
+    return Annotation(int(bounds[0]), int(bounds[1]), text_of(text), str(task))
 
 
 def _oddities(annotations: dict[Annotation, int]) -> list[str]:

@@ -23,7 +23,7 @@ from episodes.narration_text import NarrationFilter, Sentence, clean, without_re
 from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import is_there, load_json
+from episodes.trust import is_text, is_there, load_json
 from episodes.utterances import is_time
 
 _VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for releases
@@ -144,6 +144,8 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
             text, time, uid = values
             if not isinstance(text, str) or not is_time(time):
                 tally.lose("clip", video, f"a narration has no text or time: {entry!r:.100}")
+            elif not is_text(text):
+                tally.lose("clip", video, f"{text!r:.100} holds a character that is not text")
             elif told.get("is_summary") or not self._wanted(sentence := clean(text)):
                 tally.note("narrations do not pass the filter")
             else:

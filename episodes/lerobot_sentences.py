@@ -14,7 +14,7 @@ from episodes.errors import UserError
 from episodes.lerobot_layout import OURS, Layout
 from episodes.parquet import load_parquet
 from episodes.tally import Tally
-from episodes.trust import is_there, load_json_lines, regular_file
+from episodes.trust import is_text, is_there, load_json_lines, regular_file
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
@@ -67,13 +67,17 @@ def load_tasks(path: Path, stamp: tuple[int, int]) -> Tasks:
         pairs = [(row, *pair) for row, pair in enumerate(zip(numbers, texts, strict=False), 1)]
     said: dict[int, set[str]] = {}
     for row, number, text in pairs:
-        if isinstance(number, int) and isinstance(text, str):
-            said.setdefault(number, set()).add(text)
-        else:
+        if not isinstance(number, int) or not isinstance(text, str):
             lost.append(f"row {row} is no number and text")
+        else:
+            said.setdefault(number, set()).add(text)
     lost += [f"task {number} has two sentences" for number, found in said.items() if len(found) > 1]
-    clear = {number: min(found) for number, found in said.items() if len(found) == 1}
-    if not clear:
+    single = {number: min(found) for number, found in said.items() if len(found) == 1}
+    clear = {number: text for number, text in single.items() if is_text(text)}
+    lost += [
+        f"task {number} holds a character that is not text" for number in single.keys() - clear
+    ]
+    if not said:
         raise UserError(f"{path}: holds no table of tasks" + (f": {lost[0]:.200}" if lost else ""))
     return Tasks(clear, f" ({lost[0]:.200})" if lost else "")
 

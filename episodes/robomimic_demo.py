@@ -13,6 +13,7 @@ import numpy as np
 from episodes.errors import UserError
 from episodes.hdf5 import load_dataset, load_texts
 from episodes.robomimic_pictures import is_picture
+from episodes.sentences import text_of
 from episodes.tally import Tally
 
 SPLITS = ("train", "valid", "test")
@@ -152,7 +153,7 @@ def find_instruction(file: h5py.File, demo: h5py.Group, tally: Tally, name: str)
     data = open_group(file, "data")
     for where, table in ((demo, "ep_meta"), (data, "problem_info")):
         try:
-            said = _plain_words(where) or _in_table(where, table)
+            said = text_of(_plain_words(where) or _in_table(where, table))
         except UserError as error:
             tally.lose("sentence", name, str(error))
             continue
@@ -190,7 +191,7 @@ def _text(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode("utf-8", "surrogateescape")
     return value if isinstance(value, str) else ""
 
 

@@ -15,7 +15,7 @@ from episodes.jpeg import EncodedEpisode
 from episodes.rooted import Rooted
 from episodes.source import Item, Listing
 from episodes.tally import Tally
-from episodes.trust import is_there, load_json
+from episodes.trust import is_text, is_there, load_json
 from episodes.video import VideoSettings, read_video
 
 _LABELS = {
@@ -44,28 +44,27 @@ class SomethingSomething(VideoSettings, Rooted):
         """The labelled videos that are there.
 
         Raises:
-            UserError: there are no labels or no videos, or the labels are no such list.
+            UserError: there are no labels or no videos, or those to learn from are no such list.
         """
-        tables = {split: self._rows(split) for split in _LABELS}
-        if not any(tables.values()):
-            raise UserError(f"{self.root}: holds no {_LABELS['train'][1]}, nor in labels/")
-        folder = self._folder()
         items, lost, absent, seen = [], [], 0, set()
+        tables = {"train": self._rows("train")}
+        try:
+            tables["valid"] = self._rows("valid")
+        except UserError as error:
+            lost.append(("labels of valid", str(error)))
+        if not any(tables.values()):
+            why = "".join(f"; {reason}" for _, reason in lost)
+            raise UserError(f"{self.root}: holds no {_LABELS['train'][1]}, nor in labels/{why}")
+        folder = self._folder()
         for split, rows in tables.items():
             for number, row in enumerate(rows):
-                if not _is_label(row):
-                    where = f"row {number} of {split}"
-                    named = isinstance(row, dict) and "id" in row
-                    bad = (
-                        (f"{row['id']} ({where})", "has no label")
-                        if named
-                        else (where, "has no id")
-                    )
-                    lost.append(bad)
+                where = f"row {number} of {split}"
+                name = _name(row)
+                if not name:
+                    lost.append((where, "has no id"))
                     continue
-                name = str(row["id"])
-                if name in seen:
-                    lost.append((f"{name} (row {number} of {split})", "is labelled twice"))
+                if reason := "is labelled twice" if name in seen else _why_no_label(row):
+                    lost.append((f"{name} ({where})", reason))
                     continue
                 try:
                     path = self.inside(Path(folder, f"{name}.webm"))
@@ -110,5 +109,13 @@ class SomethingSomething(VideoSettings, Rooted):
         )
 
 
-def _is_label(row: Any) -> bool:
-    return isinstance(row, dict) and "id" in row and isinstance(row.get("label"), str)
+def _name(row: Any) -> str:
+    """What a row calls its video, "" if nothing that a file can be called after."""
+    name = row.get("id") if isinstance(row, dict) else None
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""
+
+
+def _why_no_label(row: dict[str, Any]) -> str:
+    if not isinstance(row.get("label"), str):
+        return "has no label"
+    return "" if is_text(row["label"]) else "its label holds a character that is not text"

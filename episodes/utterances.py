@@ -17,7 +17,7 @@ import numpy as np
 from episodes.errors import UserError
 from episodes.partial import PartialFile
 from episodes.tally import Tally
-from episodes.trust import load_json
+from episodes.trust import is_text, load_json
 
 SPECIAL = ("<pad>", "<unk>", "<sos>", "<eos>")  # words 0 to 3 of every vocabulary
 _LONGEST = 1e9  # seconds
@@ -143,6 +143,8 @@ def _row(row: Any, where: str) -> Utterance:
     for name in ("utterance", "transcript_filename", "video_filename"):
         if not isinstance(row[name], str):
             raise UserError(f"{where}{name} must be a text, not {row[name]!r:.80}")
+        if not is_text(row[name]):
+            raise UserError(f"{where}{name} holds a character that is not text: {row[name]!r:.80}")
     for name in ("utterance_num", "num_frames"):
         if not isinstance(row[name], int) or isinstance(row[name], bool) or row[name] < 0:
             raise UserError(f"{where}{name} must be a count, not {row[name]!r:.80}")

@@ -217,8 +217,11 @@ def test_a_window_without_any_frame_is_lost(task):
 
 def test_sentences_of_play_that_point_outside_are_lost_alone(task):
     rows = [((4, 8), "across", "a"), ((40, 44), "out", "c"), ((3, 3), "no", "d")]
+    rows += [((0, 4), "half \ud83d", "a"), ((0, 4), "zero \0", "b")]
     say(task / "training", [*rows, ((0, 4), "good", "f")])
-    assert losses(task / "training", episodes="play")["sentence"] == (1, 3)
+    lost = losses(task / "training", episodes="play")
+    assert lost["sentence"] == (1, 5)
+    assert lost["frame"][1] == 0
 
 
 def test_files_of_systems_are_passed_over(task):

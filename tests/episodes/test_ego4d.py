@@ -165,13 +165,15 @@ def test_a_bad_narration_costs_itself(ego4d):
     told[2]["timestamp_sec"] = -0.2
     far = {"timestamp_sec": 400.0, "narration_text": "#C C walks", "annotation_uid": "far"}
     told += [far, {**far, "narration_text": None}, {**far, "timestamp_sec": None}, "nothing"]
+    told += [{**far, "timestamp_sec": 5.0, "narration_text": f"#C C turns {c}"} for c in "\0\ud83d"]
     said["../../secret"] = said[SECOND]
     path.write_text(json.dumps(said))
     source = Ego4D(root=ego4d, size=32)
     listing = source.listing()
     assert list(dict(listing.lost)) == ["../../secret"]
     lost = listing.tally.parts[0].lost
-    assert [where for where, _, _ in lost] == [FIRST] * 3
+    assert [where for where, _, _ in lost] == [FIRST] * 5
+    assert "holds a character that is not text" in lost[-1][1]
     assert "a narration has no text or time: {'timestamp_sec': 400.0" in lost[0][1]
     assert listing.tally.notes["narrations do not pass the filter"] == 3
     tally = Tally()

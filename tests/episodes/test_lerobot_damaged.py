@@ -288,7 +288,8 @@ def test_a_bad_row_of_the_tasks_costs_its_sentence_alone(v21):
     path = v21 / "meta/tasks.jsonl"
     lines = path.read_text().splitlines()
     assert len(lines) > 1
-    for bad in ('{"task_index": 1, "ta', '{"task_index": 1, "task": null}', "7"):
+    no_text = ('{"task_index": 1, "task": "\\ud83d"}', '{"task_index": 1, "task": "\\u0000"}')
+    for bad in ('{"task_index": 1, "ta', '{"task_index": 1, "task": null}', "7", *no_text):
         path.write_text("\n".join([lines[0], bad, *lines[2:]]))
         report = report_of(v21)
         assert report.items == 3
@@ -297,6 +298,8 @@ def test_a_bad_row_of_the_tasks_costs_its_sentence_alone(v21):
         ]
         assert reasons
         assert all("its task 1 is not in tasks.jsonl (" in reason for reason in reasons)
+    path.write_text(no_text[0])
+    assert report_of(v21).items == report_of(v21).used == 3
     path.write_text("7")
     with pytest.raises(
         UserError, match=r"tasks.jsonl: holds no table of tasks: row 1 is no number"

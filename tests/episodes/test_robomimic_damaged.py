@@ -250,9 +250,20 @@ def test_words_may_be_a_dataset(lift, values):
     assert [e.instruction for e in read(Robomimic(root=lift))] == ["", "lift it", ""]
 
 
-@pytest.mark.parametrize("value", ["{", "[1]", json.dumps({"lang": 7})])
-def test_words_that_cannot_be_read_cost_themselves(lift, value):
-    edit(lift, lambda f: f["data/demo_1"].attrs.update(ep_meta=value))
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"ep_meta": "{"},
+        {"ep_meta": "[1]"},
+        {"ep_meta": json.dumps({"lang": 7})},
+        {"ep_meta": json.dumps({"lang": "lift \ud83d"})},
+        {"ep_meta": json.dumps({"lang": "lift \0"})},
+        {"language": b"caf\xe9"},
+        {"language": np.bytes_(b"caf\xe9")},
+    ],
+)
+def test_words_that_cannot_be_read_cost_themselves(lift, words):
+    edit(lift, lambda f: f["data/demo_1"].attrs.update(words))
     edit(lift, lambda f: f["data/demo_0"].attrs.update(language="push"))
     report = report_of(lift)
     assert losses(report)[0]["sentence"] == (1, 1)

@@ -175,6 +175,7 @@ def change(root, **values):
         ({"timestamps": [1.0, 1.0]}, "its frames are not evenly spaced"),
         ({"timestamps": [1.0, float("nan")]}, "timestamps must be a list of seconds"),
         ({"utterance": None}, "utterance must be a text, not None"),
+        ({"utterance": "half \ud83d"}, "utterance holds a character that is not text"),
         ({"num_frames": 7}, "the numbers disagree"),
     ],
 )

@@ -86,11 +86,31 @@ def test_a_label_without_text_costs_its_video(something):
     path = something / "labels" / "train.json"
     rows = json.loads(path.read_text())
     del rows[0]["label"]
-    path.write_text(json.dumps([*rows, {"label": "nothing"}, 7]))
+    bad = [
+        {"label": "nothing"},
+        7,
+        *(label(3, "x", "x") | {"id": n} for n in (None, ["1"], "", True)),
+    ]
+    rows[1] = label(30, "half \ud83d", "x") | {"id": 30}
+    path.write_text(json.dumps([*rows, *bad]))
     listing = SomethingSomething(root=something).listing()
-    assert [item.name for item in listing.items] == ["30", "2"]
+    assert [item.name for item in listing.items] == ["2"]
     assert listing.lost == (
         ("45 (row 0 of train)", "has no label"),
-        ("row 3 of train", "has no id"),
-        ("row 4 of train", "has no id"),
+        ("30 (row 1 of train)", "its label holds a character that is not text"),
+        *((f"row {number} of train", "has no id") for number in range(3, 9)),
     )
+    assert listing.notes == ("1 labelled videos are not in the folder",)
+
+
+@pytest.mark.parametrize("content", ['{"a":', '{"2": "x"}', ""])
+def test_damaged_labels_of_the_validation_cost_themselves(something, content):
+    (something / "labels" / "validation.json").write_text(content)
+    listing = SomethingSomething(root=something).listing()
+    assert [item.name for item in listing.items] == ["45", "30"]
+    ((where, why),) = listing.lost
+    assert where == "labels of valid"
+    assert "validation.json: " in why
+    (something / "labels" / "train.json").unlink()
+    with pytest.raises(UserError, match=r"holds no .*train\.json.*validation\.json: "):
+        SomethingSomething(root=something).listing()

@@ -95,7 +95,7 @@ def _main(words: list[str]) -> int:
     except KeyboardInterrupt as stopped:
         if os.environ.get(TRACEBACK):
             raise
-        print("\nfirsthand: stopped", file=sys.stderr)
+        print("\nfirsthand: stopped before anything was written", file=sys.stderr)
         return stop.status(stopped)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,19 +60,27 @@ def execute(config: EvaluateConfig, run: Run) -> None:
     board: dict[str, TaskResults | ChainResults] = {}
     if config.what != "chains":
         board["tasks"] = tasks = evaluate_tasks(factory, evaluation, out, run.resume)
-        rows = [("all tasks", *_shown(tasks.success))]
-        rows += [(task, *_shown(interval)) for task, interval in tasks.by_task.items()]
-        table("single tasks", ("task", "success", "95 %"), rows)
+        show_results(tasks)
         _say_all(remarks(tasks.records))
     if config.what != "tasks":
         board["chains"] = chains = evaluate_chains(factory, evaluation, out, run.resume)
-        rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(chains.success_at, 1)]
-        table("instruction chains", ("followed", "success", "95 %"), rows)
-        value, low, high = chains.average_length
-        say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
+        show_results(chains)
         _say_all(remarks(chains.records))
     show(board, out)
     say(f"records, summaries and videos: {run.path}")
+
+
+def show_results(results: TaskResults | ChainResults) -> None:
+    """Success rates with their intervals as a table."""
+    if isinstance(results, TaskResults):
+        rows = [("all tasks", *_shown(results.success))]
+        rows += [(task, *_shown(interval)) for task, interval in results.by_task.items()]
+        table("single tasks", ("task", "success", "95 %"), rows)
+        return
+    rows = [(f"{n} in a row", *_shown(i)) for n, i in enumerate(results.success_at, 1)]
+    table("instruction chains", ("followed", "success", "95 %"), rows)
+    value, low, high = results.average_length
+    say(f"average length {value:.2f} ({low:.2f} to {high:.2f})")
 
 
 def _say_all(lines: list[str]) -> None:

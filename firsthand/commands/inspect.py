@@ -16,6 +16,7 @@ from episodes.errors import UserError
 from episodes.inspect import contact_sheet, summarise
 from episodes.report import Report
 from firsthand import checkpoints, recognition
+from firsthand.commands.evaluate import show_results
 from firsthand.console import say, table
 from firsthand.run import CONFIG, VERSIONS
 from firsthand.schema import flatten
@@ -97,6 +98,10 @@ def _is_checkpoint(path: Path) -> bool:
     return any((path / name).exists() for name in names)
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def inspect_run(path: Path, sheet: Path | None = None) -> None:
     """The settings a run was started with, how often it was, its results and its newest figures.
 
@@ -108,14 +113,14 @@ def inspect_run(path: Path, sheet: Path | None = None) -> None:
         first, last = starts[0], starts[-1]
         words = " ".join(last["overrides"]) or "no settings of its own"
         say(f"{path}: firsthand {first['command'].replace('_', ' ')} with {words}")
-        say(f"started {first['started']}, {len(starts)} time(s), on {last['cpu']}")
+        say(f"started {first['started']}, {_times(len(starts))}, on {last['cpu']}")
     except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path / VERSIONS} is damaged ({error})") from error
     for kind, results in (("tasks", TaskResults), ("chains", ChainResults)):
         if records := _records(path / f"{kind}.jsonl"):
             done = (path / f"{kind}.summary.json").exists()
             say(f"{kind}: {len(records)} trials{'' if done else ' so far'}")
-            say(results(records).markdown().strip())
+            show_results(results(records))
     figures = newest_figures(path)
     if figures:
         rows = [(tag, f"{value:.5g}", step) for tag, (value, step) in sorted(figures.items())]

@@ -112,9 +112,14 @@ def _alignment(corpus: Any) -> float | None:
 def _saved(path: Path, checkpoint: str) -> str:
     """The model of a run, a saved one, or one from the hub."""
     from policy.grounding_storage import FILES
-    from policy.places import locate
+    from policy.places import locate, within
 
     folder = path / "checkpoints"
+    if (path / "config.yaml").is_file() and within(path) is None:
+        raise UserError(
+            f"{path}: has not learned anything yet: `firsthand ground resume=true run={path}` goes "
+            "on with it"
+        )
     try:
         if folder.is_dir():
             return str(locate(folder / checkpoint / "policy", FILES, "word-grounding model"))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,11 @@ def test_what_is_no_study_is_said(run, change, message):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=message):
         read_studies([str(run)], "last")
+
+
+def test_a_run_that_was_stopped_before_it_learned_says_how_to_go_on(tmp_path: Path) -> None:
+    run = tmp_path / "words"
+    run.mkdir()
+    (run / "config.yaml").touch()
+    with pytest.raises(UserError, match=r"words: has not learned .* `firsthand ground resume=true"):
+        read_studies([str(run)], "best")

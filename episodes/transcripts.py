@@ -1,8 +1,10 @@
 """Transcripts of SAYCam as utterances with the times of their frames, by the rules of CVCL.
 
 The rules are those of multimodal-baby (`_preprocess_transcripts`, `_preprocess_utterance`,
-`convert_timestamps_to_seconds`; Vong et al. 2024). Sentences and words are cut by
-`episodes.tokens`, which says where that may differ from spaCy.
+`convert_timestamps_to_seconds`; Vong et al. 2024), but for transcripts that they leave out: those
+of a single line, and those in which some lines name another video (here these lines are lost
+alone). Sentences and words are cut by `episodes.tokens`, which says where that may differ from
+spaCy.
 """
 
 import re
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from episodes.errors import UserError
-from episodes.sentences import read_table
+from episodes.sentences import Lose, Rows, read_table
 from episodes.tally import Tally
 from episodes.tokens import sentences
 from episodes.utterances import Utterance, frame_name
@@ -48,23 +50,22 @@ def read_transcript(path: Path, tally: Tally, speakers: Sequence[str] = SPEAKERS
     `frame_filenames` are what the official extraction calls the frames, whether or not they exist.
 
     Args:
-        tally: told of the lines that have not the table's fields, and of those whose time cannot be
-            read or lies behind the next line's. (The original leaves out the line before one
-            without a time, too.)
+        tally: told of the lines that have not the table's fields, of those that name another
+            video, and of those whose time cannot be read or lies behind the next line's. (The
+            original leaves out the line before one without a time, too.)
         speakers: whose lines count, as the column Speaker calls them.
 
     Raises:
-        UserError: the table is no transcript, or not the one of the video that it names.
+        UserError: the table is no transcript, or none of the video that the file is named after.
     """
 
     def lose(where: str, why: str) -> None:
         tally.lose("utterance", f"{path.name}: {where}", why)
 
     numbered, _ = read_table(path, COLUMNS, lose)
+    video = path.stem
+    numbered = _of_video(path, numbered, lose)
     rows = [row for _, row in numbered]
-    if len(rows) <= 1:
-        raise UserError(f"{path}: holds no more than one line")
-    video = _video_name(path, rows)
     times = _times(path, rows, tally)
     utterances, others = [], Counter[str]()
     number = 1
@@ -160,17 +161,22 @@ def frame_times(start: int, end: int, count: int) -> list[list[float]]:
     return times
 
 
-def _video_name(path: Path, rows: list[dict[str, str]]) -> str:
-    """Names with "part" in them are remarks, as far as the original is concerned."""
-    names = {row["Video Name"] for row in rows} - set(_EMPTY)
-    names = {name for name in names if "part" not in name}
-    if len(names) != 1:
-        listed = ", ".join(sorted(names)) or "none"
-        raise UserError(f"{path}: must name one video, but names {listed:.200}")
-    video = Path(names.pop()).stem
-    if video != path.stem:
-        raise UserError(f"{path}: names the video {video!r}, not {path.stem!r}")
-    return video
+def _of_video(path: Path, rows: Rows, lose: Lose) -> Rows:
+    """The lines of the file's video, which one of them names at least; others are lost.
+
+    Names with "part" in them are remarks, as far as the original is concerned.
+    """
+    if not rows:
+        raise UserError(f"{path}: holds no line")
+    named = {line: row["Video Name"] for line, row in rows if row["Video Name"] not in _EMPTY}
+    named = {line: name for line, name in named.items() if "part" not in name}
+    strange = {line: name for line, name in named.items() if Path(name).stem != path.stem}
+    if len(strange) == len(named):
+        listed = ", ".join(sorted({*strange.values()})) or "none"
+        raise UserError(f"{path}: must name the video {path.stem!r}, but names {listed:.200}")
+    for line, name in strange.items():
+        lose(f"line {line}", f"names the video {name!r:.80}, not {path.stem!r}")
+    return [(line, row) for line, row in rows if line not in strange]
 
 
 def _is_number(text: str) -> bool:

@@ -177,10 +177,10 @@ def test_a_transcript(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("0:05,M,hi,,,a.mov\n", "holds no more than one line"),
-        ("0:05,M,hi,,,\n0:06,M,hi,,,\n", "must name one video, but names none"),
-        ("0:05,M,hi,,,a.mov\n0:06,M,hi,,,b.mov\n", "names a.mov, b.mov"),
-        ("0:05,M,hi,,,b.mov\n0:06,M,hi,,,\n", "names the video 'b', not 'a'"),
+        (",,,,,\n", "holds no line"),
+        ("0:05,M,hi,,,\n0:06,M,hi,,,\n", "must name the video 'a', but names none"),
+        ("0:05,M,hi,,,c.mov\n0:06,M,hi,,,b.mov\n", "must name the video 'a', but names b.mov, c"),
+        ("0:05,M,hi,,,a part\n", "must name the video 'a', but names none"),
     ],
 )
 def test_transcripts_that_cannot_be_used(tmp_path, lines, message):
@@ -231,6 +231,21 @@ def test_a_line_without_the_tables_fields_costs_itself(tmp_path, line, why):
     ((where, reason, count),) = tally.parts[0].lost
     assert (where, count) == ("a.csv: line 3", 1)
     assert reason.startswith(why)
+
+
+def test_a_line_of_another_video_costs_itself(tmp_path):
+    lines = "0:05,M,one,,,a.mov\n0:08,M,two,,,b.mov\n0:09,M,three,,,a\n0:11,M,four,,,part 2\n"
+    tally = Tally()
+    found = read_transcript(transcript(tmp_path, lines, "a"), tally)
+    assert [(u.utterance, u.num_frames) for u in found.utterances] == [
+        ("one", 20), ("three", 10), ("four", 1),
+    ]  # fmt: skip
+    assert tally.parts[0].lost == (("a.csv: line 3", "names the video 'b.mov', not 'a'", 1),)
+
+
+def test_a_transcript_of_one_line(tmp_path):
+    found = read_transcript(transcript(tmp_path, "0:05,M,hi,,,a.mov\n", "a"), Tally())
+    assert [(u.utterance, u.timestamps) for u in found.utterances] == [("hi", (5.0,))]
 
 
 def test_a_transcript_of_a_spreadsheet(tmp_path):

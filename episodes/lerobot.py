@@ -13,21 +13,27 @@ import numpy as np
 from episodes.episode import ACTION_SIZE, STATE_SIZE
 from episodes.errors import UserError
 from episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames
-from episodes.lerobot_layout import ACTION_NAMES, BOOKKEEPING, STATE_NAMES, Feature, Layout
+from episodes.lerobot_layout import (
+    ACTION_NAMES,
+    BOOKKEEPING,
+    CLOCK,
+    STATE_NAMES,
+    Feature,
+    Layout,
+)
 from episodes.lerobot_pictures import NoColoursError, decoded, embedded, encode
 from episodes.lerobot_rows import load_rows
 from episodes.lerobot_sentences import file_stamp, restored, sentences, tasks_path
 from episodes.lerobot_values import columns_of, frame_by_frame, to_numbers
 from episodes.names import named_cameras, signal_name, some
 from episodes.rooted import Rooted
-from episodes.salvage import salvage
+from episodes.salvage import salvage, to_single
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import is_there
 
 _LATE = 0.05  # of a period, by which a time stamp may miss its place
 _JPEG_BYTES = 0.3  # a pixel
-_CLOCK = ("timestamp", "frame_index", "episode_index")  # without which nothing has its place
 _PARTS = {  # of an episode: the usual feature, what its numbers are called when they are ours
     "state": ("observation.state", STATE_NAMES, STATE_SIZE),
     "actions": ("action", ACTION_NAMES, ACTION_SIZE),
@@ -83,7 +89,10 @@ class LeRobot(Rooted):
         for row in rows.found:
             try:
                 shown = {t: v for t, v in row.videos.items() if t in films and there(v[0])}
+                faults = {t: why for t, why in row.faults.items() if t in films}
                 if films and not shown and len(films) == len(cameras):
+                    if faults:
+                        raise UserError("; ".join(f"{t} {why}" for t, why in faults.items()))
                     rows.absent.add(row.name)
                     continue
                 stamps = [stamp(path) for path in (row.data, *(v[0] for v in shown.values()))]
@@ -91,8 +100,8 @@ class LeRobot(Rooted):
                 rows.lost[row.name] = str(error)
                 continue
             for theirs in films:
-                unseen[theirs] += [] if theirs in shown else [row.name]
-            detail = asdict(replace(row, videos=shown))
+                unseen[theirs] += [] if theirs in shown or theirs in faults else [row.name]
+            detail = asdict(replace(row, videos=shown, faults=faults))
             version = sha256(json.dumps([detail, stamps, tasks]).encode()).hexdigest()[:20]
             pixels = sum(self._pixels(layout.features[theirs]) for theirs in cameras.values())
             split = next((s for s, indices in splits.items() if row.index in indices), "")
@@ -129,7 +138,7 @@ class LeRobot(Rooted):
             layout.fps,
             instruction,
             narrations,
-            **{part: numbers[theirs].astype(np.float32) for part, theirs in parts.items()},
+            **{part: to_single(numbers[theirs]) for part, theirs in parts.items()},
             signals=dict(sorted(signals.items())),
             source=source,
         )
@@ -157,7 +166,7 @@ class LeRobot(Rooted):
                     numbers[name] = frame_by_frame(columns[name], features[name].shape[0])
                 else:
                     faults[name] = str(error)
-        for name in (*_CLOCK, *parts):
+        for name in (*CLOCK, *parts):
             if name in faults:
                 raise UserError(f"{name} {faults[name]}")
         if not length or len(numbers["timestamp"]) != length:
@@ -188,6 +197,7 @@ class LeRobot(Rooted):
                 times = [Fraction(start) + k * period for k in range(detail["length"])]
                 seen = decoded(self.inside(video), times, period)
             else:
+                faults |= {t: why for t, why in detail["faults"].items() if t == theirs}
                 continue
             try:
                 frames[camera], lacking = encode(seen, self.size, self.quality)
@@ -234,7 +244,8 @@ class LeRobot(Rooted):
         notes = []
         if (announced := layout.info.get("total_episodes")) != found:
             notes.append(f"info.json announces {announced} episodes, {found} are listed")
-        others = [(n, f) for n, f in layout.features.items() if not f.is_number]
+        features = layout.features.items()
+        others = [(n, f) for n, f in features if not f.is_number and n not in BOOKKEEPING]
         if deep := [n for n, f in others if f.is_depth and not self.cameras]:
             notes.append(f"cameras of distances are not read: {', '.join(deep)}")
         if texts := [n for n, f in others if f.kind == "string"]:
@@ -244,8 +255,9 @@ class LeRobot(Rooted):
             notes.append(f"columns that hold no numbers are not kept: {', '.join(left)}")
         parts = self._parts(layout.features)
         for part, (usual, _, size) in _PARTS.items():
-            if part not in parts and usual in layout.features:
-                shape = layout.features[usual].shape
+            feature = layout.features.get(usual)
+            if feature and feature.is_number and part not in parts:
+                shape = feature.shape
                 advice = (
                     f"; {part}={usual} if they are the same as ours" if shape == (size,) else ""
                 )

@@ -21,8 +21,8 @@ STATE_NAMES = [
     *(f"joint_{number}" for number in range(1, 8)), "gripper_action",
 ]  # fmt: skip
 ACTION_NAMES = ["x", "y", "z", "roll", "pitch", "yaw", "gripper"]
-# Of every dataset; what LeRobot calls DEFAULT_FEATURES.
-BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+CLOCK = ("timestamp", "frame_index", "episode_index")  # without which nothing has its place
+BOOKKEEPING = (*CLOCK, "index", "task_index")  # what LeRobot calls DEFAULT_FEATURES
 # What LeRobot has no place for, as JSON in columns of our own in meta/episodes.
 OURS = ("firsthand.instruction", "firsthand.narrations", "firsthand.source")
 _VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -97,10 +97,10 @@ class Layout:
 
     @cached_property
     def features(self) -> dict[str, Feature]:
-        """Raises `UserError` when a feature is malformed, or one that all datasets have missing."""
+        """Raises `UserError` when a feature that tells the time is malformed or missing."""
         content = self.info.get("features")
         features = content if isinstance(content, dict) else {}
-        if missing := [name for name in BOOKKEEPING if name not in features]:
+        if missing := [name for name in CLOCK if name not in features]:
             raise UserError(f"{self.path}: lacks the feature {missing[0]!r}")
         return {name: self._feature(name, feature) for name, feature in features.items()}
 
@@ -109,7 +109,7 @@ class Layout:
         said: dict[str, Any] = content if isinstance(content, dict) else {}
         kind, names, shape = str(said.get("dtype")), said.get("names"), said.get("shape")
         if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-            if name in BOOKKEEPING:
+            if name in CLOCK:
                 raise UserError(f"{self.path}: the feature {name!r} has no type or shape")
             kind, shape = kind if kind in ("video", "image") else "of no known shape", []
         if kind not in ("video", "image"):

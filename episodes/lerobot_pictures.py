@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from episodes.errors import UserError
 from episodes.jpeg import EncodedFrames, encode_jpeg
+from episodes.salvage import most_common
 from episodes.tally import Tally
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ class NoColoursError(UserError):
 
 
 def embedded(cells: Sequence[Any]) -> Iterator[UInt8[np.ndarray, "h w 3"] | str]:
-    """Pictures that lie in the parquet file itself, as PNG or JPEG; or why there is none."""
+    """Pictures that lie in the parquet file itself, as PNG or JPEG; or why there is none.
+
+    Raises:
+        NoColoursError: at the end, most of them show something else.
+    """
+    strange: list[str] = []
     for cell in cells:
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(data, bytes):
@@ -34,15 +40,18 @@ def embedded(cells: Sequence[Any]) -> Iterator[UInt8[np.ndarray, "h w 3"] | str]
             continue
         try:
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-                mode, pixels = image.mode, np.asarray(image.convert("RGB"))
+                colours = image.mode in _MODES
+                pixels = np.asarray(image.convert("RGB") if colours else image)
+                reason = f"has pixels of the kind {image.mode}, which are no colours"
         except UnidentifiedImageError:
             yield "is neither PNG nor JPEG"
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             yield f"is no readable picture: {error}"
         else:
-            if mode not in _MODES:
-                raise NoColoursError(f"has pixels of the kind {mode}, which are no colours")
-            yield pixels
+            strange += [] if colours else [reason]
+            yield pixels if colours else reason
+    if 2 * len(strange) > len(cells):
+        raise NoColoursError(strange[0])
 
 
 def decoded(
@@ -122,17 +131,17 @@ def encode(
     """
     data: list[bytes] = []
     missing: dict[int, str] = {}
-    shape = None
+    shapes: dict[int, tuple[int, ...]] = {}
     for frame, picture in enumerate(seen):
-        pixels = picture
-        if not isinstance(pixels, str):
-            pixels = square(pixels, size) if size else pixels
-            shape = shape or pixels.shape
-            if pixels.shape != shape:
-                pixels = f"is {pixels.shape}, others are {shape}"
-        if isinstance(pixels, str):
-            missing[frame] = pixels
-        data.append(b"" if isinstance(pixels, str) else encode_jpeg(pixels, quality))
+        if isinstance(picture, str):
+            missing[frame] = picture
+            data.append(b"")
+            continue
+        pixels = square(picture, size) if size else picture
+        shapes[frame] = pixels.shape
+        data.append(encode_jpeg(pixels, quality))
+    shape = most_common(shapes.values())
+    missing |= {f: f"is {s}, others are {shape}" for f, s in shapes.items() if s != shape}
     if shape is None or 2 * len(missing) > len(data):
         why = f": {missing[min(missing)]}" if missing else ""
         raise UserError(f"lacks {len(missing)} of {len(data)} pictures{why}")

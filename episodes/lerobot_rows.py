@@ -29,7 +29,8 @@ Locate = Callable[[str], Path]  # the file that a dataset calls so; `UserError` 
 
 @dataclass(frozen=True)
 class Row:
-    """An episode's rows of a parquet file (None: all), and its start in seconds of its videos."""
+    """An episode's rows of a parquet file (None: all), its start in seconds of its videos, and why
+    it has none in others."""
 
     index: int
     length: int
@@ -37,6 +38,7 @@ class Row:
     first_row: int | None
     videos: Mapping[str, tuple[str, float]]
     ours: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -129,15 +131,23 @@ def _row(
 ) -> Row:
     """Without a first row unless one of the places is as long as the episode; its own file's if
     there are several."""
-    shown = {}
+    shown, video_faults = {}, {}
     for place in (key for key in line if key.endswith("/from_timestamp")):
-        video = place.removeprefix("videos/").removesuffix("/from_timestamp")
-        numbers = {**_numbers(_place(line, f"videos/{video}")), "video_key": video}
+        where = place.removesuffix("/from_timestamp")
+        video = where.removeprefix("videos/")
+        wrong = [
+            n for n in (f"{where}/chunk_index", f"{where}/file_index") if not _is_whole(line[n])
+        ]
+        wrong += [] if _is_time(line[place]) else [place]
+        if wrong:
+            video_faults[video] = f"is of no known place: its {wrong[0]} is {line[wrong[0]]!r:.80}"
+            continue
+        numbers = {**_numbers(_place(line, where)), "video_key": video}
         shown[video] = (layout.file("video_path", numbers), line[place])
     fitting = [p for p in places if p[2] - p[1] == line["length"] > 0]
     there, first, _ = min(fitting, key=lambda p: (p[0] != file, p), default=(file, None, None))
     ours = {name: line[name] for name in OURS if name in line}
-    return Row(line["episode_index"], line["length"], there, first, shown, ours)
+    return Row(line["episode_index"], line["length"], there, first, shown, ours, video_faults)
 
 
 def _places(
@@ -171,17 +181,14 @@ def _lines(path: Path, videos: list[str], rows: Rows) -> list[dict[str, Any]]:
     """What one file lists, without the statistics, which take more room than all the rest."""
     there = set(parquet_columns(path))
     whole = ["episode_index", "length", "data/chunk_index", "data/file_index"]
-    seconds = []
+    films = []
     for place in (f"videos/{video}" for video in videos):
-        columns = [f"{place}/chunk_index", f"{place}/file_index"]
-        if there.issuperset((*columns, f"{place}/from_timestamp")):
-            whole += columns
-            seconds.append(f"{place}/from_timestamp")
+        columns = [f"{place}/{name}" for name in ("chunk_index", "file_index", "from_timestamp")]
+        films += columns if there.issuperset(columns) else []
     texts = [name for name in OURS if name in there]
     lines = []
-    for number, line in enumerate(load_parquet(path, [*whole, *seconds, *texts]).to_pylist()):
+    for number, line in enumerate(load_parquet(path, [*whole, *films, *texts]).to_pylist()):
         wrong = [n for n in whole if not _is_whole(line[n])]
-        wrong += [n for n in seconds if not _is_time(line[n])]
         wrong += [n for n in texts if not isinstance(line[n], str)]
         if not wrong:
             lines.append(line)

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from episodes.errors import UserError
 from episodes.lerobot_layout import Feature
 from episodes.parquet import enclosing_rows, load_parquet, parquet_columns
+from episodes.salvage import to_single
 from episodes.trust import regular_file
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def frame_by_frame(column: Any, size: int) -> Float32[np.ndarray, "t size"]:
     values = np.full((len(column), size), np.nan, np.float32)
     for frame, cell in enumerate(column.to_pylist()):
         with suppress(TypeError, ValueError):
-            numbers = np.asarray(cell, np.float32)
+            numbers = to_single(np.asarray(cell, np.float64))
             values[frame] = numbers if numbers.shape == (size,) else np.nan
     return values
 

@@ -120,14 +120,35 @@ def test_nobody_needs_the_index_over_all_episodes(v21, index):
     assert losses(report_of(v21)) == ({"frame": (28, 0), "sentence": (4, 0), "signal": (18, 0)}, [])
 
 
-@pytest.mark.parametrize("cell", [None, [float("nan")] * 7, [1.0] * 6])
+@pytest.mark.parametrize("name", ["index", "task_index"])
+def test_a_feature_that_nobody_needs_may_be_undescribed(v21, name):
+    said = 4 if name == "index" else 0
+    for change in (lambda f: f[name].pop("shape"), lambda f: f.pop(name)):
+        edit_info(v21, lambda info, c=change: c(info["features"]))
+        report = report_of(v21)
+        assert losses(report)[0]["frame"] == (FRAMES, 0)
+        assert losses(report)[0]["sentence"][0] == said
+        assert not [note for note in report.notes if note.startswith("columns that hold no")]
+    edit_info(v21, lambda info: info["features"].pop("frame_index"))
+    with pytest.raises(UserError, match="lacks the feature 'frame_index'"):
+        report_of(v21)
+
+
+def test_a_column_that_is_left_out_is_not_said_to_be_a_signal(v21):
+    edit_info(v21, lambda info: info["features"]["action"].update(shape="x"))
+    notes = report_of(v21).notes
+    assert "columns that hold no numbers are not kept: action (of no known shape)" in notes
+    assert not [note for note in notes if note.startswith("action")]
+
+
+@pytest.mark.parametrize("cell", [None, [float("nan")] * 7, [1.0] * 6, [1e300] * 7])
 def test_a_frame_whose_actions_are_damaged_costs_itself(v21, cell):
     """They are needed; what is left are two recordings."""
     edit_info(v21, lambda info: info["features"]["action"].update(shape=[7]))
     for path in (v21 / "data").glob("*/*.parquet"):
         cells = [[0.5] * 7 for _ in range(parquet.read_metadata(path).num_rows)]
         cells = [*cells[:4], cell, *cells[5:]] if path == data(v21) else cells
-        values = pyarrow.array(cells, pyarrow.list_(pyarrow.float32()))
+        values = pyarrow.array(cells, pyarrow.list_(pyarrow.float64()))
         edit_rows(path, lambda columns, values=values: columns.update(action=values))
     report = report_of(v21, actions="action")
     assert dict(report.recordings) == {"train": 4}
@@ -250,6 +271,31 @@ def test_a_line_of_the_list_that_is_damaged_costs_its_episode(v30):
     assert report_of(v30).lost == (("episode_000001", "its length in file-000.parquet is None"),)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("from_timestamp", None), ("from_timestamp", float("nan")), ("chunk_index", None)],
+)
+def test_a_camera_whose_place_is_not_known_costs_itself(v30, column, value):
+    """While another camera is there: the one in the parquet file."""
+    name = f"videos/{FRONT}/{column}"
+    lists = v30 / "meta/episodes/chunk-000/file-000.parquet"
+
+    def edit(columns):
+        cells = columns[name].to_pylist()
+        columns[name] = pyarrow.array([cells[0], value, cells[2]], columns[name].type)
+
+    edit_rows(lists, edit)
+    report = report_of(v30)
+    assert not report.lost
+    assert losses(report)[0]["frame"] == (FRAMES, 0)
+    assert losses(report)[1] == [f"episode_000001: {FRONT}"]
+    (loss,) = [loss for part in report.parts for loss in part.lost]
+    assert loss[1] == f"is of no known place: its {name} is {value}"
+    assert not [note for note in report.notes if "not downloaded" in note]
+    ((lost, reason),) = report_of(v30, cameras=(FRONT,)).lost
+    assert (lost, reason) == ("episode_000001", f"{FRONT} {loss[1]}")
+
+
 def test_a_list_that_cannot_be_read_costs_its_episodes(v30):
     lists = v30 / "meta/episodes/chunk-000/file-000.parquet"
     shutil.copy(lists, lists.with_name("file-001.parquet"))
@@ -362,6 +408,19 @@ def test_a_picture_that_is_damaged_costs_its_frame(v21, cell, reason):
     assert (frames.used, where, count) == (FRAMES - 1, "episode_000001: frame 3", 1)
     assert why.startswith(f"{WRIST} {reason}")
     assert "0x" not in why
+
+
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("odd", [png("I;16", (20, 16)), png("RGB", (9, 9))])
+def test_one_odd_picture_costs_its_frame_wherever_it_is(v21, place, odd):
+    def change(cells):
+        return [cell if k != place else {"bytes": odd} for k, cell in enumerate(cells)]
+
+    edit_pictures(data(v21), change)
+    counts, where = losses(report_of(v21))
+    assert counts["frame"] == (FRAMES - 1, 1)
+    assert counts["signal"] == (STREAMS, 0)
+    assert where == [f"episode_000001: frame {place}"]
 
 
 def test_a_camera_without_most_of_its_pictures_costs_itself(v21):

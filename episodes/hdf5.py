@@ -81,8 +81,11 @@ def load_dataset(group: h5py.Group, name: str, max_bytes: int = MAX_BYTES) -> np
         raise UserError(f"{dataset.name} cannot be read: {error!s:.200}") from None
 
 
-def load_texts(group: h5py.Group, name: str) -> list[str]:
+def load_texts(group: h5py.Group, name: str, errors: str = "strict") -> list[str]:
     """The texts of a dataset, of a fixed or of variable length, in one row.
+
+    Args:
+        errors: what to make of bytes that are no text, see `bytes.decode`.
 
     Raises:
         UserError: it holds something else, or see `load_dataset`.
@@ -91,7 +94,7 @@ def load_texts(group: h5py.Group, name: str) -> list[str]:
     try:
         if h5py.check_string_dtype(dataset.dtype) is None:
             raise ValueError(f"it is {dataset.dtype}")
-        return [text.decode() for text in np.ravel(dataset[()]).tolist()]
+        return [text.decode(errors=errors) for text in np.ravel(dataset[()]).tolist()]
     except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise UserError(f"{dataset.name} holds no texts: {error!s:.100}") from None
 

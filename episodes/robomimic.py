@@ -42,7 +42,7 @@ from episodes.robomimic_demo import (
 )
 from episodes.robomimic_pictures import load_pictures
 from episodes.rooted import Rooted, walk
-from episodes.salvage import salvage
+from episodes.salvage import salvage, to_single
 from episodes.source import Item, Listing
 from episodes.tally import Tally
 from episodes.trust import regular_file
@@ -155,7 +155,9 @@ class Robomimic(Rooted):
     def _oddities(self, file: h5py.File, demos: dict[str, Demo]) -> list[str]:
         notes = []
         masks, odd = load_masks(file)
-        if others := [*odd, *(mask for mask in masks if mask not in SPLITS)]:
+        if odd:
+            notes.append(f"masks that hold no names are not kept ({some(odd)})")
+        if others := [mask for mask in masks if mask not in SPLITS]:
             notes.append(f"masks that are no splits are not kept ({some(others)})")
         named = [demo for split in SPLITS for demo in dict.fromkeys(masks.get(split, ()))]
         if twice := [demo for demo, count in Counter(named).items() if count > 1]:
@@ -166,14 +168,18 @@ class Robomimic(Rooted):
             notes.append("next_obs is not kept: it is obs one step later")
         if self._is_upside_down(file):
             notes.append("pictures are upside down and turned")
-        left, shapes, blind = set(), set(), []
+        left, blind, unsure = set(), [], []
+        sizes: dict[int, list[str]] = {}  # numbers of an action -> demos
         for name, demo in demos.items():
             try:
-                shapes.add(demo.actions.shape[1])
+                sizes.setdefault(demo.actions.shape[1], []).append(name)
                 left |= set(demo.left)
             except UserError:
                 continue  # told when it is read
             blind += [] if demo.pictures else [name]
+            unsure += [name] if demo.stated is None and "num_samples" in demo.group.attrs else []
+        if unsure:
+            notes.append(f"num_samples is no number and not looked at ({some(unsure)})")
         if left:
             notes.append(
                 f"not kept since they are not numbers of every frame ({some(sorted(left))})"
@@ -181,21 +187,27 @@ class Robomimic(Rooted):
         if blind:
             draws = "robomimic's dataset_states_to_obs.py draws them"
             notes.append(f"demos hold no pictures, {draws} ({some(blind)})")
-        return [*notes, *self._oddities_of_actions(file, shapes)]
+        return [*notes, *self._oddities_of_actions(file, sizes)]
 
-    def _oddities_of_actions(self, file: h5py.File, sizes: set[int]) -> list[str]:
-        if not sizes or self.actions in ("ours", "none"):
-            return []
-        world = load_world(file)
-        if sizes == {ACTION_SIZE} and (self.actions == "osc_pose" or is_osc_pose(world)):
-            return ["actions are OSC_POSE's, with the gripper turned round"]
-        said = ", ".join(str(size) for size in sorted(sizes))
-        note = f"actions of {said} numbers are kept as a signal, not as actions"
-        if ACTION_SIZE in sizes:
-            note += "; source.actions=osc_pose or source.actions=ours takes them"
-        if not world and self.upside_down is None and not is_opengl(file):
-            note += "; pictures are as stored, LIBERO's want source.upside_down=true"
-        return [note]
+    def _oddities_of_actions(self, file: h5py.File, sizes: dict[int, list[str]]) -> list[str]:
+        """What becomes of them, by the size that they have in some demos."""
+        world, notes = load_world(file), []
+        taken = self.actions == "osc_pose" or (self.actions == "auto" and is_osc_pose(world))
+        if taken and ACTION_SIZE in sizes:
+            notes.append("actions are OSC_POSE's, with the gripper turned round")
+        kept = [size for size in sorted(sizes) if not (taken and size == ACTION_SIZE)]
+        if kept and self.actions == "auto":
+            said = ", ".join(str(size) for size in kept)
+            note = f"actions of {said} numbers are kept as a signal, not as actions"
+            if taken:
+                names = demo_names(name for size in kept for name in sizes[size])
+                note += f" ({some(names)})"
+            if ACTION_SIZE in kept:
+                note += "; source.actions=osc_pose or source.actions=ours takes them"
+            if not world and self.upside_down is None and not is_opengl(file):
+                note += "; pictures are as stored, LIBERO's want source.upside_down=true"
+            notes.append(note)
+        return notes
 
     def _is_upside_down(self, file: h5py.File) -> bool:
         return is_opengl(file) if self.upside_down is None else self.upside_down
@@ -217,7 +229,7 @@ class Robomimic(Rooted):
                 tally.lose("signal", f"{item}: {theirs}", str(error))
         state = numbers.get("state")
         if state is not None and state.shape[1:] == (STATE_SIZE,):
-            state = numbers.pop("state").astype(np.float32)
+            state = to_single(numbers.pop("state"))
         else:
             state = None
         signals = {"recorded_actions": recorded}
@@ -268,11 +280,9 @@ class Robomimic(Rooted):
                 f"actions={self.actions} needs {ACTION_SIZE} numbers a frame, not {size}"
             )
         if self.actions == "ours":
-            return recorded.astype(np.float32)
+            return to_single(recorded)
         said = self.actions == "auto" and size == ACTION_SIZE and is_osc_pose(world)
-        return (
-            recorded.astype(np.float32) * _TO_OURS if said or self.actions == "osc_pose" else None
-        )
+        return to_single(recorded) * _TO_OURS if said or self.actions == "osc_pose" else None
 
     def _rate(self, world: dict[str, Any]) -> float:
         rate = self.fps or world.get("env_kwargs", {}).get("control_freq")

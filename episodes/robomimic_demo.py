@@ -49,10 +49,18 @@ class Demo:
         actions = self.group.get("actions")
         if not isinstance(actions, h5py.Dataset) or actions.ndim != 2:
             raise UserError("has no actions (t, n)")
-        stated = self.group.attrs.get("num_samples", len(actions))
-        if stated != len(actions):
-            raise UserError(f"says that it has {stated} samples, but has {len(actions)} actions")
+        if self.stated not in (None, len(actions)):
+            said = f"says that it has {self.stated} samples"
+            raise UserError(f"{said}, but has {len(actions)} actions")
         return actions
+
+    @cached_property
+    def stated(self) -> int | None:
+        """How many samples it says it has; None if it says no number."""
+        try:
+            return int(np.asarray(self.group.attrs.get("num_samples")).item())
+        except (TypeError, ValueError, OverflowError):
+            return None
 
     @property
     def pictures(self) -> dict[str, h5py.Dataset]:
@@ -101,14 +109,15 @@ def demo_names(names: Iterable[str]) -> list[str]:
 
 
 def load_masks(file: h5py.File) -> tuple[dict[str, list[str]], list[str]]:
-    """Names of demos under every name in mask/, and which of those hold none."""
+    """Names of demos under every name in mask/, and which of those hold none. One that is no text
+    is the name of no demo."""
     group = file.get("mask")
     masks, others = {}, []
     if not isinstance(group, h5py.Group):
         return masks, others
     for name in map(str, group):
         try:
-            masks[name] = load_texts(group, name)
+            masks[name] = load_texts(group, name, errors="backslashreplace")
         except UserError:
             others.append(name)
     return masks, others

@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from episodes.errors import UserError
 from episodes.hdf5 import check_dataset, load_dataset
+from episodes.salvage import most_common
 
 _CALLED = ("rgb", "image", "img", "camera", "view")
 _NOT_CALLED = ("depth", "seg", "mask")
@@ -73,7 +74,8 @@ def load_pictures(
         frames, damaged = _decoded(dataset, count + min(missing, 0))
         lacking |= damaged
     else:
-        frames = _colours(load_dataset(group, name)[:count], _sides(dataset) or "")
+        frames, odd = _colours(load_dataset(group, name)[:count], _sides(dataset) or "")
+        lacking |= odd
     if missing < 0:
         frames = np.concatenate([frames, np.zeros_like(frames[:1])])
     return frames, lacking
@@ -90,10 +92,9 @@ def _decoded(
         except UserError as error:
             reasons[frame] = str(error)
             pictures.append(None)
-    shape = next((p.shape for p in pictures if p is not None), None)
-    for frame, picture in enumerate(pictures):
-        if picture is not None and picture.shape != shape:
-            reasons[frame] = f"is {picture.shape}, others are {shape}"
+    shapes = {frame: p.shape for frame, p in enumerate(pictures) if p is not None}
+    shape = most_common(shapes.values())
+    reasons |= {f: f"is {s}, others are {shape}" for f, s in shapes.items() if s != shape}
     if shape is None or 2 * len(reasons) > count:
         raise UserError(f"lacks {len(reasons)} of {count} pictures: {reasons[min(reasons)]}")
     black = np.zeros(shape, np.uint8)
@@ -116,18 +117,32 @@ def _open(cell: Any) -> UInt8[np.ndarray, "h w 3"]:
         raise UserError(f"is no readable picture: {error}") from None
 
 
-def _colours(values: np.ndarray, order: str) -> UInt8[np.ndarray, "t h w 3"]:
-    """Raises `UserError` where nobody says which number is white."""
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    fractions = values.dtype.kind == "f" and high <= 1
-    if not (low >= 0 and high <= 255):
+def _colours(values: np.ndarray, order: str) -> tuple[UInt8[np.ndarray, "t h w 3"], dict[int, str]]:
+    """Pictures, and which of them hold numbers that are no colours (black), and why.
+
+    Raises:
+        UserError: most do, so that nobody knows which number is white.
+    """
+    sides = tuple(range(1, values.ndim))
+    low, high = (of(axis=sides).astype(np.float64) for of in (values.min, values.max))
+    sound = (low >= 0) & (high <= 255)
+
+    def said(least: float, most: float) -> str:
+        return f"is {values.dtype} from {least:g} to {most:g}"
+
+    if 2 * np.count_nonzero(~sound) > len(values):
         raise UserError(
-            f"is {values.dtype} from {low:g} to {high:g}: which number is white nobody says; "
+            f"{said(low.min(), high.max())}: which number is white nobody says; "
             "pictures are 0 to 255, or fractions to 1"
         )
+    frames = np.flatnonzero(~sound).tolist()
+    odd = {f: f"{said(low[f], high[f])}, others hold colours" for f in frames}
+    if odd:
+        values = np.where(sound.reshape(-1, *[1] * len(sides)), values, 0)
+    fractions = values.dtype.kind == "f" and high[sound].max(initial=0) <= 1
     if values.dtype != np.uint8:
         values = np.rint(values * (255 if fractions else 1)).astype(np.uint8)
     if order == "chw":
         values = values.transpose(0, 2, 3, 1)
     values = values[..., None] if values.ndim == 3 else values
-    return values.repeat(3, -1) if values.shape[3] == 1 else values[..., :3]
+    return values.repeat(3, -1) if values.shape[3] == 1 else values[..., :3], odd

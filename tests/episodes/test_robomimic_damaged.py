@@ -13,6 +13,7 @@ from episodes.conversion import ConvertSettings, convert
 from episodes.errors import UserError
 from episodes.robomimic import Robomimic
 from episodes.source import read
+from episodes.tally import Tally
 
 CAMERA = "obs/agentview_image"
 FRAMES, STREAMS = 12, 3 * 7  # a camera, five signals and the recorded actions in each demo
@@ -129,6 +130,27 @@ def test_pictures_that_nobody_can_be_sure_of_cost_their_camera(lift, values, rea
     assert reason in dict(report_of(lift).lost)["lift.hdf5/demo_1"]
 
 
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize(
+    ("kind", "scale", "odd"),
+    [("f4", 255, np.nan), ("f8", 255, -1.0), ("f4", 1, 300), ("u2", 1, 300), ("i4", 1, -1)],
+)
+def test_one_odd_pixel_costs_its_frame(lift, place, kind, scale, odd):
+    before = shown(lift)
+    values = (before / scale).astype(kind) if scale > 1 else before.astype(kind)
+    values[place, 1, 2, 0] = odd
+    put(lift, CAMERA, values)
+    report = report_of(lift)
+    counts, where = losses(report)
+    assert (counts["frame"], counts["signal"]) == ((FRAMES - 1, 1), (STREAMS, 0))
+    assert where == [f"lift.hdf5/demo_1: frame {place}"]
+    (loss,) = [loss for part in report.parts for loss in part.lost]
+    assert loss[1].startswith(f"agentview_image is {values.dtype} from ")
+    item = Robomimic(root=lift).listing().items[1]
+    parts = [e.frames["agentview_image"] for e in Robomimic(root=lift).read(item, Tally())]
+    np.testing.assert_array_equal(np.concatenate(parts), np.delete(before, place, 0))
+
+
 def test_numbers_are_no_pictures(lift):
     count = len(shown(lift))
     for name, values in {
@@ -140,6 +162,17 @@ def test_numbers_are_no_pictures(lift):
         put(lift, f"obs/{name}", values)
     assert losses(report_of(lift))[0]["signal"] == (STREAMS + 4, 0)
     assert set(list(read(Robomimic(root=lift)))[1].frames) == {"agentview_image"}
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_one_picture_of_another_size_costs_its_frame(lift, place):
+    pictures = list(shown(lift))
+    pictures[place] = pictures[place][:6, :6]
+    values = variable(pictures)
+    put(lift, CAMERA, values.pop("values"), **values)
+    counts, where = losses(report_of(lift))
+    assert (counts["frame"], counts["signal"]) == ((FRAMES - 1, 1), (STREAMS, 0))
+    assert where == [f"lift.hdf5/demo_1: frame {place}"]
 
 
 def test_one_damaged_picture_costs_its_frame(lift):
@@ -180,15 +213,17 @@ def test_a_signal_that_cannot_be_unpacked_costs_itself(lift):
     assert losses(report_of(lift))[1] == ["lift.hdf5/demo_1: rewards"]
 
 
-def test_actions_that_are_damaged_cost_their_frame(lift):
-    def damage(file):
-        actions = file["data/demo_1/actions"]
-        actions[1, 3] = np.nan
-
-    edit(lift, damage)
+@pytest.mark.parametrize("value", [np.nan, 1e300])
+def test_actions_that_are_damaged_cost_their_frame(lift, value):
+    """In single precision 1e300 is no number either; as a signal it is kept as it came."""
+    with h5py.File(lift) as file:
+        actions = file["data/demo_1/actions"][()].astype(np.float64)
+    actions[1, 3] = value
+    put(lift, "actions", actions)
     report = report_of(lift)
     assert losses(report)[0]["frame"] == (FRAMES - 1, 1)
-    assert losses(report)[1] == ["lift.hdf5/demo_1: frame 1", "lift.hdf5/demo_1: recorded_actions"]
+    signal = [] if np.isfinite(value) else ["lift.hdf5/demo_1: recorded_actions"]
+    assert losses(report)[1] == ["lift.hdf5/demo_1: frame 1", *signal]
 
 
 def test_signals_may_be_called_as_ours(lift):
@@ -218,15 +253,52 @@ def test_masks_may_be_of_any_texts(lift):
 def test_masks_that_contradict_lose_nothing(lift):
     """A demo of several splits is measured on rather than learned from."""
     train, valid = np.array([b"demo_0", b"demo_1", b"demo_7"]), np.array(["demo_1"], TEXT)
-    edit(lift, lambda f: masks(f, train=train, valid=valid, test=np.ones(3), odd=np.ones(2)))
+    odd = {"test": np.ones(3), "odd": np.ones(2), "20_percent": valid}
+    edit(lift, lambda f: masks(f, train=train, valid=valid, **odd))
     listing = Robomimic(root=lift).listing()
     assert not listing.lost
     assert [item.split for item in listing.items] == ["train", "valid", ""]
-    assert [note.removesuffix(": lift.hdf5") for note in listing.notes[:3]] == [
-        "masks that are no splits are not kept (odd, test)",
+    assert [note.removesuffix(": lift.hdf5") for note in listing.notes[:4]] == [
+        "masks that hold no names are not kept (odd, test)",
+        "masks that are no splits are not kept (20_percent)",
         "demos of several splits are kept from learning (demo_1)",
         "masks name demos that are not there (demo_7)",
     ]
+
+
+def test_a_name_in_a_mask_that_is_no_text_costs_itself(lift):
+    for names in (np.array([b"demo_0", b"\xff\xfe"]), np.array(["demo_0", b"\xff\xfe"], TEXT)):
+        edit(lift, lambda f, names=names: masks(f, valid=names))
+        listing = Robomimic(root=lift).listing()
+        assert [item.split for item in listing.items] == ["valid", "", ""]
+        assert r"masks name demos that are not there (\xff\xfe): lift.hdf5" in listing.notes
+        assert not [note for note in listing.notes if note.startswith("masks that")]
+
+
+@pytest.mark.parametrize("samples", [np.array([4, 4]), "x", h5py.Empty("i8"), np.nan])
+def test_a_count_of_samples_that_is_no_number_costs_nothing(lift, samples):
+    edit(lift, lambda f: f["data/demo_1"].attrs.update(num_samples=samples))
+    report = report_of(lift)
+    assert losses(report) == ({"frame": (FRAMES, 0), "signal": (STREAMS, 0)}, [])
+    assert "num_samples is no number and not looked at (demo_1): lift.hdf5" in report.notes
+
+
+@pytest.mark.parametrize("samples", ["4", b"4", np.array([4]), 4.0])
+def test_a_count_of_samples_may_be_of_any_type(lift, samples):
+    edit(lift, lambda f: f["data/demo_1"].attrs.update(num_samples=samples))
+    report = report_of(lift)
+    assert report.used == 3
+    assert not [note for note in report.notes if "num_samples" in note]
+
+
+def test_what_becomes_of_actions_is_told_of_those_it_is_true_of(lift):
+    put(lift, "actions", np.zeros((4, 6)))
+    put(lift, "actions", np.zeros((5, 0)), demo="data/demo_2")
+    taken = "actions are OSC_POSE's, with the gripper turned round: lift.hdf5"
+    kept = "actions of 0, 6 numbers are kept as a signal, not as actions (demo_1, demo_2)"
+    assert Robomimic(root=lift).listing().notes[-2:] == (taken, f"{kept}: lift.hdf5")
+    assert Robomimic(root=lift, actions="osc_pose").listing().notes[-1] == taken
+    assert [e.actions is None for e in read(Robomimic(root=lift))] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -244,15 +244,23 @@ def refuse_silent_changes(path: Path, resolved: Mapping[str, Any], named: Sequen
     except Exception as error:
         raise UserError(f"{path / CONFIG} is damaged: {str(error).splitlines()[0]}") from error
     now = flatten(resolved)
+    changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
     chosen = [word.partition("=")[0].replace("/", ".") for word in named]
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) == now.get(key):
+    for key in sorted(changed):
+        if any(key == name or key.startswith(f"{name}.") for name in chosen):
             continue
-        if not any(key == name or key.startswith(f"{name}.") for name in chosen):
-            raise UserError(
-                f"{path} was started with {key}={before.get(key)}, and now it would be "
-                f"{now.get(key)}; write {key}=<value> to say which"
-            )
+        old, new = before.get(key), now.get(key)
+        for name in sorted(set(chosen) & set(changed)):
+            if (before.get(name), now.get(name)) == (old, new):  # as source.root follows root
+                raise UserError(
+                    f"{path} was started with {name}={old}, and now {name}={new} is said, which "
+                    f"changes {key} too: leave out {name}= to go on with {old}, or write "
+                    f"{key}={new} as well"
+                )
+        raise UserError(
+            f"{path} was started with {key}={old}, and now it would be {new}; "
+            f"write {key}=<value> to say which"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

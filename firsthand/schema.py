@@ -70,7 +70,7 @@ def build(kind: type[T], values: Mapping[str, Any], key: str = "", chosen: Mappi
         if name not in names:
             raise UserError(unknown_key(_join(key, str(name)), [_join(key, n) for n in names]))
     made = {
-        name: _convert(hints[name], value, _join(key, name), chosen)
+        name: convert(hints[name], value, _join(key, name), chosen)
         for name, value in values.items()
     }
     for f in fields(kind):  # pyright: ignore[reportArgumentType]
@@ -116,8 +116,12 @@ def free_keys(kind: type, key: str = "") -> list[str]:
     return found
 
 
-def _convert(kind: Any, value: Any, key: str, chosen: Mapping[str, type]) -> Any:
-    """`value` as an instance of the annotation `kind`."""
+def convert(kind: Any, value: Any, key: str, chosen: Mapping[str, type]) -> Any:
+    """`value` as an instance of the annotation `kind`.
+
+    Raises:
+        UserError: it cannot be one; names the dotted `key`.
+    """
     if value == NEEDED:
         raise UserError(_needed(key))
     origin, arguments = get_origin(kind), get_args(kind)
@@ -133,7 +137,7 @@ def _convert(kind: Any, value: Any, key: str, chosen: Mapping[str, type]) -> Any
         if not isinstance(value, Mapping):
             raise UserError(f"{key}={value}: write {{name: value, …}}")
         return {
-            name: _convert(arguments[1], item, _join(key, str(name)), chosen)
+            name: convert(arguments[1], item, _join(key, str(name)), chosen)
             for name, item in value.items()
         }
     if is_dataclass(kind):
@@ -148,11 +152,11 @@ def _convert_union(kinds: tuple, value: Any, key: str, chosen: Mapping[str, type
         return None
     kinds = tuple(k for k in kinds if k is not types.NoneType)
     if key in chosen and chosen[key] in kinds:
-        return _convert(chosen[key], value, key, chosen)
+        return convert(chosen[key], value, key, chosen)
     errors = []
     for kind in kinds:
         try:
-            return _convert(kind, value, key, chosen)
+            return convert(kind, value, key, chosen)
         except UserError as error:
             errors.append(error)
     raise errors[0] if len(kinds) == 1 else UserError(f"{key}={value}: " + expected(kinds))
@@ -166,7 +170,7 @@ def _convert_tuple(kinds: tuple, value: Any, key: str, chosen: Mapping[str, type
     if len(kinds) != len(value):
         raise UserError(f"{key} needs {len(kinds)} values and has {len(value)}: {list(value)}")
     return tuple(
-        _convert(kind, item, f"{key}[{index}]", chosen)
+        convert(kind, item, f"{key}[{index}]", chosen)
         for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
     )
 

@@ -27,6 +27,7 @@ from firsthand.schema import (
     alternatives,
     annotations,
     build,
+    convert,
     expected,
     flatten,
     free_keys,
@@ -206,7 +207,11 @@ def _composed(
         if override in choices or override.key_or_group in known or _is_free(override, free):
             continue
         raise UserError(_unknown(str(override.key_or_group), known, schema))
-    composed, chosen = _compose(command, parsed, free)
+    try:
+        composed, chosen = _compose(command, parsed, free)
+    except UserError:
+        _refuse_misfit(command, schema, choices, parsed, free)
+        raise
     for override in parsed:
         if override.key_or_group in free and isinstance(value := override.value(), dict):
             _put(composed, str(override.key_or_group), value)  # in place of what was there
@@ -214,6 +219,24 @@ def _composed(
     if not isinstance(resume, bool):
         raise UserError(f"resume={resume}: must be true or false")
     return composed, chosen, None if run is None else str(run), resume
+
+
+def _refuse_misfit(
+    command: str,
+    schema: Schema,
+    choices: Sequence[Override],
+    parsed: Sequence[Override],
+    free: Sequence[str],
+) -> None:
+    """Raises `UserError` for a word that has names where a list is meant, or the like: what Hydra
+    says when it merges them names no key."""
+    for override in parsed:
+        key = str(override.key_or_group)
+        try:
+            _compose(command, [*(o for o in choices if o != override), override], free)
+        except UserError:
+            for hint in annotations(schema.kind, key):
+                convert(hint, override.value(), key, {})
 
 
 def _unknown(key: str, known: Sequence[str], schema: Schema) -> str:

@@ -153,6 +153,16 @@ def test_a_default_that_changed_since_is_not_taken_silently() -> None:
     run.refuse_silent_changes(Path("old"), now, ["steps=9"])
 
 
+def test_a_setting_that_follows_another_is_told_by_the_one_that_was_said() -> None:
+    with run.open_run("toy", settings(Config(steps=3, seed=3)), Path("old")):
+        pass
+    now = plain(Config(steps=9, seed=9))  # as if seed were ${steps}
+    message = r"old was started with steps=3, and now steps=9 is said, which changes seed too: "
+    with pytest.raises(UserError, match=message + r"leave out steps= to go on with 3, or write se"):
+        run.refuse_silent_changes(Path("old"), now, ["steps=9"])
+    run.refuse_silent_changes(Path("old"), now, ["steps=9", "seed=9"])
+
+
 def test_a_damaged_record_is_named() -> None:
     Path("old").mkdir()
     Path("old/versions.json").write_text("[{")

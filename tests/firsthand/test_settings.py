@@ -40,12 +40,18 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Film:
+    rate: int = 3
+
+
+@dataclass(frozen=True)
 class Toy:
     corpus: Nursery | Videos = field(default_factory=Nursery)
     training: Train = field(default_factory=Train)
     cameras: tuple[str, ...] = ("a", "b")
     limit: float | None = None
     seed: int = 0
+    film: Film = field(default_factory=Film)
 
 
 TOY = Schema(Toy, {"corpus": {"nursery": Nursery, "videos": Videos}})
@@ -134,6 +140,10 @@ def test_the_last_word_for_a_key_counts() -> None:
         (["training.mode=fats"], "training.mode=fats: did you mean 'fast'? (one of: fast, slow)"),
         (["training.betas=[1]"], "training.betas needs 2 values and has 1: [1]"),
         (["training.betas=0.9"], "training.betas=0.9: write a list, training.betas=[a,b]"),
+        (["training.betas={a: 1}"], "training.betas={'a': 1}: write a list, training.betas=[a,b]"),
+        (["seed=3", "training.shift=[1,2]"], "training.shift=[1, 2]: write {name: value, …}"),
+        (["film={shifted: 3}"], "unknown key 'film.shifted'"),
+        (["film=[3]"], "film=[3]: film has keys of its own, set film.<key>=<value>"),
         (["training.shift.x=far"], "training.shift.x=far: must be a whole number"),
         (["training.steps=5"], "training: warmup=10 is longer than steps=5"),
         (["limit=high"], "limit=high: must be a number"),

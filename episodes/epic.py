@@ -98,8 +98,9 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         path = self.inside(item.detail["path"])
         if path.is_dir():
-            pictures = find_pictures(path, self.links)
-            return read_picture_clips(pictures, item.detail["rate"], clips_of(item), self, tally)
+            names = [Path(item.detail["path"], name) for name in find_pictures(path)]
+            rate = item.detail["rate"]
+            return read_picture_clips(names, self.inside, rate, clips_of(item), self, tally)
         return read_clips(path, clips_of(item), self, tally)
 
     def _rows(self, split: str, tally: Tally) -> list[Row] | None:

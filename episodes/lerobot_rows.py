@@ -8,7 +8,7 @@ change of files is listed in the one before).
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -19,12 +19,11 @@ from episodes.errors import UserError
 from episodes.lerobot_layout import OURS, Feature, Layout
 from episodes.lerobot_values import to_numbers
 from episodes.parquet import load_parquet, parquet_columns
-from episodes.rooted import is_hidden
+from episodes.rooted import Locate, is_hidden
 from episodes.trust import is_there, load_json_lines
 
 _MANY = 1 << 40
 _MOST_EPISODES = 10_000_000  # that a file which cannot be read is believed to have listed
-Locate = Callable[[str], Path]  # the file that a dataset calls so; `UserError` if it leads out
 
 
 @dataclass(frozen=True)

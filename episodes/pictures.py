@@ -18,12 +18,12 @@ from episodes.episode import Narration
 from episodes.errors import UserError
 from episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
 from episodes.narrations import read_narrations
-from episodes.rooted import Rooted, is_hidden, walk
+from episodes.rooted import Locate, Rooted, is_hidden, walk
 from episodes.sentences import Said
 from episodes.source import Item, Listing
 from episodes.spoken import narrations_within
 from episodes.tally import Tally
-from episodes.trust import inside, load_bytes
+from episodes.trust import load_bytes
 from episodes.video import CAMERA, VideoSettings, square
 
 ENDINGS = (".jpg", ".jpeg", ".png")
@@ -76,10 +76,10 @@ class PictureFolders(VideoSettings, Rooted):
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         folder = self.inside(item.name)
         said = tuple(Narration(*values) for values in item.detail["narrations"])
-        paths = find_pictures(folder, self.links)
-        count = len(paths) * self.fps / self.rate
+        names = [Path(item.name, name) for name in find_pictures(folder)]
+        count = len(names) * self.fps / self.rate
         times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
-        pictures = pictures_at(paths, self.rate, times, self, tally)
+        pictures = pictures_at(names, self.inside, self.rate, times, self, tally)
         for first in range(0, len(times), self.length):
             data = tuple(islice(pictures, self.length))
             start = first / self.fps
@@ -107,37 +107,39 @@ class PictureFolders(VideoSettings, Rooted):
         )
 
 
-def find_pictures(folder: Path, links: bool = False) -> list[Path]:
-    """The pictures in a folder in the order of the numbers in their names.
+def find_pictures(folder: Path) -> list[str]:
+    """The names of the pictures in a folder in the order of the numbers in them.
 
     Raises:
-        UserError: there is none, or one is a link out of the folder and `links` are not followed.
+        UserError: there is none.
     """
     names = sorted((name for name in os.listdir(folder) if _is_picture(name)), key=_number)
     if not names:
         raise UserError(f"holds no picture ({', '.join(ENDINGS)})")
-    return [inside(folder, name, links) for name in names]
+    return names
 
 
 def read_picture_clips(
-    paths: Sequence[Path],
+    names: Sequence[Path],
+    locate: Locate,
     rate: float,
     clips: Sequence[Clip],
     settings: VideoSettings,
     tally: Tally,
 ) -> Iterator[EncodedEpisode]:
     """Clips of a video that is there as pictures, `rate` of them a second; see `cut_clips`."""
-    end = (len(paths) - 1) / Fraction(rate)
-    name = paths[0].parent.name
+    end = (len(names) - 1) / Fraction(rate)
+    name = names[0].parent.name
 
     def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
-        return pictures_at(paths, rate, times, settings, tally)
+        return pictures_at(names, locate, rate, times, settings, tally)
 
     return cut_clips(clips, settings, pictures, end, tally, name)
 
 
 def pictures_at(
-    paths: Sequence[Path],
+    names: Sequence[Path],
+    locate: Locate,
     rate: float,
     times: Sequence[Fraction],
     settings: VideoSettings,
@@ -149,13 +151,19 @@ def pictures_at(
         UserError: none of them can be read.
     """
     numbers = [round(time * Fraction(rate)) for time in times]
-    chosen = [paths[min(number, len(paths) - 1)] for number in numbers if number <= len(paths)]
-    return read_jpegs(chosen, settings, tally)
+    chosen = [names[min(number, len(names) - 1)] for number in numbers if number <= len(names)]
+    return read_jpegs(chosen, locate, settings, tally)
 
 
-def read_jpegs(paths: Sequence[Path], settings: VideoSettings, tally: Tally) -> Iterator[bytes]:
+def read_jpegs(
+    names: Sequence[Path], locate: Locate, settings: VideoSettings, tally: Tally
+) -> Iterator[bytes]:
     """Pictures as `read_jpeg` has them. One that is lost is replaced by the one before it, or the
     first that can be read, so that all others stay at their times.
+
+    Args:
+        names: of the files, as the dataset calls them.
+        locate: finds them; a link that leads out of the dataset costs its picture.
 
     Raises:
         UserError: none can be read; says why the first cannot.
@@ -163,13 +171,13 @@ def read_jpegs(paths: Sequence[Path], settings: VideoSettings, tally: Tally) -> 
     shown: bytes | None = None
     reasons: list[str] = []
     waiting = 0  # places before the first that can be read
-    for path, same in groupby(paths):
+    for name, same in groupby(names):
         places = sum(1 for _ in same)
         try:
-            shown = read_jpeg(path, settings)
+            shown = read_jpeg(locate(name), settings)
         except UserError as error:
-            reasons.append(str(error).removeprefix(f"{path}: "))
-            tally.lose("picture", f"{path.parent.name}/{path.name}", reasons[-1])
+            reasons.append(str(error).partition(f"{name}: ")[2] or str(error))
+            tally.lose("picture", str(name), reasons[-1])
             if shown is None:
                 waiting += places
                 continue
@@ -178,7 +186,7 @@ def read_jpegs(paths: Sequence[Path], settings: VideoSettings, tally: Tally) -> 
         yield from repeat(shown, waiting + places)
         waiting = 0
     if shown is None and reasons:
-        raise UserError(f"holds no picture that can be read: {paths[0].name} {reasons[0]}")
+        raise UserError(f"holds no picture that can be read: {names[0].name} {reasons[0]}")
 
 
 def read_jpeg(path: Path, settings: VideoSettings) -> bytes:

@@ -6,7 +6,7 @@ made a dataset is not who reads it.
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from episodes.trust import inside
 
 # What Windows, macOS and network drives leave beside names that begin with a dot.
 _SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
+
+Locate = Callable[[str | Path], Path]  # a dataset's `inside`: the file that it calls so
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,8 +92,8 @@ class Saycam(Rooted):
         for text, number, start, fps, names in item.detail["utterances"]:
             where = f"{item.name}: utterance {number}"
             try:
-                paths = [self.inside(Path(self.frames, name)) for name in names]
-                data = tuple(read_jpegs(paths, settings, tally))
+                pictures = [Path(self.frames, name) for name in names]
+                data = tuple(read_jpegs(pictures, self.inside, settings, tally))
             except UserError as error:
                 why.append(str(error))
                 tally.lose("utterance", where, why[-1])

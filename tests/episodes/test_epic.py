@@ -162,7 +162,15 @@ def test_a_bad_frame_or_row_costs_itself(epic):
     clips, pictures = tally.parts
     assert (clips.used, clips.lost) == (1, ())
     assert (pictures.used, pictures.lost_count) == (9, 1)
-    assert pictures.lost[0][:2] == ("P02_101/frame_0000000126.jpg", "is no JPEG or PNG picture")
+    assert pictures.lost[0][:2] == (
+        "P02/rgb_frames/P02_101/frame_0000000126.jpg",
+        "is no JPEG or PNG picture",
+    )
+    (folder / "frame_0000000126.jpg").unlink()
+    (folder / "frame_0000000126.jpg").symlink_to(__file__)
+    again = Tally()
+    assert len(next(source.read(item, again))) == 10
+    assert again.lost[0][2].startswith(f"is a link to {__file__}, outside {epic}")
 
 
 def test_times_of_epic_kitchens():

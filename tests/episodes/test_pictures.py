@@ -53,7 +53,8 @@ def test_other_rates(tmp_path, rate, fps):
 
 def test_pictures_that_fit_keep_their_bytes(tmp_path):
     write_pictures(tmp_path / "a", 1, size=(48, 48))
-    (path,) = find_pictures(tmp_path / "a")
+    (name,) = find_pictures(tmp_path / "a")
+    path = tmp_path / "a" / name
     assert read_jpeg(path, VideoSettings(size=48)) == path.read_bytes()
     assert read_jpeg(path, VideoSettings(size=47)) != path.read_bytes()
 
@@ -110,6 +111,31 @@ def test_a_bad_picture_costs_itself(tmp_path):
         path.touch()
     with pytest.raises(UserError, match=r"no picture that can be read: frame_1\.jpg is no JPEG"):
         list(source.read(source.listing().items[0], Tally()))
+
+
+def linked(path, target):
+    """The picture lies elsewhere, and a link to it where it was."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(target)
+    path.symlink_to(target)
+
+
+def test_links_to_pictures_are_followed_within_the_dataset(tmp_path):
+    write_pictures(tmp_path / "root" / "a", 12)
+    settings = {"root": tmp_path / "root", "size": 48}
+    good = list(read(PictureFolders(**settings)))[0].frames["rgb_static"]
+    linked(tmp_path / "root/a/frame_1.jpg", tmp_path / "root/store/x.bin")
+    linked(tmp_path / "root/a/frame_5.jpg", tmp_path / "out/5.jpg")
+    source, tally = PictureFolders(**settings), Tally()
+    (item,) = source.listing().items
+    (episode,) = source.read(item, tally)
+    shown = [0, 1, 2, 3, 3, *range(5, 12)]  # the one before it instead
+    assert (episode.decode().frames["rgb_static"] == good[shown]).all()
+    (loss,) = tally.lost
+    assert loss[:2] == ("picture", "a/frame_5.jpg")
+    assert loss[2].startswith(f"is a link to {tmp_path}/out/5.jpg, outside")
+    (episode,) = read(PictureFolders(links=True, **settings))
+    assert (episode.frames["rgb_static"] == good).all()
 
 
 def test_bad_pictures_are_named(tmp_path):

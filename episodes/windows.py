@@ -98,8 +98,7 @@ class Windows:
         if not len(self._chosen):
             raise UserError(
                 f"{self.corpus.name}: no recording in split {split!r}, only in "
-                f"{', '.join(self.corpus.splits) or 'none'}; converted into shorter recordings "
-                "(seconds=3), a corpus has more to divide"
+                f"{', '.join(self.corpus.splits) or 'none'}"
             )
         self._check_cameras()
         self._ends = np.cumsum(np.where(self._uncut > 0, self._uncut, self._lengths))

@@ -1,8 +1,9 @@
 """What to learn from, by name: every choice of `corpus=` ends as corpora that are there."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -132,11 +133,29 @@ def _made(corpus: NurseryConfig | HomeConfig | VideosCorpus) -> str:
     elif isinstance(corpus, HomeConfig):
         path = _watched(corpus)
     else:
-        root = corpus.root.resolve()
-        path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
-        say_report(corpus.convert(path))
+        path, report = _converted(corpus)
+        if sum(report.recordings.values()) == 1 and corpus.held_out:
+            (length,) = Corpus.open(str(path)).recordings["length"]
+            half = math.ceil(length / 2) / corpus.fps
+            say(f"one short video: cut in two (corpus.seconds={half:g}), one half is measured on")
+            path, report = _converted(replace(corpus, seconds=half))
+        say_report(report)
     say(f"corpus: {path}")
     return str(path)
+
+
+def _converted(corpus: VideosCorpus) -> tuple[Path, Report]:
+    """Where the corpus of these settings is, made unless it was there, and what came of it."""
+    root = corpus.root.resolve()
+    path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
+    return path, corpus.convert(path)
+
+
+def refuse_without_held_out(parts: Sequence[Part], advice: str) -> None:
+    """Raises `UserError`, which ends with the advice, if there is nothing to measure on."""
+    if not any("valid" in part.corpus.splits for part in parts):
+        names = ", ".join(part.corpus.name for part in parts)
+        raise UserError(f"{names}: no recording is held out to measure on: {advice}")
 
 
 def home(config: HomeConfig) -> Path:

@@ -24,6 +24,11 @@ SCHEMA = Schema(FinetuneCommand)
 def execute(config: FinetuneCommand, run: Run) -> None:
     """Find the demonstrations, train, say what came of it."""
     parts = corpora.named(config.demonstrations)
+    corpora.refuse_without_held_out(
+        parts,
+        "take more demonstrations; firsthand record holds some out with a smaller held_out_every, "
+        "firsthand convert with held_out above 0",
+    )
     recipe = FinetuneConfig(**{f.name: getattr(config, f.name) for f in fields(FinetuneConfig)})
     if recipe.pretrained:
         recipe = replace(recipe, pretrained=checkpoints.locate(recipe.pretrained))

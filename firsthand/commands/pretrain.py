@@ -25,5 +25,16 @@ def execute(config: PretrainCommand, run: Run) -> None:
     recipe = PretrainConfig(**{f.name: getattr(config, f.name) for f in fields(PretrainConfig)})
     with join() as team:
         parts = corpora.corpora_of(config.corpus, team.once)
+        corpora.refuse_without_held_out(parts, _advice(config.corpus))
         result = pretrain(recipe, parts, run.path, resume=run.resume)
     training_report.report(result, run.path)
+
+
+def _advice(corpus: corpora.Choice) -> str:
+    """How there comes to be something to measure on."""
+    if isinstance(corpus, corpora.VideosCorpus):
+        return "take more video, and corpus.held_out above 0"
+    return (
+        "take more recordings; firsthand convert holds some out with held_out above 0 and makes "
+        "more of a video with a smaller source.seconds"
+    )

@@ -87,6 +87,34 @@ def test_videos_are_converted_once(videos: Path, capsys) -> None:
     assert len(list(corpora.MADE.iterdir())) == 2
 
 
+@pytest.mark.parametrize("frames", [14, 15])
+def test_a_single_short_video_is_halved(frames: int, videos: Path, capsys) -> None:
+    for path in videos.iterdir():
+        path.unlink()
+    write_video(videos / "only.mp4", 40, frames)
+    (part,) = corpora_of(VideosCorpus(root=videos, size=16, workers=0))
+    assert sorted(part.corpus.recordings["length"].tolist()) == [7, frames - 7]
+    assert (len(part.corpus.split("train")), len(part.corpus.split("valid"))) == (1, 1)
+    assert "one short video: cut in two (corpus.seconds=0." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["finetune", "demonstrations=one.h5"], "take more demonstrations; firsthand record holds"),
+        (["pretrain", "corpus=episodes", "corpus.files=one.h5"], "take more recordings; firsthand"),
+        (["pretrain", "corpus=videos", "corpus.root=videos", "corpus.held_out=0",
+          "corpus.workers=0"], "take more video, and corpus.held_out above 0"),
+    ],
+)  # fmt: skip
+def test_nothing_to_measure_on_is_told_with_what_helps(words, advice, videos, capsys) -> None:
+    with EpisodeWriter(Path("one.h5")) as writer:
+        writer.add(record(length=20, seed=0), "train")
+    assert cli.main([*words, "run=run"]) == 1
+    assert f"no recording is held out to measure on: {advice}" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
 def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     small = HomeConfig(hours=80 / 3600, seconds=4.0, size=16, evaluation=False, workers=1)

@@ -207,7 +207,7 @@ CASES: dict[str, list[tuple[str, Edit, str]]] = {
         ("text for a frame", replaced("EPIC_100_train.csv", ",186,", ",x,"), ""),
         ("a field more", replaced("EPIC_100_train.csv", "open,door", "open,door,x"), "fields"),
         ("a field less", replaced("EPIC_100_train.csv", ",open,door", ",open"), "fields"),
-        ("open quote", replaced("EPIC_100_train.csv", "open door", '"open door'), "CSV|does not end"),
+        ("open quote", replaced("EPIC_100_train.csv", "open door", '"open door'), "CSV|not end"),
         ("columns twice", raw("EPIC_100_train.csv", EPIC.replace("verb", "noun")), "twice|lacks"),
         ("only columns", raw("EPIC_100_validation.csv", EPIC), ""),
         ("link", link_out("P01/videos/P01_01.MP4"), "outside"),

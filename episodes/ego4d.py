@@ -71,7 +71,8 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         """The videos that are there, with the clips to cut from them.
 
         Raises:
-            UserError: narrations or videos are missing, or a file is no such table.
+            UserError: narrations or videos are missing, or a file is no such table. What is none in
+                it costs itself: a video's narrations, a pass of them, an entry of `ego4d.json`.
         """
         narrations = self._find(_NARRATIONS)
         if narrations is None:
@@ -79,15 +80,17 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
                 f"{self.root}: holds no {_NARRATIONS[0]} of Ego4D (nor any in v2/annotations)"
             )
         said = _by_video(load_json(narrations), narrations)
-        manifest = self._manifest()
-        folder = self._folder(said)
         items, lost, tally = [], [], Tally()
+        manifest = self._manifest(tally)
+        folder = self._folder(said)
         for uid in sorted(said):
             split = self._split(manifest.get(uid, {}))
             try:
                 path = self.inside(Path(folder, f"{uid}.mp4"))
                 if not is_there(path):
                     tally.note(f"narrated videos are not in {folder}/")
+                elif not isinstance(said[uid], dict):
+                    lost.append((uid, f"its narrations are no table: {said[uid]!r:.100}"))
                 elif split is None:
                     tally.note(f"videos are in several splits of {self.benchmark}")
                 elif clips := self._clips(uid, said[uid], tally):
@@ -108,7 +111,7 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
                 return self.inside(name)
         return None
 
-    def _manifest(self) -> dict[str, dict[str, Any]]:
+    def _manifest(self, tally: Tally) -> dict[str, dict[str, Any]]:
         path = self._find(_MANIFEST)
         if path is None:
             if self.benchmark != "none":
@@ -116,9 +119,15 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
             return {}
         content = load_json(path)
         videos = content.get("videos") if isinstance(content, dict) else None
-        if not isinstance(videos, list) or not all(isinstance(v, dict) for v in videos):
+        if not isinstance(videos, list):
             raise UserError(f"{path}: has no list of videos")
-        return {str(video.get("video_uid")): video for video in videos}
+        for number, video in enumerate(videos, 1):
+            if not isinstance(video, dict):
+                where = f"{_MANIFEST[0]}, video {number}"
+                tally.lose("row", where, f"is no table: {video!r:.100}")
+        known = [video for video in videos if isinstance(video, dict)]
+        tally.use("row", len(known))
+        return {str(video.get("video_uid")): video for video in known}
 
     def _folder(self, said: dict[str, Any]) -> str:
         if self.videos:
@@ -138,7 +147,7 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
 
     def _clips(self, video: str, said: dict[str, Any], tally: Tally) -> list[Clip]:
         sentences = []
-        for number, entry in _narrations_of(said):
+        for number, entry in _narrations_of(video, said, tally):
             told = entry if isinstance(entry, dict) else {}
             values: list[Any] = [next((told[k] for k in keys if k in told), None) for keys in _KEYS]
             text, time, uid = values
@@ -165,16 +174,18 @@ def _by_video(content: Any, path: Path) -> dict[str, Any]:
     """Narrations by video; the first release had them below "videos"."""
     if isinstance(content, dict) and isinstance(content.get("videos"), dict):
         content = content["videos"]
-    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+    tables = isinstance(content, dict) and any(isinstance(v, dict) for v in content.values())
+    if not tables and content != {}:
         raise UserError(f"{path}: must map videos to their narrations")
     return content
 
 
-def _narrations_of(said: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+def _narrations_of(video: str, said: dict[str, Any], tally: Tally) -> Iterator[tuple[int, Any]]:
     """All narrations, each with its pass; a video that was narrated once lacks the second."""
     for number, name in enumerate(_PASSES, 1):
         told = said.get(name) or []
         narrations = told.get("narrations", []) if isinstance(told, dict) else told
-        if not isinstance(narrations, list):
-            raise UserError(f"{name} is no table with a list of narrations")
-        yield from ((number, entry) for entry in narrations)
+        if isinstance(narrations, list):
+            yield from ((number, entry) for entry in narrations)
+        else:
+            tally.lose("clip", f"{video}: {name}", f"has no list of narrations: {told!r:.100}")

@@ -184,6 +184,44 @@ def test_a_bad_narration_costs_itself(ego4d):
     assert parts.lost[0][0] == f"{FIRST}: far@400.000"
 
 
+@pytest.mark.parametrize("bad", [None, [], "redacted", 3])
+def test_what_is_no_table_of_a_video_loses_that_video(ego4d, bad):
+    path = ego4d / "v2" / "annotations" / "narration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {SECOND: bad, "elsewhere": bad}))
+    listing = Ego4D(root=ego4d).listing()
+    assert [item.name for item in listing.items] == [FIRST]
+    assert listing.lost == ((SECOND, f"its narrations are no table: {bad!r}"),)
+    path.write_text(json.dumps({FIRST: bad, SECOND: bad}))
+    with pytest.raises(UserError, match="must map videos to their narrations"):
+        Ego4D(root=ego4d).listing()
+
+
+@pytest.mark.parametrize("bad", [{"narrations": None}, {"narrations": "x"}, "redacted", 3])
+def test_a_pass_that_is_no_table_costs_itself(ego4d, bad):
+    path = ego4d / "v2" / "annotations" / "narration.json"
+    said = json.loads(path.read_text())
+    said[FIRST]["narration_pass_2"] = bad
+    path.write_text(json.dumps(said))
+    listing = Ego4D(root=ego4d).listing()
+    assert texts(Ego4D(root=ego4d))[FIRST] == ["stirs the pan", "opens a lid"]
+    (parts,) = listing.tally.parts
+    assert parts.lost == ((f"{FIRST}: narration_pass_2", f"has no list of narrations: {bad!r}", 1),)
+
+
+@pytest.mark.parametrize("benchmark", ["none", "em"])
+@pytest.mark.parametrize("bad", [None, [], "x"])
+def test_a_video_of_the_manifest_that_is_no_table_costs_itself(ego4d, bad, benchmark):
+    path = ego4d / "ego4d.json"
+    content = json.loads(path.read_text())
+    content["videos"].insert(1, bad)
+    path.write_text(json.dumps(content))
+    listing = Ego4D(root=ego4d, benchmark=benchmark).listing()
+    assert [item.name for item in listing.items] == [FIRST, SECOND]
+    (parts,) = listing.tally.parts
+    assert (parts.unit, parts.used) == ("row", 2)
+    assert parts.lost == (("ego4d.json, video 2", f"is no table: {bad!r}", 1),)
+
+
 def test_the_redacted_narrations_of_the_second_release(ego4d):
     (ego4d / "v2" / "annotations" / "narration.json").unlink()
     entries = [

@@ -141,7 +141,7 @@ def clips(tmp_path_factory, make_episode):
     return path
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(clip=st.integers(1, 24), length=st.integers(1, 12), stride=st.integers(1, 4))
 @example(clip=10, length=10, stride=1)
 def test_clips_no_longer_than_a_window_show_every_frame_equally_often(clips, clip, length, stride):

@@ -62,6 +62,7 @@ def test_the_closed_loop_says_what_predict_says_on_the_same_history(stride, exec
         assert np.allclose(acted, chunk[step % execute].numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_400_steps_with_resets_say_what_whole_windows_say():
     """GR-1's way: a look at every step, a window of ten frames that fills and then slides."""
     policy = make(replace(tiny_gr1(), length=10, stride=1 / 30, control_hz=30.0))

@@ -242,8 +242,6 @@ def test_less_than_one_action_is_refused():
     ],
 )
 def test_what_makes_no_policy_is_refused_in_one_line(tmp_path, factory, message, workers):
-    if workers and not isinstance(factory, type):
-        pytest.skip("refused before workers matter")
     with pytest.raises(UserError, match=message):
         evaluate_tasks(factory, replace(STILL, workers=workers), tmp_path)
 

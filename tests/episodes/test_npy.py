@@ -43,7 +43,7 @@ def test_annotations_of_calvin_come_back(tmp_path: Path) -> None:
         "language": {"ann": ["lift it"], "task": ["lift"], "emb": np.ones((1, 1, 384), "f4")},
         "info": {"episodes": [], "indx": [(np.int64(5), 69)]},
     }
-    np.save(tmp_path / "auto_lang_ann.npy", said)  # type: ignore[arg-type]
+    np.save(tmp_path / "auto_lang_ann.npy", np.array(said, object))
     read = load_npy(tmp_path / "auto_lang_ann.npy", objects=True).item()
     assert read["language"]["ann"] == ["lift it"]
     assert read["info"]["indx"] == [(5, 69)]

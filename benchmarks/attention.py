@@ -1,9 +1,9 @@
 """Which attention kernel is fast on this processor: torch's fused one against plain products.
 
-    python -m benchmarks.attention
+    python -m firsthand.benchmarks.attention
 
 Processor time on one thread, the best of several tries that take turns, at the shapes that the
-policies have. `policy.attention.SHORT` rests on this table.
+policies have. `policy.modules.attention.SHORT` rests on this table.
 """
 
 import time

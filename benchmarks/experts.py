@@ -1,7 +1,7 @@
 """How often the scripted experts succeed, and how long they take.
 
-    python -m benchmarks.experts --scenes ABCD --starts 50
-    python -m benchmarks.experts --chains 1000
+    python -m firsthand.benchmarks.experts --scenes ABCD --starts 50
+    python -m firsthand.benchmarks.experts --chains 1000
 
 Every task is tried in every scene from `--starts` seeded layouts within 360 control steps of
 1/30 s; the table gives successes, Wilson's 95 % interval, and the mean and longest number of
@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from envs.chains import OFFICIAL, all_chains
-from envs.chains_layout import initial_layout
-from envs.intervals import wilson
-from envs.table import LAYOUTS
-from envs.tasks import TASKS
-from envs.trials import initial_state
-from envs.workers import run
+from firsthand.common.intervals import wilson
+from firsthand.common.workers import run
+from firsthand.envs.playtable.layouts import LAYOUTS
+from firsthand.envs.tasks.chain_layouts import initial_layout
+from firsthand.envs.tasks.chains import OFFICIAL, all_chains
+from firsthand.envs.tasks.initial_states import initial_state
+from firsthand.envs.tasks.tasks import TASKS
 
 CONTROL_STEPS = 360
 
@@ -55,7 +55,7 @@ class Tryout:
     """Lets experts attempt tasks without cameras."""
 
     def __init__(self, action_repeat: int, noise: float, seed: int, guard: bool) -> None:
-        from envs.playtable import PlayTable
+        from firsthand.envs.playtable.env import PlayTable
 
         self._make = partial(PlayTable, cameras={}, action_repeat=action_repeat, guard=guard)
         self._env = self._make("D")
@@ -76,7 +76,7 @@ class Tryout:
         return outcome
 
     def _attempt(self, task: str, number: int) -> int | None:
-        from envs.experts import Expert
+        from firsthand.envs.experts.expert import Expert
 
         repeat, rng = self._env.action_repeat, np.random.default_rng(number)
         expert = Expert(task, self._env.layout, rng=rng, noise=self._noise)

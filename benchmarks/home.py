@@ -1,7 +1,7 @@
 """How long a home takes to render: frames a second, and hours of experience for SAYCam-S's size.
 
-    python -m benchmarks.home                    # an hour at 96 and at 224 pixels
-    python -m benchmarks.home --hours 33.3 --sizes 96
+    python -m firsthand.benchmarks.home                    # an hour at 96 and at 224 pixels
+    python -m firsthand.benchmarks.home --hours 33.3 --sizes 96
 
 An hour of experience is 18,000 frames, SAYCam-S has 600,000. Test sets are not rendered: their time
 does not grow with the hours.
@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from envs.home.corpus import HomeConfig, make_home
-from firsthand.console import say
+from firsthand.cli.console import say
+from firsthand.synthetic.home.corpus import HomeConfig, make_home
 
 SAYCAM = 600_000  # frames
 

@@ -1,6 +1,6 @@
 """CPU milliseconds a picture: our rasteriser against PyBullet's, same scene, same run.
 
-    python -m benchmarks.render
+    python -m firsthand.benchmarks.render
 
 The scene is a play table in outline: a plane, a table, three blocks, four balls and the Panda of
 pybullet_data wearing its collision meshes. The robot moves between pictures, as it does in use, so
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from envs import textures
-from envs.raster import Camera
-from envs.renderer import RasterRenderer, Renderer, TinyRenderer
+from firsthand.rendering import textures
+from firsthand.rendering.pybullet_renderer import RasterRenderer, Renderer, TinyRenderer
+from firsthand.rendering.rasterizer import Camera
 
 JOINTS = (-1.21779206, 1.03987646, 2.11978261, -2.34205014, -0.87015947, 1.64119353, 0.55344866)
 
@@ -65,7 +65,7 @@ def build_scene(folder: Path) -> tuple[int, int]:
     """A PyBullet client with the scene, and the robot's body id."""
     import pybullet_data
 
-    from envs.bullet import pybullet
+    from firsthand.rendering.bullet import pybullet
 
     client, data = pybullet.connect(pybullet.DIRECT), pybullet_data.getDataPath()
     pybullet.loadURDF(f"{data}/plane.urdf", physicsClientId=client)
@@ -105,7 +105,7 @@ def build_scene(folder: Path) -> tuple[int, int]:
 
 def measure(sizes: Sequence[int] = (200, 96), repeats: int = 40) -> list[Row]:
     """Median and 95th percentile of CPU milliseconds for every camera, size and renderer."""
-    from envs.bullet import pybullet
+    from firsthand.rendering.bullet import pybullet
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """The four scenes from both cameras beside each other, as one picture.
 
-    python -m benchmarks.scenes docs/scenes.png
+    python -m firsthand.benchmarks.scenes docs/scenes.png
 
 Every scene has two blocks on the desk and one in the cabinet, its door and drawer half way open;
 the lamps are on in every other one.
@@ -14,9 +14,16 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.playtable import PlayTable
-from envs.table import DRAWER_TRAVEL, LAYOUTS, SPAWN_SHELF_Y, SPAWN_Z, SWITCH_TRAVEL, Layout
-from envs.trials import HOME
+from firsthand.envs.playtable.env import PlayTable
+from firsthand.envs.playtable.layouts import (
+    DRAWER_TRAVEL,
+    LAYOUTS,
+    SPAWN_SHELF_Y,
+    SPAWN_Z,
+    SWITCH_TRAVEL,
+    Layout,
+)
+from firsthand.envs.tasks.initial_states import HOME
 
 EDGE = 400  # pixels of a picture
 CAPTION = 32
@@ -60,5 +67,5 @@ def main(path: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m benchmarks.scenes PATH.png")
+        sys.exit("usage: python -m firsthand.benchmarks.scenes PATH.png")
     main(Path(sys.argv[1]))

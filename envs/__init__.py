@@ -10,6 +10,6 @@ PLAYTABLE = "firsthand/PlayTable-v0"
 if PLAYTABLE not in registry:
     register(
         id=PLAYTABLE,
-        entry_point="envs.playtable:PlayTable",
+        entry_point="firsthand.envs.playtable.env:PlayTable",
         disable_env_checker=True,  # it rejects the empty `rgb_obs` of worlds without cameras
     )

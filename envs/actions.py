@@ -19,9 +19,9 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float
 
-from envs import robot
-from envs.states import vector
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.envs.playtable import robot
+from firsthand.envs.states import vector
 
 _WORKSPACE = (
     np.maximum(np.array(robot.BASE_POSITION) - robot.REACH, (-np.inf, -np.inf, 0.0)),

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from envs import table
-from envs.tasks import TASKS
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.envs.playtable import layouts as table
+from firsthand.envs.tasks.tasks import TASKS
 
 CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gripper": 84})
 FAR = {"rgb_static": 10.0, "rgb_gripper": 2.0}  # metres, beyond which a camera sees nothing

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from envs import robot, table
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import robot
 
 JOINT_SLACK = 0.2  # rad; PyBullet's joint limits give way under load
 TRAVEL_SLACK = 0.05  # metres, of fingers, doors, button and switch, for the same reason

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
 
 STATE_SIZE = (
     15  # tcp xyz, tcp Euler xyz, gripper width, 7 joints, last gripper action (CALVIN's robot_obs)
@@ -122,7 +122,7 @@ class Window:
 
     Past the end of its recording, frames repeat the last one and are not valid. A camera that a
     recording lacks is absent from `frames` and `future`. A camera whose pictures an encoder has
-    made into `features` (k tokens each, see `episodes.features`) is absent from `frames`.
+    made into `features` (k tokens each, see `episodes.corpus.features`) is absent from `frames`.
     """
 
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
-from episodes.episode import Episode, Narration, check_episode, lengths_of
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import Episode, Narration, check_episode, lengths_of
 
 QUALITY = 95
 _MOST_PIXELS = 2**26

@@ -1,1 +1,5 @@
 """Learning from demonstrations: behaviour cloning together with the video loss."""
+
+from firsthand.finetune.recipe import FinetuneConfig, finetune
+
+__all__ = ["FinetuneConfig", "finetune"]

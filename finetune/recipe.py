@@ -10,23 +10,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from episodes.corpus import Corpus
-from episodes.episode import WindowSpec
-from episodes.errors import UserError
-from episodes.mixture import Corpora, parts_of
-from episodes.windows import PoolConfig
-from policy.config import PolicyConfig
-from policy.policy import Policy
-from policy.pretrained import load_encoders
-from policy.statistics import Statistics
-from policy.storage import load_policy
-from policy.transfer import start_from
-from training.conditions import flatten, hash_of_data, hash_of_weights
-from training.config import TrainConfig
-from training.features import with_features
-from training.loop import Rollout, TrainResult, train
-from training.reading import Reading
-from training.sequences import sequence_spec
+from firsthand.common.errors import UserError
+from firsthand.episodes.corpus.corpus import Corpus
+from firsthand.episodes.episode import WindowSpec
+from firsthand.episodes.sampling.mixture import Corpora, parts_of
+from firsthand.episodes.sampling.windows import PoolConfig
+from firsthand.policy.checkpoints.encoders import load_encoders
+from firsthand.policy.checkpoints.storage import load_policy
+from firsthand.policy.checkpoints.transfer import start_from
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+from firsthand.training.config import TrainConfig
+from firsthand.training.data import Reading
+from firsthand.training.invariants import flatten, hash_of_data, hash_of_weights
+from firsthand.training.loop import Rollout, TrainResult, train
+from firsthand.training.precompute_features import with_features
+from firsthand.training.sequences import sequence_spec
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ Everything a user needs is named here; nothing is loaded before it is used:
                  Saycam, SaycamVideos, extract_frames, PictureFolders, read, convert,
                  ConvertSettings, LeRobotWriter, NurseryConfig, make_nursery
     policy       Policy, PolicyConfig, Batch, load_gr1
-    learning     TrainConfig, PretrainConfig, pretrain, FinetuneConfig, finetune
+    learning     TrainConfig, PretrainConfig, FinetuneConfig (and `firsthand.pretrain.pretrain`,
+                 `firsthand.finetune.finetune`)
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
     recording    RecordConfig, record, replay
     evaluation   EvaluationConfig, evaluate_tasks, evaluate_chains
@@ -18,44 +19,43 @@ Everything a user needs is named here; nothing is loaded before it is used:
 
 import importlib
 import importlib.util
-import os
 import sys
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
-    from envs.experts import ExpertPolicy
-    from envs.nursery.corpus import NurseryConfig, make_nursery
-    from envs.playtable import PlayTable
-    from envs.record import RecordConfig, record
-    from envs.replay import replay
-    from envs.tasks import TASKS
-    from episodes.calvin import Calvin
-    from episodes.conversion import ConvertSettings, convert
-    from episodes.corpus import Corpus
-    from episodes.ego4d import Ego4D
-    from episodes.epic import EpicKitchens
-    from episodes.episode import Episode, Narration, WindowSpec
-    from episodes.errors import UserError
-    from episodes.lerobot import LeRobot
-    from episodes.lerobot_writer import LeRobotWriter
-    from episodes.pictures import PictureFolders
-    from episodes.robomimic import Robomimic
-    from episodes.saycam import Saycam
-    from episodes.saycam_videos import SaycamVideos, extract_frames
-    from episodes.something import SomethingSomething
-    from episodes.source import read
-    from episodes.store import EpisodeFile, EpisodeWriter
-    from episodes.videos import VideoFolder
-    from episodes.windows import Windows
-    from finetune.recipe import FinetuneConfig, finetune
-    from policy.batch import Batch
-    from policy.config import PolicyConfig
-    from policy.official import load_gr1
-    from policy.policy import Policy
-    from pretrain.recipe import PretrainConfig, pretrain
-    from training.config import TrainConfig
+    from firsthand.common.errors import UserError
+    from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_chains, evaluate_tasks
+    from firsthand.envs.experts.expert import ExpertPolicy
+    from firsthand.envs.playtable.env import PlayTable
+    from firsthand.envs.recording.record import RecordConfig, record
+    from firsthand.envs.recording.replay import replay
+    from firsthand.envs.tasks.tasks import TASKS
+    from firsthand.episodes.convert.convert import ConvertSettings, convert
+    from firsthand.episodes.convert.source import read
+    from firsthand.episodes.corpus.corpus import Corpus
+    from firsthand.episodes.episode import Episode, Narration, WindowSpec
+    from firsthand.episodes.formats.calvin.dataset import Calvin
+    from firsthand.episodes.formats.ego4d import Ego4D
+    from firsthand.episodes.formats.epic_kitchens import EpicKitchens
+    from firsthand.episodes.formats.image_folder import PictureFolders
+    from firsthand.episodes.formats.lerobot.reader import LeRobot
+    from firsthand.episodes.formats.lerobot.writer import LeRobotWriter
+    from firsthand.episodes.formats.robomimic.reader import Robomimic
+    from firsthand.episodes.formats.saycam.dataset import Saycam
+    from firsthand.episodes.formats.saycam.videos import SaycamVideos, extract_frames
+    from firsthand.episodes.formats.something_something import SomethingSomething
+    from firsthand.episodes.formats.video_folder import VideoFolder
+    from firsthand.episodes.sampling.windows import Windows
+    from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
+    from firsthand.finetune.recipe import FinetuneConfig
+    from firsthand.policy.batch import Batch
+    from firsthand.policy.checkpoints.gr1 import load_gr1
+    from firsthand.policy.config import PolicyConfig
+    from firsthand.policy.policy import Policy
+    from firsthand.pretrain.recipe import PretrainConfig
+    from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
+    from firsthand.training.config import TrainConfig
 
 __version__ = "0.1.0"
 __all__ = [
@@ -95,48 +95,46 @@ __all__ = [
     "evaluate_chains",
     "evaluate_tasks",
     "extract_frames",
-    "finetune",
     "load_gr1",
     "make_nursery",
-    "pretrain",
     "read",
     "record",
     "replay",
 ]
 
 _HOMES = {
-    "envs.evaluation": ("EvaluationConfig", "evaluate_chains", "evaluate_tasks"),
-    "envs.experts": ("ExpertPolicy",),
-    "envs.nursery.corpus": ("NurseryConfig", "make_nursery"),
-    "envs.playtable": ("PlayTable",),
-    "envs.record": ("RecordConfig", "record"),
-    "envs.replay": ("replay",),
-    "envs.tasks": ("TASKS",),
-    "episodes.calvin": ("Calvin",),
-    "episodes.conversion": ("ConvertSettings", "convert"),
-    "episodes.corpus": ("Corpus",),
-    "episodes.ego4d": ("Ego4D",),
-    "episodes.epic": ("EpicKitchens",),
-    "episodes.episode": ("Episode", "Narration", "WindowSpec"),
-    "episodes.errors": ("UserError",),
-    "episodes.lerobot": ("LeRobot",),
-    "episodes.lerobot_writer": ("LeRobotWriter",),
-    "episodes.pictures": ("PictureFolders",),
-    "episodes.robomimic": ("Robomimic",),
-    "episodes.saycam": ("Saycam",),
-    "episodes.saycam_videos": ("SaycamVideos", "extract_frames"),
-    "episodes.something": ("SomethingSomething",),
-    "episodes.source": ("read",),
-    "episodes.store": ("EpisodeFile", "EpisodeWriter"),
-    "episodes.videos": ("VideoFolder",),
-    "episodes.windows": ("Windows",),
-    "finetune.recipe": ("FinetuneConfig", "finetune"),
-    "policy.batch": ("Batch",),
-    "policy.config": ("PolicyConfig",),
-    "policy.official": ("load_gr1",),
-    "policy.policy": ("Policy",),
-    "pretrain.recipe": ("PretrainConfig", "pretrain"),
-    "training.config": ("TrainConfig",),
+    "firsthand.envs.evaluation.evaluate": ("EvaluationConfig", "evaluate_chains", "evaluate_tasks"),
+    "firsthand.envs.experts.expert": ("ExpertPolicy",),
+    "firsthand.synthetic.nursery.corpus": ("NurseryConfig", "make_nursery"),
+    "firsthand.envs.playtable.env": ("PlayTable",),
+    "firsthand.envs.recording.record": ("RecordConfig", "record"),
+    "firsthand.envs.recording.replay": ("replay",),
+    "firsthand.envs.tasks.tasks": ("TASKS",),
+    "firsthand.episodes.formats.calvin.dataset": ("Calvin",),
+    "firsthand.episodes.convert.convert": ("ConvertSettings", "convert"),
+    "firsthand.episodes.corpus.corpus": ("Corpus",),
+    "firsthand.episodes.formats.ego4d": ("Ego4D",),
+    "firsthand.episodes.formats.epic_kitchens": ("EpicKitchens",),
+    "firsthand.episodes.episode": ("Episode", "Narration", "WindowSpec"),
+    "firsthand.common.errors": ("UserError",),
+    "firsthand.episodes.formats.lerobot.reader": ("LeRobot",),
+    "firsthand.episodes.formats.lerobot.writer": ("LeRobotWriter",),
+    "firsthand.episodes.formats.image_folder": ("PictureFolders",),
+    "firsthand.episodes.formats.robomimic.reader": ("Robomimic",),
+    "firsthand.episodes.formats.saycam.dataset": ("Saycam",),
+    "firsthand.episodes.formats.saycam.videos": ("SaycamVideos", "extract_frames"),
+    "firsthand.episodes.formats.something_something": ("SomethingSomething",),
+    "firsthand.episodes.convert.source": ("read",),
+    "firsthand.episodes.storage.merge": ("EpisodeFile", "EpisodeWriter"),
+    "firsthand.episodes.formats.video_folder": ("VideoFolder",),
+    "firsthand.episodes.sampling.windows": ("Windows",),
+    "firsthand.finetune.recipe": ("FinetuneConfig",),
+    "firsthand.policy.batch": ("Batch",),
+    "firsthand.policy.config": ("PolicyConfig",),
+    "firsthand.policy.checkpoints.gr1": ("load_gr1",),
+    "firsthand.policy.policy": ("Policy",),
+    "firsthand.pretrain.recipe": ("PretrainConfig",),
+    "firsthand.training.config": ("TrainConfig",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -175,11 +173,7 @@ class _Registrar:
 
 
 def _register() -> None:
-    """By importing `envs`, if that is ours: a user's package of the name is not ours to start."""
-    ours = os.path.join(os.path.dirname(os.path.dirname(__file__)), "envs", "__init__.py")
-    found = importlib.util.find_spec("envs")
-    if found is not None and os.path.realpath(found.origin or "") == os.path.realpath(ours):
-        importlib.import_module("envs")
+    importlib.import_module("firsthand.envs")
 
 
 if _REGISTRY in sys.modules:

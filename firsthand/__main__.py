@@ -2,6 +2,6 @@
 
 import sys
 
-from firsthand.cli import main
+from firsthand.cli.main import main
 
 sys.exit(main())

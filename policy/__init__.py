@@ -1,5 +1,5 @@
 """The model: what goes in, the causal trunk, what comes out, acting, saving and loading."""
 
-from policy import torchvision_hook
+from firsthand.policy import _torchvision as torchvision_hook
 
 torchvision_hook.install()

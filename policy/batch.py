@@ -18,7 +18,7 @@ class Batch:
 
     images, future: pictures as stored, 0 to 255; `future[camera][:, i]` is what
     `images[camera][:, i]` turns into a fixed time later. `features` stand in the place of a
-    camera's pictures: the tokens that a frozen encoder made of them once (`policy.features`).
+    camera's pictures: the tokens that a frozen encoder made of them (`policy.frozen_features`).
     `instruction` is the frozen language encoder's output. `actions[:, i]` is the chunk of k actions
     that starts at frame i.
     """

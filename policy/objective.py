@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from policy.actions import action_losses
-from policy.batch import Batch, Losses
-from policy.view import View
+from firsthand.policy.batch import Batch, Losses
+from firsthand.policy.modules.action_head import action_losses
+from firsthand.policy.view import View
 
 if TYPE_CHECKING:
-    from policy.policy import Policy
+    from firsthand.policy.policy import Policy
 
 
 def objective(

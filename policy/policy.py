@@ -16,24 +16,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from policy.acting import Actor
-from policy.actions import ActionHead, decode_actions
-from policy.batch import Batch, Losses, Prediction
-from policy.config import PolicyConfig
-from policy.images import image_encoder
-from policy.language import LanguageEncoder
-from policy.layout import Layout, TokenGroup
-from policy.objective import count_targets, objective
-from policy.pool import pool
-from policy.predict_window import predict_window
-from policy.state import GR1State, WaveState
-from policy.statistics import Statistics
-from policy.storage import fill, load_policy, save_policy
-from policy.target import future_target
-from policy.trunk import Trunk
-from policy.video import VideoDecoder
-from policy.view import View, look, shown
-from policy.windows import Windows
+from firsthand.policy.batch import Batch, Losses, Prediction
+from firsthand.policy.checkpoints.storage import fill, load_policy, save_policy
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.inference.actor import Actor
+from firsthand.policy.layout import Layout, TokenGroup
+from firsthand.policy.modules.action_head import ActionHead, decode_actions
+from firsthand.policy.modules.future_target import future_target
+from firsthand.policy.modules.image_encoder import image_encoder
+from firsthand.policy.modules.state_encoder import GR1State, WaveState
+from firsthand.policy.modules.text_encoder import LanguageEncoder
+from firsthand.policy.modules.token_pooling import pool
+from firsthand.policy.modules.transformer import Trunk
+from firsthand.policy.modules.video_decoder import VideoDecoder
+from firsthand.policy.objective import count_targets, objective
+from firsthand.policy.predict_window import predict_window
+from firsthand.policy.statistics import Statistics
+from firsthand.policy.view import View, look, shown
+from firsthand.policy.windows import Windows
 
 
 class Policy(nn.Module):
@@ -144,7 +144,7 @@ class Policy(nn.Module):
         return self.language(sentences)
 
     def actor(self, seats: int) -> Actor:
-        """Somebody who acts in `seats` worlds side by side; see `policy.acting.Actor`.
+        """Somebody who acts in `seats` worlds side by side; see `policy.inference.actor.Actor`.
 
         Raises:
             ValueError: the policy has learned from video alone and cannot act.

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-from policy.images import ViTEncoder
-from policy.state import GR1State
-from policy.target import NormalisedTarget
-from policy.view import interpret
+from firsthand.policy.modules.future_target import NormalisedTarget
+from firsthand.policy.modules.image_encoder import ViTEncoder
+from firsthand.policy.modules.state_encoder import GR1State
+from firsthand.policy.view import interpret
 
 if TYPE_CHECKING:
-    from policy.policy import Policy
+    from firsthand.policy.policy import Policy
 
 
 class WindowPrediction(TypedDict):
@@ -42,7 +42,7 @@ def predict_window(
     """One window, all queries asked at every frame, nothing remembered.
 
     Args:
-        policy: of GR-1's architecture (`policy.official.load_gr1`).
+        policy: of GR-1's architecture (`policy.checkpoints.gr1.load_gr1`).
         rgb: ImageNet-normalised pictures of the static camera.
         hand_rgb: and of the gripper's.
         arm: position (m) and Euler angles (rad).

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from policy.features import check_storable
-from policy.images import Features
+from firsthand.policy.frozen_features import check_storable
+from firsthand.policy.modules.image_encoder import Features
 
 if TYPE_CHECKING:
-    from policy.policy import Policy
+    from firsthand.policy.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from policy.batch import Batch
+from firsthand.policy.batch import Batch
 
 
 class Windows:

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from episodes.episode import WindowSpec
-from episodes.errors import UserError
-from episodes.mixture import Corpora, Part, parts_of
-from episodes.windows import PoolConfig, to_frames
-from policy.config import PolicyConfig
-from policy.policy import Policy
-from policy.pretrained import load_encoders
-from policy.statistics import Statistics
-from training.conditions import flatten, hash_of_data
-from training.config import TrainConfig
-from training.features import with_features
-from training.loop import TrainResult, train
-from training.ranks import rank
-from training.reading import Reading
-from training.sequences import sequence_spec
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import WindowSpec
+from firsthand.episodes.sampling.mixture import Corpora, Part, parts_of
+from firsthand.episodes.sampling.windows import PoolConfig, to_frames
+from firsthand.policy.checkpoints.encoders import load_encoders
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+from firsthand.training.config import TrainConfig
+from firsthand.training.data import Reading
+from firsthand.training.invariants import flatten, hash_of_data
+from firsthand.training.loop import TrainResult, train
+from firsthand.training.precompute_features import with_features
+from firsthand.training.ranks import rank
+from firsthand.training.sequences import sequence_spec
 
 
 @dataclass(frozen=True)

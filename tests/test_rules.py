@@ -4,17 +4,30 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("policy", "pretrain", "finetune", "envs", "episodes", "training", "firsthand")
+PACKAGES = (
+    "benchmarks",
+    "common",
+    "envs",
+    "episodes",
+    "finetune",
+    "firsthand",
+    "grounding",
+    "policy",
+    "pretrain",
+    "rendering",
+    "synthetic",
+    "training",
+)
 CLOCKS = {
     *("monotonic", "perf_counter", "time", "process_time", "sleep", "now"),
     *("cpu_count", "sched_getaffinity", "getloadavg", "get_num_threads"),
 }
 TOLD = {  # who may look at a clock or count cores, and what for: nothing here decides a result
-    "envs/worker.py": "how long a child may take to end before it is killed",
-    "episodes/progress.py": "how often a line is printed",
-    "firsthand/run.py": "names of run directories",
-    "firsthand/stages.py": "how long stages took, for the reader",
-    "firsthand/versions.py": "what versions.json says of the machine",
+    "common/worker.py": "how long a child may take to end before it is killed",
+    "common/progress.py": "how often a line is printed",
+    "firsthand/cli/run_dir.py": "names of run directories",
+    "firsthand/cli/stages.py": "how long stages took, for the reader",
+    "firsthand/cli/versions.py": "what versions.json says of the machine",
     "training/checkpoint.py": "threads of a run, which a resumed one keeps",
     "training/distributed.py": "threads of before, to go back to",
     "training/logger.py": "names of event files",
@@ -33,5 +46,5 @@ def looked_at(path: Path) -> set[str]:
 def test_no_clock_and_no_count_of_cores_decides_anything() -> None:
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     found = {str(p.relative_to(ROOT)): names for p in files if (names := looked_at(p))}
-    measuring = {name for name in found if name.startswith("firsthand/benchmarks/")}
+    measuring = {name for name in found if name.startswith("benchmarks/")}
     assert found.keys() - measuring == TOLD.keys(), found

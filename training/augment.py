@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image
 
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601, as in JPEG
 _TO_YIQ = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])

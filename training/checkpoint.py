@@ -25,11 +25,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from episodes.errors import UserError
-from policy.storage import save_tensors
-from training.config import FREE_ON_RESUME, TrainConfig
-from training.metrics import Means
-from training.optimizer import Average
+from firsthand.common.errors import UserError
+from firsthand.policy.checkpoints.storage import save_tensors
+from firsthand.training.config import FREE_ON_RESUME, TrainConfig
+from firsthand.training.metrics import Means
+from firsthand.training.optimizer import Average
 
 FORMAT_VERSION = 2
 _FINISHED = re.compile(r"\d{6,}")
@@ -160,7 +160,7 @@ class Checkpoints:
     """The checkpoints of one run.
 
     conditions: what besides the configuration must be equal when a run is resumed: all else that
-        decides what is learned, as plain JSON values (see `training.conditions`).
+        decides what is learned, as plain JSON values (see `training.invariants`).
     """
 
     def __init__(self, folder: Path, config: TrainConfig, conditions: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from episodes.errors import UserError
-from training.augment import ColorConfig
+from firsthand.common.errors import UserError
+from firsthand.training.augment import ColorConfig
 
 Precision = Literal["auto", "bf16", "fp32"]
 

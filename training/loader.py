@@ -1,9 +1,9 @@
 """From windows of recordings to batches on the device, in an order that needs no memory.
 
 Training consumes one endless sequence of batches, numbered from 0 over all processes. The number
-decides which windows a batch holds (see `episodes.order`) and how their pictures are changed, and
-the step decides the number. Resuming, accumulating and sharing work between processes are therefore
-cuts of the same sequence, and there is nothing to save.
+decides which windows a batch holds (see `episodes.sampling.order`) and how their pictures are
+changed, and the step decides the number. Resuming, accumulating and sharing work between
+processes are therefore cuts of the same sequence, and there is nothing to save.
 """
 
 import multiprocessing
@@ -16,13 +16,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from episodes.episode import Course, Window
-from episodes.errors import UserError
-from episodes.order import Order, Place, some_windows
-from policy.batch import Batch
-from training.augment import UNCHANGED, Augment, Change
-from training.config import TrainConfig
-from training.distributed import Team
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import Course, Window
+from firsthand.episodes.sampling.order import Order, Place, some_windows
+from firsthand.policy.batch import Batch
+from firsthand.training.augment import UNCHANGED, Augment, Change
+from firsthand.training.config import TrainConfig
+from firsthand.training.distributed import Team
 
 Encode = Callable[[list[str]], Tensor]
 Collated = tuple[list[str], dict[str, Any]]  # instructions, and a Batch's other fields

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from training.films import Film, gif_summary
+from firsthand.training.visualize.gif import Film, gif_summary
 
 
 @runtime_checkable

@@ -7,20 +7,20 @@ from typing import Any
 
 from torch import nn
 
-from episodes.errors import UserError
-from training.checkpoint import Checkpoints, TrainState
-from training.config import TrainConfig
-from training.descent import Descent
-from training.distributed import Team, join
-from training.films import Film
-from training.held_out import HeldOut
-from training.loader import Embedder, TrainLoader, WindowSource
-from training.logger import Logger, open_logs
-from training.optimizer import Average, build_optimizer
-from training.pictures import show_predictions, show_rollout
-from training.precision import Arithmetic
-from training.progress import report
-from training.throughput import timed
+from firsthand.common.errors import UserError
+from firsthand.training.checkpoint import Checkpoints, TrainState
+from firsthand.training.config import TrainConfig
+from firsthand.training.distributed import Team, join
+from firsthand.training.loader import Embedder, TrainLoader, WindowSource
+from firsthand.training.logger import Logger, open_logs
+from firsthand.training.optimizer import Average, build_optimizer
+from firsthand.training.precision import Arithmetic
+from firsthand.training.progress import report
+from firsthand.training.throughput import timed
+from firsthand.training.train_step import Descent
+from firsthand.training.validation import HeldOut
+from firsthand.training.visualize.gif import Film
+from firsthand.training.visualize.predictions import show_predictions, show_rollout
 
 Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 
@@ -63,7 +63,7 @@ def train(
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
     never been killed. Under `torchrun` the processes share the work. `rollout(policy, step)` acts
     in a world with the averaged weights and returns numbers and films to log.
-    `conditions` are what a resumed run must agree in besides `config`: see `training.conditions`.
+    `conditions` are what a resumed run must agree in besides `config`: see `training.invariants`.
 
     Raises:
         UserError: there is nothing to learn from, the run directory is in use, a resumed run was

@@ -10,9 +10,9 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from policy.batch import Batch, Prediction
-from policy.images import resize
-from training.distributed import Team
+from firsthand.policy.batch import Batch, Prediction
+from firsthand.policy.modules.image_encoder import resize
+from firsthand.training.distributed import Team
 
 _WINDOW = 11  # pixels, and sigma: the values of Wang et al. 2004
 _SIGMA = 1.5

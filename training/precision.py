@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from training.config import Precision
+from firsthand.training.config import Precision
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from episodes.progress import Bar, progress
+from firsthand.common.progress import Bar, progress
 
 
 class Reporter:

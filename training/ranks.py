@@ -5,7 +5,7 @@ torch is not imported, so that a command can look before it begins.
 
 import os
 
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
 
 
 def world_size() -> int:

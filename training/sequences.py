@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from episodes.episode import WindowSpec
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import WindowSpec
 
 
 def sequence_spec(spec: WindowSpec, sequence: int | None) -> WindowSpec:

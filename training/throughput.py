@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from policy.batch import Batch
-from policy.contrast import PairBatch
-from training.distributed import Team
-from training.precision import Arithmetic
+from firsthand.grounding.contrastive import PairBatch
+from firsthand.policy.batch import Batch
+from firsthand.training.distributed import Team
+from firsthand.training.precision import Arithmetic
 
 
 def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5) -> float:

@@ -7,7 +7,7 @@ A command's module has three names: `SCHEMA` (the dataclasses that its settings 
 from dataclasses import dataclass
 from pathlib import Path
 
-CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 @dataclass(frozen=True)

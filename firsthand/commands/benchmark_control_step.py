@@ -5,16 +5,16 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
-from episodes.errors import UserError
-from firsthand import checkpoints
 from firsthand.benchmarks import control_step, trunk_step
 from firsthand.benchmarks.machine import machine
-from firsthand.console import say, table, working
-from firsthand.run import Run, write_text
-from firsthand.settings import Schema
-from policy.config import PolicyConfig
-from policy.policy import Policy
-from policy.statistics import Statistics
+from firsthand.build import checkpoints
+from firsthand.cli.console import say, table, working
+from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
 
 
 @dataclass(frozen=True)

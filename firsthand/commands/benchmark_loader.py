@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from episodes.errors import UserError
 from firsthand.benchmarks import index, loader
 from firsthand.benchmarks.machine import machine
 from firsthand.benchmarks.starvation import UNMEASURED, Starvation, starvation
-from firsthand.console import say, table, working
-from firsthand.run import Run, write_text
-from firsthand.settings import Schema
-from policy.config import PolicyConfig
-from training.config import TrainConfig
+from firsthand.cli.console import say, table, working
+from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.policy.config import PolicyConfig
+from firsthand.training.config import TrainConfig
 
 
 @dataclass(frozen=True)

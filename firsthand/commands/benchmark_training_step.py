@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, field
 
 from firsthand.benchmarks import training_step
 from firsthand.benchmarks.machine import machine
-from firsthand.console import say, table, working
-from firsthand.run import Run, write_text
-from firsthand.settings import Schema
-from policy.config import PolicyConfig
-from training.config import Precision
+from firsthand.cli.console import say, table, working
+from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.settings import Schema
+from firsthand.policy.config import PolicyConfig
+from firsthand.training.config import Precision
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from envs import worlds
 from firsthand.benchmarks import crowd, world
-from firsthand.console import say, table, working
-from firsthand.run import Run, write_text
-from firsthand.settings import Schema
+from firsthand.cli.console import say, table, working
+from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.settings import Schema
+from firsthand.envs import config as worlds
 
 SIZES = ((200, 84), (96, 64))  # CALVIN's cameras, and those of the small policy
 

@@ -5,19 +5,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from episodes.conversion import ConvertSettings, convert
-from episodes.errors import UserError
-from episodes.executor import Executor, LocalExecutor
-from episodes.ray_executor import RayExecutor
-from firsthand import sources
-from firsthand.console import say
-from firsthand.corpora import say_report
-from firsthand.run import Run, write_text
-from firsthand.settings import Schema
+from firsthand.build import datasets as sources
+from firsthand.build.corpora import say_report
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.common.executor import Executor, LocalExecutor
+from firsthand.common.ray_executor import RayExecutor
+from firsthand.episodes.convert.convert import ConvertSettings, convert
 
 if TYPE_CHECKING:
-    from policy.grounding import GroundingModel
-    from policy.policy import Policy
+    from firsthand.grounding.model import GroundingModel
+    from firsthand.policy.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +81,8 @@ def _corpus(config: ConvertConfig, source: sources.Dataset, out: str) -> dict:
 
 
 def _lerobot(source: sources.Corpus, out: Path) -> dict:
-    from episodes.corpus import Corpus
-    from episodes.lerobot_writer import LeRobotWriter
+    from firsthand.episodes.corpus.corpus import Corpus
+    from firsthand.episodes.formats.lerobot.writer import LeRobotWriter
 
     corpus = Corpus.open(source.root)
     split_of: dict[int, str] = {}  # in the order of the splits, which are ranges there
@@ -112,7 +112,7 @@ def _checkpoint(source: sources.Checkpoint, out: Path) -> dict:
 
 
 def _gr1(source: sources.Gr1) -> "Policy":
-    from policy.official import load_gr1
+    from firsthand.policy.checkpoints.gr1 import load_gr1
 
     policy = load_gr1(source.root, clip=source.clip, mae=source.mae)
     if policy.config.action.queries == "each" or policy.config.trunk.position == "token":
@@ -121,6 +121,6 @@ def _gr1(source: sources.Gr1) -> "Policy":
 
 
 def _cvcl(source: sources.Cvcl) -> "GroundingModel":
-    from policy.official import load_cvcl
+    from firsthand.policy.checkpoints.gr1 import load_cvcl
 
     return load_cvcl(source.root, vocabulary=source.vocabulary, padding=source.padding)

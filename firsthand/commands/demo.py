@@ -1,10 +1,10 @@
 """The whole story on this machine: watch, learn to predict, learn to act, act, report."""
 
-from firsthand import demo_report
-from firsthand.console import say
-from firsthand.demo import DemoConfig, demo
-from firsthand.run import Run
-from firsthand.settings import Schema
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.demo import report as demo_report
+from firsthand.demo.demo import DemoConfig, demo
 
 SCHEMA = Schema(DemoConfig)
 

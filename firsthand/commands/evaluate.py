@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from envs import worlds
-from envs.evaluation import EvaluationConfig, evaluate_chains, evaluate_tasks
-from envs.intervals import Interval
-from envs.summary import ChainResults, TaskResults, remarks
-from episodes.errors import UserError
-from firsthand import actors
-from firsthand.console import say, table
-from firsthand.run import Run
-from firsthand.settings import Schema
+from firsthand.build import actors
+from firsthand.cli.console import say, table
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.common.intervals import Interval
+from firsthand.envs import config as worlds
+from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_chains, evaluate_tasks
+from firsthand.envs.evaluation.summary import ChainResults, TaskResults, remarks
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ SCHEMA = Schema(EvaluateConfig, {"env": worlds.CHOICES})
 def execute(config: EvaluateConfig, run: Run) -> None:
     """Evaluate, print tables; records, summaries and videos go to the run directory, the summaries
     and a few films also to TensorBoard."""
-    from firsthand.evaluation_board import show
+    from firsthand.build.evaluation_board import show
 
     out = run.path.absolute()  # a class of the user's may go to another folder
     factory = actors.actor(config.checkpoint, config.actor, config.seed, config.precision)

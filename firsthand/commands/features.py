@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from episodes.errors import UserError
-from episodes.executor import Executor, LocalExecutor
-from episodes.ray_executor import RayExecutor
-from firsthand import checkpoints, corpora
-from firsthand.console import say
-from firsthand.run import Run
-from firsthand.settings import Schema
-from policy.config import PolicyConfig
+from firsthand.build import checkpoints, corpora
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.common.executor import Executor, LocalExecutor
+from firsthand.common.ray_executor import RayExecutor
+from firsthand.policy.config import PolicyConfig
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ SCHEMA = Schema(FeaturesConfig)
 
 def execute(config: FeaturesConfig, run: Run) -> None:
     """Load the encoder, encode what is not encoded yet, say where it is."""
-    from policy.policy import Policy
-    from policy.pretrained import load_encoders
-    from policy.statistics import Statistics
-    from training.features import make_features
+    from firsthand.policy.checkpoints.encoders import load_encoders
+    from firsthand.policy.policy import Policy
+    from firsthand.policy.statistics import Statistics
+    from firsthand.training.precompute_features import make_features
 
     parts = corpora.named(config.recordings)
     if config.pretrained:

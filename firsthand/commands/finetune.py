@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, fields, replace
 
-from finetune.recipe import FinetuneConfig, finetune
-from firsthand import checkpoints, corpora, rollouts, training_report
-from firsthand.console import say
-from firsthand.run import Run
-from firsthand.settings import Schema
+from firsthand.build import checkpoints, corpora, rollouts
+from firsthand.cli import training_report
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.finetune.recipe import FinetuneConfig, finetune
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from envs.home.corpus import HomeConfig
-from episodes.errors import UserError
-from firsthand import checkpoints, corpora
-from firsthand.console import say
-from firsthand.run import Run
-from firsthand.settings import Schema
-from firsthand.study import Study, learn
-from policy.borrowed import as_the_policy
-from pretrain.ground import GroundConfig
-from pretrain.variants import VARIANTS, Variant
-from training.distributed import join
+from firsthand.build import checkpoints, corpora
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.grounding.controls import VARIANTS, Variant
+from firsthand.grounding.policy_encoder import as_the_policy
+from firsthand.grounding.study import Study, learn
+from firsthand.grounding.train import GroundConfig
+from firsthand.synthetic.home.corpus import HomeConfig
+from firsthand.training.distributed import join
 
 
 @dataclass(frozen=True, kw_only=True)

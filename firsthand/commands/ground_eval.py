@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from episodes.errors import UserError
-from episodes.progress import Bar, progress
-from firsthand.console import say, working
-from firsthand.run import RUNS, Run
-from firsthand.settings import Schema
-from pretrain.ground_eval.config import GroundEvalConfig
-from pretrain.ground_eval.study import STUDY, at, read_studies
+from firsthand.cli.console import say, working
+from firsthand.cli.run_dir import RUNS, Run
+from firsthand.cli.settings import Schema
+from firsthand.common.errors import UserError
+from firsthand.common.progress import Bar, progress
+from firsthand.grounding.evaluation.config import GroundEvalConfig
+from firsthand.grounding.evaluation.studies import STUDY, at, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ SCHEMA = Schema(GroundEvalCommand)
 
 def execute(config: GroundEvalCommand, run: Run) -> None:
     """Measure; leave figures, the report, pictures and everything in TensorBoard."""
-    from pretrain.ground_eval.evaluate import evaluate
-    from pretrain.ground_eval.publish import publish
+    from firsthand.grounding.evaluation.evaluate import evaluate
+    from firsthand.grounding.report.publish import publish
 
     named = config.model or newest()
     studies = read_studies([named] if isinstance(named, str) else named, config.checkpoint)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from envs.summary import ChainResults, TaskResults
-from episodes import place as places
-from episodes.corpus import SUFFIXES, Corpus
-from episodes.errors import UserError
-from episodes.inspect import contact_sheet, summarise
-from episodes.report import Report
-from firsthand import checkpoints, recognition
+from firsthand.build import checkpoints, recognition
+from firsthand.cli.console import say, table
+from firsthand.cli.run_dir import CONFIG, VERSIONS
+from firsthand.cli.schema import flatten
+from firsthand.cli.settings import Schema
 from firsthand.commands.evaluate import show_results
-from firsthand.console import say, table
-from firsthand.run import CONFIG, VERSIONS
-from firsthand.schema import flatten
-from firsthand.settings import Schema
-from policy.places import near
+from firsthand.common import uri as places
+from firsthand.common.errors import UserError
+from firsthand.envs.evaluation.summary import ChainResults, TaskResults
+from firsthand.episodes.convert.report import Report
+from firsthand.episodes.corpus.corpus import SUFFIXES, Corpus
+from firsthand.episodes.corpus.inspect import contact_sheet, summarise
+from firsthand.policy.checkpoints.model_path import near
 
 if TYPE_CHECKING:
     from torch import nn
@@ -200,7 +200,7 @@ def _plain(value: Any) -> Any:
 
 def inspect_grounding(folder: Path) -> None:
     """The configuration of a word-grounding model, its parameters and its words."""
-    from policy.grounding import GroundingModel
+    from firsthand.grounding.model import GroundingModel
 
     try:
         model = GroundingModel.from_pretrained(folder)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field, fields
 
-from envs.nursery.corpus import NurseryConfig
-from firsthand import corpora, training_report
-from firsthand.run import Run
-from firsthand.settings import Schema
-from pretrain.recipe import PretrainConfig, pretrain
-from training.distributed import join
+from firsthand.build import corpora
+from firsthand.cli import training_report
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.pretrain.recipe import PretrainConfig, pretrain
+from firsthand.synthetic.nursery.corpus import NurseryConfig
+from firsthand.training.distributed import join
 
 
 @dataclass(frozen=True)

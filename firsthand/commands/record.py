@@ -1,11 +1,11 @@
 """Scripted experts act in a world; what they did becomes a file of episodes."""
 
-from envs import worlds
-from envs.record import RecordConfig, record
-from episodes.store import EpisodeFile
-from firsthand.console import say
-from firsthand.run import Run
-from firsthand.settings import Schema
+from firsthand.cli.console import say
+from firsthand.cli.run_dir import Run
+from firsthand.cli.settings import Schema
+from firsthand.envs import config as worlds
+from firsthand.envs.recording.record import RecordConfig, record
+from firsthand.episodes.storage.merge import EpisodeFile
 
 SCHEMA = Schema(RecordConfig, {"env": worlds.CHOICES})
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from envs import workers
-from envs.replay import replay
-from episodes.errors import UserError
-from episodes.progress import progress
-from episodes.store import EpisodeFile
-from firsthand.console import say
-from firsthand.settings import Schema
+from firsthand.cli.console import say
+from firsthand.cli.settings import Schema
+from firsthand.common import workers
+from firsthand.common.errors import UserError
+from firsthand.common.progress import progress
+from firsthand.envs.recording.replay import replay
+from firsthand.episodes.storage.merge import EpisodeFile
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from episodes.episode import Episode
-from episodes.store import EpisodeWriter
+from firsthand.episodes.episode import Episode
+from firsthand.episodes.storage.merge import EpisodeWriter
 
 
 def demonstrations(path: Path) -> Path:
@@ -46,9 +46,9 @@ def test_a_misspelt_override_is_one_line(firsthand):
 
 
 def test_a_policy_without_statistics_is_one_line(firsthand, tmp_path):
-    from policy.config import PolicyConfig
-    from policy.policy import Policy
-    from policy.statistics import Statistics
+    from firsthand.policy.config import PolicyConfig
+    from firsthand.policy.policy import Policy
+    from firsthand.policy.statistics import Statistics
 
     Policy(PolicyConfig(), Statistics(frames=1)).save_pretrained(tmp_path / "saved")
     (tmp_path / "saved" / "statistics.json").unlink()

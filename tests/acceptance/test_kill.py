@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from policy.grounding_storage import load_grounding
-from policy.storage import load_policy
-from tests.pretrain.test_ground import make_corpus
+from firsthand.grounding.storage import load_grounding
+from firsthand.policy.checkpoints.storage import load_policy
+from tests.grounding.test_train import make_corpus
 
 KILLS = 10
 TRAINING = (

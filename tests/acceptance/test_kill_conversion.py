@@ -12,8 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from episodes.corpus import Corpus
-from episodes.store import EpisodeFile
+from firsthand.episodes.corpus.corpus import Corpus
+from firsthand.episodes.storage.merge import EpisodeFile
 
 KILLS = 10
 SHARDS = 12  # about

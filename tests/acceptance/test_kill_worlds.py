@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from episodes.store import EpisodeFile
-from policy.config import PolicyConfig
-from policy.policy import Policy
-from policy.statistics import Statistics
+from firsthand.episodes.storage.merge import EpisodeFile
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
 
 KILLS = 5
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from episodes.corpus import Corpus
-from episodes.decode import OpenVideo
-from episodes.video import upright
-from firsthand import cli
+from firsthand.cli import main as cli
+from firsthand.episodes.corpus.corpus import Corpus
+from firsthand.episodes.video.decode import OpenVideo
+from firsthand.episodes.video.frames import upright
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real_videos"
 pytestmark = [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pretrain.test_ground import make_corpus
+from tests.grounding.test_train import make_corpus
 
 QUICK = ("training=smoke", "training.steps=2", "training.warmup=0", "training.batch_size=2")
 LEARNING = ("ground.training.steps=2", "ground.training.warmup=0", "ground.training.batch_size=4")

@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from envs.experts import Expert
-from envs.playtable import PlayTable
-from envs.table import LAYOUTS
-from envs.tasks import TASKS
-from envs.trials import initial_state
-from envs.workers import run
+from firsthand.common.workers import run
+from firsthand.envs.experts.expert import Expert
+from firsthand.envs.playtable.env import PlayTable
+from firsthand.envs.playtable.layouts import LAYOUTS
+from firsthand.envs.tasks.initial_states import initial_state
+from firsthand.envs.tasks.tasks import TASKS
 
 ACTIONS = 40  # of three control steps, enough for most tasks to be done
 

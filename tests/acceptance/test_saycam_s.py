@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.acceptance.saycam_s import COLOURS, write_saycam_s
+from tests.helpers.saycam_s import COLOURS, write_saycam_s
 
 # So that it takes a minute: everything else is as it is by default.
 SHORT = (

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from envs import calvin_simulator
-from envs.bullet import pybullet
-from envs.playtable import PlayTable
+from firsthand.envs.calvin import simulator as calvin_simulator
+from firsthand.envs.playtable.env import PlayTable
+from firsthand.rendering.bullet import pybullet
 
 ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from tests.envs.calvin_files import write_checkout  # noqa: E402
+from tests.helpers.calvin_files import write_checkout  # noqa: E402
 
 
 @pytest.fixture

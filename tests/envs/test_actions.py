@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs import actions
-from envs.playtable import PlayTable
-from envs.robot import LOWER, UPPER, wrap
-from envs.trials import initial_state
-from episodes.errors import UserError
+from firsthand.common.errors import UserError
+from firsthand.envs import actions
+from firsthand.envs.playtable.env import PlayTable
+from firsthand.envs.playtable.robot import LOWER, UPPER, wrap
+from firsthand.envs.tasks.initial_states import initial_state
 
 STATES = dict(
     zip(("robot_obs", "scene_obs"), initial_state("lift_red_block_table", 0, 0), strict=True)
@@ -62,7 +62,7 @@ def test_absolute_actions_bring_the_tool_there(make):
     there = go(world, [*position, *euler, 1], 60)
     np.testing.assert_allclose(there[:3], position, atol=4e-3)
     np.testing.assert_allclose(wrap(there[3:6] - euler), 0, atol=0.02)
-    from envs.bullet import pybullet
+    from firsthand.rendering.bullet import pybullet
 
     quaternion = pybullet.getQuaternionFromEuler(euler)
     same = go(make("cartesian_abs_quat"), [*position, *(3 * q for q in quaternion), 1], 60)

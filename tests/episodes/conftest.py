@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from episodes.episode import Episode, Narration
+from firsthand.episodes.episode import Episode, Narration
 
 
 def record(seed=0, length=12, fps=10.0, cameras=None, actions=True, **kwargs) -> Episode:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from episodes.episode import Episode
-from episodes.errors import UserError
-from episodes.store import EpisodeWriter
-from finetune.recipe import FinetuneConfig, demonstration_statistics, finetune
-from policy.config import (
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import Episode
+from firsthand.episodes.storage.merge import EpisodeWriter
+from firsthand.finetune.recipe import FinetuneConfig, demonstration_statistics, finetune
+from firsthand.policy.checkpoints.transfer import start_from
+from firsthand.policy.config import (
     ActionConfig,
     CameraConfig,
     ImageConfig,
@@ -22,10 +23,9 @@ from policy.config import (
     PoolConfig,
     TrunkConfig,
 )
-from policy.policy import Policy
-from policy.statistics import Statistics
-from policy.transfer import start_from
-from training.config import TrainConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+from firsthand.training.config import TrainConfig
 
 POLICY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),
@@ -150,7 +150,7 @@ def test_recordings_at_another_rate_or_without_actions_are_refused(tmp_path):
 
 
 def test_no_future_is_read_that_weighs_nothing():
-    from finetune.recipe import window_spec
+    from firsthand.finetune.recipe import window_spec
 
     assert window_spec(POLICY).future == POLICY.future
     silent = replace(POLICY, loss=replace(POLICY.loss, video=0.0))

@@ -25,7 +25,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     [
         "import firsthand, gymnasium",
         "import gymnasium, firsthand",
-        "import envs, firsthand, gymnasium",
+        "import firsthand.envs, gymnasium",
         "from firsthand import PlayTable; import gymnasium",
     ],
 )
@@ -44,3 +44,13 @@ def test_a_user_s_own_package_envs_is_not_started(tmp_path: Path) -> None:
     (tmp_path / "envs" / "__init__.py").write_text("raise SystemExit('nobody asked for this')")
     for imports in ("firsthand, gymnasium", "gymnasium, firsthand"):
         subprocess.run([sys.executable, "-c", f"import {imports}"], check=True, cwd=tmp_path)
+
+
+def test_only_one_name_is_installed() -> None:
+    """The packages at the top of the repository are reached through links in firsthand/."""
+    root = Path(firsthand.__file__).resolve().parents[1]
+    packages = {path.name for path in root.iterdir() if (path / "__init__.py").is_file()}
+    links = {
+        path.name: path.readlink() for path in (root / "firsthand").iterdir() if path.is_symlink()
+    }
+    assert links == {name: Path("..", name) for name in packages - {"firsthand", "tests"}}

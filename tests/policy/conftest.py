@@ -3,8 +3,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from policy.batch import Batch
-from policy.config import (
+from firsthand.policy.batch import Batch
+from firsthand.policy.checkpoints.gr1 import GR1, read_gr1
+from firsthand.policy.config import (
     ActionConfig,
     CameraConfig,
     ImageConfig,
@@ -13,10 +14,9 @@ from policy.config import (
     TrunkConfig,
     VideoConfig,
 )
-from policy.official import GR1, read_gr1
-from policy.policy import Policy
-from policy.statistics import Statistics
-from tests.policy.gr1_files import Weights, whole_release
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+from tests.helpers.gr1_files import Weights, whole_release
 
 CAMERAS = (CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16))
 SEEN = Statistics(frames=10, state_mean=(0.1,) * 15, state_std=(0.5,) * 15)

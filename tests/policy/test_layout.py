@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.layout import Layout, TokenGroup
+from firsthand.policy.layout import Layout, TokenGroup
 
 groups = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 

@@ -9,11 +9,11 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from firsthand.schema import build
-from policy.batch import Batch
-from policy.config import PolicyConfig
-from policy.policy import Policy
-from policy.statistics import Statistics
+from firsthand.cli.schema import build
+from firsthand.policy.batch import Batch
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
 from tests.policy.conftest import SEEN, make, tiny
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from policy.batch import Batch
-from policy.config import ActionConfig, PolicyConfig, TrunkConfig
-from policy.windows import Windows
+from firsthand.policy.batch import Batch
+from firsthand.policy.config import ActionConfig, PolicyConfig, TrunkConfig
+from firsthand.policy.windows import Windows
 from tests.policy.conftest import make, tiny, tiny_gr1
 
 LENGTH, WINDOW = 7, 3

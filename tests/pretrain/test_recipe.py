@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from episodes.episode import Episode
-from episodes.errors import UserError
-from episodes.store import EpisodeWriter
-from policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
-from policy.policy import Policy
-from pretrain.recipe import PretrainConfig, pretrain
-from training.config import TrainConfig
+from firsthand.common.errors import UserError
+from firsthand.episodes.episode import Episode
+from firsthand.episodes.storage.merge import EpisodeWriter
+from firsthand.policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from firsthand.policy.policy import Policy
+from firsthand.pretrain.recipe import PretrainConfig, pretrain
+from firsthand.training.config import TrainConfig
 
 POLICY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),

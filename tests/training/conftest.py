@@ -10,5 +10,5 @@ def processes(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.syspath_prepend(Path(__file__).parents[2])
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.tiny_policy", "training.loop"])
+    context.set_forkserver_preload(["tests.helpers.tiny_policy", "firsthand.training.loop"])
     return context

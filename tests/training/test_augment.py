@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episodes.errors import UserError
-from training.augment import UNCHANGED, Augment, ColorConfig, color_map, recolored
+from firsthand.common.errors import UserError
+from firsthand.training.augment import UNCHANGED, Augment, ColorConfig, color_map, recolored
 
 ALL = ColorConfig(0.4, 0.4, 0.4, 0.1)
 
@@ -46,7 +46,7 @@ def test_colours_against_plain_arithmetic(brightness, contrast, saturation, hue)
 def test_brightness_and_saturation_are_torchvisions(brightness, saturation):
     import torch
 
-    from policy import torchvision_hook
+    from firsthand.policy import _torchvision as torchvision_hook
 
     torchvision_hook.install()
     from torchvision.transforms.v2 import functional

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from episodes.errors import UserError
-from tests.training.tiny_policy import TinyPolicy, make_policy
-from training.checkpoint import Checkpoints, TrainState
-from training.config import TrainConfig
-from training.optimizer import Average, build_optimizer
+from firsthand.common.errors import UserError
+from firsthand.training.checkpoint import Checkpoints, TrainState
+from firsthand.training.config import TrainConfig
+from firsthand.training.optimizer import Average, build_optimizer
+from tests.helpers.tiny_policy import TinyPolicy, make_policy
 
 CONFIG = TrainConfig(keep_last=2)
 

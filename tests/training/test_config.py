@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from episodes.errors import UserError
-from training.config import FREE_ON_RESUME, TrainConfig
+from firsthand.common.errors import UserError
+from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 
 
 @pytest.mark.parametrize(

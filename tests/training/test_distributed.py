@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.tiny_policy import TinyWindows, make_policy
-from training.config import TrainConfig
-from training.distributed import join
-from training.loop import train
+from firsthand.training.config import TrainConfig
+from firsthand.training.distributed import join
+from firsthand.training.loop import train
+from tests.helpers.tiny_policy import TinyWindows, make_policy
 
 
 def become(rank, port):
@@ -121,8 +121,8 @@ def watch(rank, port, folder):
     """Both begin with no corpus."""
     become(rank, port)
     os.chdir(folder)
-    from envs.nursery.corpus import NurseryConfig
-    from firsthand.corpora import corpora_of
+    from firsthand.build.corpora import corpora_of
+    from firsthand.synthetic.nursery.corpus import NurseryConfig
 
     with join() as team:
         (part,) = corpora_of(NurseryConfig(clips=3, seconds=0.5, size=16, workers=1), team.once)

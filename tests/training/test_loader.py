@@ -6,17 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episodes.errors import UserError
-from episodes.order import Shuffled
-from tests.training.tiny_policy import TinyWindows, held_out, make_policy
-from training.augment import UNCHANGED, shift_of, shifted_into
-from training.config import TrainConfig
-from training.distributed import Team
-from training.loader import (
-    Embedder,
-    TrainLoader,
-    collate,
-)
+from firsthand.common.errors import UserError
+from firsthand.episodes.sampling.order import Shuffled
+from firsthand.training.augment import UNCHANGED, shift_of, shifted_into
+from firsthand.training.config import TrainConfig
+from firsthand.training.distributed import Team
+from firsthand.training.loader import Embedder, TrainLoader, collate
+from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
 
 CONFIG = TrainConfig(steps=9, batch_size=4, warmup=0, seed=7)
 

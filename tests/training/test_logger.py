@@ -5,8 +5,8 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.films import Film
-from training.logger import JsonLinesLogger, TensorBoardLogger, open_logs
+from firsthand.training.logger import JsonLinesLogger, TensorBoardLogger, open_logs
+from firsthand.training.visualize.gif import Film
 
 
 def read(folder):

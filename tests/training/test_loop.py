@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from episodes.errors import UserError
-from tests.training.tiny_policy import TinyWindows, make_policy
-from training.config import TrainConfig
-from training.distributed import Team
-from training.films import Film
-from training.loader import Embedder, TrainLoader
-from training.loop import train
+from firsthand.common.errors import UserError
+from firsthand.training.config import TrainConfig
+from firsthand.training.distributed import Team
+from firsthand.training.loader import Embedder, TrainLoader
+from firsthand.training.loop import train
+from firsthand.training.visualize.gif import Film
+from tests.helpers.tiny_policy import TinyWindows, make_policy
 
 CONFIG = TrainConfig(
     steps=12,

@@ -4,10 +4,10 @@ import math
 import pytest
 import torch
 
-from policy.batch import Prediction
-from tests.training.tiny_policy import TinyWindows, held_out, make_policy
-from training.distributed import Team
-from training.metrics import Means, evaluate_video, psnr, squared_error, ssim
+from firsthand.policy.batch import Prediction
+from firsthand.training.distributed import Team
+from firsthand.training.metrics import Means, evaluate_video, psnr, squared_error, ssim
+from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
 
 
 def batches(**options):

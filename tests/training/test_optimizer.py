@@ -5,9 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.tiny_policy import make_policy
-from training.config import TrainConfig
-from training.optimizer import Average, build_optimizer, learning_rate, parameter_groups, trainable
+from firsthand.training.config import TrainConfig
+from firsthand.training.optimizer import (
+    Average,
+    build_optimizer,
+    learning_rate,
+    parameter_groups,
+    trainable,
+)
+from tests.helpers.tiny_policy import make_policy
 
 
 @given(

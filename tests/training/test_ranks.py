@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from episodes.errors import UserError
-from firsthand.cli import main
-from training import ranks
-from training.distributed import join
+from firsthand.cli.main import main
+from firsthand.common.errors import UserError
+from firsthand.training import ranks
+from firsthand.training.distributed import join
 
 
 @pytest.mark.parametrize("value", ["", "1", " 1 "])

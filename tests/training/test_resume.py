@@ -9,9 +9,9 @@ import pytest
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.training.tiny_policy import TinyWindows, make_policy
-from training.config import TrainConfig
-from training.loop import train
+from firsthand.training.config import TrainConfig
+from firsthand.training.loop import train
+from tests.helpers.tiny_policy import TinyWindows, make_policy
 
 
 def run(run_dir, steps):

@@ -6,16 +6,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from firsthand.benchmarks.made_up import made_up_batch
-from policy.batch import Batch, Losses
-from policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
-from policy.policy import Policy
-from policy.statistics import Statistics
-from training import throughput
-from training.descent import seed_of
-from training.distributed import Team
-from training.precision import Arithmetic
-from training.progress import report
-from training.throughput import Stopwatch, count_flops, matmul_peak, timed
+from firsthand.policy.batch import Batch, Losses
+from firsthand.policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+from firsthand.training import throughput
+from firsthand.training.distributed import Team
+from firsthand.training.precision import Arithmetic
+from firsthand.training.progress import report
+from firsthand.training.throughput import Stopwatch, count_flops, matmul_peak, timed
+from firsthand.training.train_step import seed_of
 
 CPU = torch.device("cpu")
 FP32 = Arithmetic(CPU, torch.float32)
@@ -63,7 +63,7 @@ def test_utilisation_is_of_the_passes_that_are_trained_on(kind, monkeypatch):
     """A quarter of the futures; sequences of seven frames, six windows each; video alone."""
     monkeypatch.setattr(throughput, "matmul_peak", lambda arithmetic: 1e6)
     now = [0.0]
-    monkeypatch.setattr("training.throughput.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("firsthand.training.throughput.time.perf_counter", lambda: now[0])
     policy = Policy(TINY, Statistics(frames=1))
     length = 7 if kind == "sequence" else 2
     batch = made_up_batch(replace(TINY, length=length), 8, act=kind != "video")
@@ -103,7 +103,7 @@ def test_a_matrix_product_has_a_plausible_peak():
 
 def test_rates_count_steps_and_waiting_only(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("training.throughput.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("firsthand.training.throughput.time.perf_counter", lambda: now[0])
     watch = Stopwatch(flops=50.0, peak=1e4, processes=1)
     for _ in range(2):
         with watch.running(8):

@@ -1,0 +1,163 @@
+"""Windows a second out of our shards and out of the formats that others use: the same recordings,
+the same windows in the same order, by turns in one run.
+
+In three ways: in random order, each window read on its own; in the order in which we read a corpus
+that does not fit in memory, each window on its own; and in that order with decoded recordings kept
+in a pool, which is how we train, with the same pool around every format. Files are in the operating
+system's cache: what is compared is decoding. Raw and mp4 get states and actions for nothing.
+"""
+
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from firsthand.benchmarks.footage import CAMERAS, FPS, footage
+from firsthand.benchmarks.formats import Format, rivals
+from firsthand.episodes.corpus.corpus import Corpus
+from firsthand.episodes.episode import Episode, WindowSpec
+from firsthand.episodes.sampling.frame_cache import Decoded
+from firsthand.episodes.sampling.order import Shuffled
+from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.storage.merge import EpisodeWriter
+
+OURS = "ours"
+SPEC = WindowSpec(length=10, stride=0.1, cameras=tuple(CAMERAS), future=0.1, chunk=10)  # GR-1's
+POOL = PoolConfig(megabytes=64, lanes=2)
+TURN = 16  # windows of one format before the next one's
+WARM_UP = 192  # windows that fill the pools
+WAYS = ("random", "blocked", "pooled")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast windows came out of a format.
+
+    milliseconds: of CPU time a window; wall: of wall-clock time; megabytes: on disk.
+    """
+
+    way: str
+    format: str
+    milliseconds: float
+    wall: float
+    megabytes: float
+
+    @property
+    def windows(self) -> float:
+        """A second of CPU time."""
+        return 1000 / self.milliseconds
+
+
+class Foreign(Windows):
+    """Windows whose pictures come from another format."""
+
+    def __init__(
+        self,
+        format: Format,
+        folder: Path,
+        signals: Sequence[Episode],
+        corpus: Corpus,
+        pool: PoolConfig | None,
+    ) -> None:
+        super().__init__(corpus, SPEC, pool=pool, verify=False)
+        self._format, self._folder, self._signals = format, folder, signals
+
+    def read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
+        wanted, back = np.unique(shown, return_inverse=True)
+        frames = self._format.read(self._folder, recording, wanted)
+        if len(back) > len(wanted):
+            frames = {camera: pictures[back] for camera, pictures in frames.items()}
+        signals = self._signals[recording]
+        assert signals.state is not None
+        assert signals.actions is not None
+        first, end = int(wanted[0]), int(wanted[-1]) + 1
+        actions = signals.actions[first : end + SPEC.chunk]
+        return Decoded(first, frames, signals.state[first:end], actions)
+
+
+class Library:
+    """The same made-up recordings in all formats, below one folder."""
+
+    def __init__(self, folder: Path, episodes: int, length: int) -> None:
+        self._folder = folder
+        self._rivals = rivals(list(CAMERAS), FPS, length)
+        self._signals = []
+        for format in self._rivals:
+            (folder / format.name).mkdir()
+        (folder / OURS).mkdir()
+        self.shard = folder / OURS / "shard.h5"
+        with EpisodeWriter(self.shard) as writer:
+            for number, episode in enumerate(footage(episodes, length)):
+                writer.add(episode, "train" if number else "valid")
+                for format in self._rivals:
+                    format.write(folder / format.name, number, episode)
+                self._signals.append(Episode({}, FPS, state=episode.state, actions=episode.actions))
+        self.corpus = Corpus.of([self.shard])
+
+    def open(self, pool: PoolConfig | None) -> dict[str, Windows]:
+        """The windows of all recordings, by format."""
+        found = {OURS: Windows(self.corpus, SPEC, pool=pool, verify=False)}
+        for format in self._rivals:
+            place = self._folder / format.name
+            found[format.name] = Foreign(format, place, self._signals, self.corpus, pool)
+        return found
+
+    def megabytes(self, format: str) -> float:
+        """On disk."""
+        return sum(path.stat().st_size for path in (self._folder / format).iterdir()) / 1e6
+
+
+def rates(library: Library, windows: int, seed: int) -> Iterator[Rate]:
+    """Every way and format, all by turns.
+
+    Args:
+        windows: measured of each.
+        seed: of the orders.
+    """
+    ours = library.open(POOL)
+    blocked = ours[OURS].order(seed)
+    random = Shuffled(len(ours[OURS]), seed)
+    runs = [
+        (way, name, random if way == "random" else blocked, opened)
+        for way in WAYS
+        for name, opened in (ours if way == "pooled" else library.open(None)).items()
+    ]
+    spent = [np.zeros(2) for _ in runs]
+    for turn in range(-WARM_UP // TURN, windows // TURN):
+        for (way, _, order, opened), total in zip(runs, spent, strict=True):
+            if turn < -1 and way != "pooled":
+                continue
+            begun = np.array([time.process_time(), time.perf_counter()])
+            for _, index in order.batch(turn + WARM_UP // TURN, TURN):
+                opened[index]
+            if turn >= 0:
+                total += np.array([time.process_time(), time.perf_counter()]) - begun
+    for (way, name, *_), total in zip(runs, spent, strict=True):
+        cpu, wall = (1000 * total / (windows // TURN * TURN)).tolist()
+        yield Rate(way, name, cpu, wall, library.megabytes(name))
+
+
+def growth(library: Library, windows: int, seed: int) -> float:
+    """Megabytes by which this process grew at most while it read `windows` windows out of pools,
+    after an epoch that filled them."""
+    opened = Windows(library.corpus, SPEC, pool=POOL, verify=False)
+    order, filled = opened.order(seed), len(opened) // TURN
+    before = largest = 0.0
+    for turn in range(filled + windows // TURN):
+        for _, index in order.batch(turn, TURN):
+            opened[index]
+        if turn < filled:
+            before = largest = _resident()
+        else:
+            largest = max(largest, _resident())
+    return largest - before
+
+
+def _resident() -> float:
+    """Megabytes of memory that this process uses now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6

@@ -1,0 +1,1 @@
+"""CALVIN's original simulator, from a user's checkout."""

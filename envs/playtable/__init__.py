@@ -1,0 +1,1 @@
+"""CALVIN's desk and arm as a gymnasium environment."""

@@ -1,0 +1,68 @@
+"""What the cameras of a PlayTable see, whichever renderer draws it."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable.robot import Panda
+from firsthand.envs.playtable.scene import Scene
+from firsthand.rendering.camera import Picture
+
+
+class View:
+    """Draws a world's pictures. Made once; worlds loaded later must have the same bodies.
+
+    Args:
+        name: "raster" (own, fast) or "tiny" (PyBullet's).
+        client: of the physics.
+        layout: whose wood is shown.
+    """
+
+    def __init__(self, name: str, client: int, layout: table.Layout) -> None:
+        self._name, self._client, self._layout = name, client, layout
+        self._renderer: Any = None
+        self._lights: dict[str, bool] = {}  # as the renderer shows them
+
+    def forget(self) -> None:
+        """Has the lamps' colours set again: the world was loaded anew, and its lamps are off."""
+        self._lights = {}
+
+    def picture(self, camera: str, size: int, robot: Panda, scene: Scene, floor: int) -> Picture:
+        """What a camera sees now, `size` pixels an edge."""
+        from firsthand.envs.playtable.cameras import gripper_camera, static_camera
+
+        if self._renderer is None:
+            self._renderer = self._make_renderer(scene, floor)
+        if self._lights != scene.lights:
+            self._lights = dict(scene.lights)
+            for body, link, color in scene.light_colors():
+                self._renderer.recolor(body, link, color)
+        if camera == "rgb_static":
+            return self._renderer.render(static_camera(size))
+        return self._renderer.render(gripper_camera(size, *robot.camera_pose()))
+
+    def _make_renderer(self, scene: Scene, floor: int) -> Any:
+        from firsthand.rendering.pybullet_renderer import RasterRenderer, TinyRenderer
+
+        if self._name == "tiny":
+            return TinyRenderer(self._client)
+        grain, paving = _skins(self._layout.finish)
+        textures: Mapping[tuple[int, int], UInt8[np.ndarray, "_ _ 3"]] = {
+            (scene.table, link): grain for link in (-1, *scene.wooden)
+        }
+        return RasterRenderer(self._client, {**textures, (floor, -1): paving})
+
+
+@cache
+def _skins(finish: table.Finish) -> tuple[UInt8[np.ndarray, "_ _ 3"], UInt8[np.ndarray, "_ _ 3"]]:
+    """The desk's wood and the floor's tiles; every world of a process shares them."""
+    from firsthand.rendering.textures import tiles, wood
+
+    dark = 1 - finish.contrast
+    shade = (dark, dark * 0.97, dark * 0.94)  # what is darker in wood is also redder
+    grain = wood(finish.grain, light=(1, 1, 1), dark=shade, count=finish.rings)
+    return grain, tiles(0, color=(0.95, 0.95, 0.95), joint=(0.75, 0.75, 0.75))

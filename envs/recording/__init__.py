@@ -1,0 +1,1 @@
+"""Demonstrations by experts, recorded and replayed."""

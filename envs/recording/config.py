@@ -1,0 +1,114 @@
+"""What is to be recorded, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from firsthand.common.errors import UserError
+from firsthand.common.suggestions import one_of
+from firsthand.envs.config import PlayTableWorld, Scene, World
+from firsthand.envs.recording.schedule import Attempt, Show
+from firsthand.envs.tasks.calvin_settings import SETTINGS, SettingName
+from firsthand.envs.tasks.tasks import TASKS
+
+PLAY = "play"  # stands for a task where everything is shown
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """What is recorded.
+
+    Attributes:
+        env: the world; its scene is the one shown where `scenes` names none.
+        setting: of CALVIN's protocol (`envs.tasks.calvin_settings`), or None: it names the scenes,
+            and records its share of `episodes`, those with which the whole recording begins.
+        scenes: shown equally often, up to one episode of every task.
+        tasks: shown equally often, up to one episode.
+        episodes: how many in all.
+        play: whether an episode shows one task from a layout in which it can be begun, or, as
+            CALVIN's data set does, `seconds` of one task after another from wherever the last one
+            ended, with a narration for each that succeeded.
+        seconds: how long an episode of play lasts.
+        cameras: edge in pixels of every camera's picture.
+        action_repeat: control steps (1/30 s) an action lasts; frames are as far apart.
+        steps: control steps an expert may take before it has failed.
+        noise: size of the disturbances that make experts correct themselves (`envs.experts`).
+        held_out_every: one layout in so many goes to the split `valid`, the others to `train`; 0
+            holds out none.
+        seed: of layouts, disturbances and sentences.
+        workers: processes, one environment of every scene each; 0 uses this one.
+
+    Raises:
+        UserError: a value is out of range or a name unknown.
+    """
+
+    env: World = field(default_factory=PlayTableWorld)
+    setting: SettingName | None = None
+    scenes: tuple[Scene, ...] = ()
+    tasks: tuple[str, ...] = tuple(TASKS)
+    episodes: int = 1000
+    play: bool = False
+    seconds: float = 60.0
+    cameras: Mapping[str, int] = field(
+        default_factory=lambda: {"rgb_static": 96, "rgb_gripper": 64}
+    )
+    action_repeat: int = 3
+    steps: int = 360
+    noise: float = 0.3
+    held_out_every: int = 20
+    seed: int = 0
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        learned = SETTINGS[self.setting].learned if self.setting else (self.env.scene,)
+        if not self.scenes:
+            object.__setattr__(self, "scenes", learned)
+        if self.setting and set(self.scenes) != set(learned):
+            raise UserError(
+                f"setting={self.setting} learns from scenes {', '.join(learned)}, "
+                f"not {', '.join(self.scenes)}"
+            )
+        for name, values, known in (
+            ("task", self.tasks, tuple(TASKS)),
+            ("scene", self.scenes, ("A", "B", "C", "D")),
+        ):
+            if unknown := [value for value in values if value not in known]:
+                raise UserError(f"unknown {name} {unknown[0]!r}: {one_of(unknown[0], known)}")
+            if not values or len(set(values)) < len(values):
+                raise UserError(f"{name}s must name one {name} or more, each once, not {values}")
+        for name in ("episodes", "action_repeat", "steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("noise", "held_out_every", "seed", "workers"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.seconds * 30 < self.action_repeat:
+            raise UserError(f"seconds={self.seconds} is shorter than one action")
+
+    @property
+    def total(self) -> int:
+        """How many episodes the file will hold."""
+        return max(1, round(self.episodes * (SETTINGS[self.setting].share if self.setting else 1)))
+
+    @property
+    def wanted(self) -> dict[Show, int]:
+        """How many episodes of everything."""
+        tasks = (PLAY,) if self.play else self.tasks
+        shows = [Show(task, scene) for task in tasks for scene in self.scenes]
+        share, rest = divmod(self.total, len(shows))
+        return {show: share + (i < rest) for i, show in enumerate(shows)}
+
+    def holds_out(self, attempt: Attempt) -> bool:
+        """Whether an episode goes to the split `valid`. Tasks and scenes take turns, so that one in
+        `held_out_every` does, however few there are of each."""
+        every = self.held_out_every
+        turn = attempt.index + list(self.wanted).index(attempt.show)
+        return every > 0 and turn % every == every // 4
+
+    def world(self, scene: str) -> World:
+        """The world of one of the scenes."""
+        return replace(self.env, scene=scene)
+
+    def env_args(self) -> dict[str, Any]:
+        """The first scene's world in robomimic's words; every episode names its own."""
+        return self.world(self.scenes[0]).env_args(self.cameras, self.action_repeat)

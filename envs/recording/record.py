@@ -1,0 +1,100 @@
+"""Demonstrations: experts act in worlds, and what they did becomes a file of episodes.
+
+Every episode is a pure function of (configuration, task, scene, index). Workers put each finished
+one into a folder beside the file to be; when all are there, they are joined in a fixed order. So
+neither the number of workers nor an interruption changes a byte of the result.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from firsthand.common import workers
+from firsthand.common.errors import UserError
+from firsthand.common.progress import progress
+from firsthand.envs.evaluation.records import check_same, read_json, versions, write_text
+from firsthand.envs.recording.config import RecordConfig
+from firsthand.envs.recording.recorder import Recorder
+from firsthand.envs.recording.schedule import Schedule
+from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
+
+__all__ = ["RecordConfig", "record"]
+
+
+def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
+    """Record demonstrations into the HDF5 file `out` (see `episodes.storage`); returns its path.
+
+    A failed attempt is not stored; the next layout takes its place. Frames show what was
+    seen before the action of the same index.
+
+    Args:
+        out: the file; while recording, finished episodes lie in the folder `<out>.parts`.
+        resume: continue an interrupted recording; a finished one is left as it is.
+
+    Raises:
+        UserError: something else is at `out`, or an expert keeps failing.
+        RuntimeError: a worker failed.
+    """
+    # through JSON, so that it can be compared with what was read from a file
+    circumstances = json.loads(json.dumps(_circumstances(config)))
+    parts = out.with_name(out.name + ".parts")
+    if out.exists():
+        if not resume:
+            raise UserError(f"{out} exists: add resume=true to keep it, or choose another name")
+        with EpisodeFile(out) as file:
+            made_by = {name: file.source.get(name) for name in circumstances}
+        check_same(out, made_by, circumstances)
+        shutil.rmtree(parts, ignore_errors=True)  # left when stopped after the last step but one
+        return out
+    _open_parts(parts, circumstances, resume)
+    schedule = Schedule(config.wanted, parts)
+    make = partial(Recorder, config, parts)
+    with progress() as begin:
+        bar = begin("episodes", config.total, schedule.successes)
+        for attempt, success in workers.run(make, schedule.next_attempt, config.workers):
+            schedule.finished(attempt, success)
+            failed = f"{schedule.failures} failed" if schedule.failures else ""
+            bar.reach(schedule.successes, failed)
+        source = circumstances | {"failures": schedule.failures_by_show()}
+        finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
+        bar = begin("joining", len(finished))
+        for _ in _join(finished, out, config, source):
+            bar.advance()
+    shutil.rmtree(parts)
+    return out
+
+
+def _circumstances(config: RecordConfig) -> dict[str, Any]:
+    """All that the file depends on."""
+    settings = {name: value for name, value in asdict(config).items() if name != "workers"}
+    settings["env"] = {k: v for k, v in config.env.describe().items() if k != "scene"}
+    return {"recorded_with": settings, "versions": versions()}
+
+
+def _open_parts(parts: Path, circumstances: Mapping[str, Any], resume: bool) -> None:
+    header = parts / "config.json"
+    if header.exists():
+        if not resume:
+            raise UserError(
+                f"{parts} holds an unfinished recording: add resume=true to continue it, "
+                "or remove that folder"
+            )
+        check_same(parts, read_json(header), circumstances)
+        return
+    parts.mkdir(parents=True, exist_ok=True)
+    write_text(header, json.dumps(circumstances, indent=1))
+
+
+def _join(
+    parts: Iterable[Path], out: Path, config: RecordConfig, source: Mapping[str, Any]
+) -> Iterator[Path]:
+    """Write the parts into one file; yields each when it has been copied."""
+    with EpisodeWriter(out, env_args=config.env_args(), source=source) as writer:
+        for part in parts:
+            with EpisodeFile(part) as file:
+                writer.add(file.read_encoded(0), file.splits[0])
+            yield part

@@ -1,0 +1,111 @@
+"""Which starting layouts an expert tries while demonstrations are recorded."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from firsthand.common.errors import UserError
+
+FAILURES_ALLOWED = 20  # for every task, beyond as many as there are successes
+
+
+class Show(NamedTuple):
+    """What is to be shown, and on which desk."""
+
+    task: str
+    scene: str
+
+    def __str__(self) -> str:
+        return f"{self.task} in scene {self.scene}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of an expert at a task, from the layout of that index."""
+
+    show: Show
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.show}, {self.index}"
+
+    @property
+    def name(self) -> str:
+        """Of the file that a finished attempt leaves, without its ending."""
+        return f"{self.show.task}-{self.show.scene}-{self.index:06d}"
+
+
+class Schedule:
+    """Which layouts are still to be tried.
+
+    Nothing ever has more attempts under way or done well than it needs episodes. So none is made in
+    vain, and those stored are the first that went well, however many workers there are.
+
+    Args:
+        wanted: how many episodes of each.
+        parts: the folder where finished attempts lie; what is there need not be done again.
+    """
+
+    def __init__(self, wanted: Mapping[Show, int], parts: Path) -> None:
+        self._wanted = wanted
+        self._done: dict[Show, dict[int, bool]] = {show: {} for show in wanted}
+        self._begun: dict[Show, set[int]] = defaultdict(set)
+        for path in parts.iterdir():
+            if path.suffix in (".hdf5", ".failed"):
+                *show, index = path.stem.rsplit("-", 2)
+                self._done[Show(*show)][int(index)] = path.suffix == ".hdf5"
+                self._begun[Show(*show)].add(int(index))
+
+    def next_attempt(self) -> Attempt | None:
+        """What to try now, or None when enough is under way."""
+        open_shows = [
+            show
+            for show, count in self._wanted.items()
+            if len(self._begun[show]) - self._failures(show) < count
+        ]
+        if not open_shows:
+            return None
+        show = min(open_shows, key=lambda show: len(self._begun[show]))
+        begun = self._begun[show]
+        index = next(i for i in range(len(begun) + 1) if i not in begun)
+        begun.add(index)
+        return Attempt(show, index)
+
+    def finished(self, attempt: Attempt, success: bool) -> None:
+        """Raises `UserError` when something keeps failing."""
+        self._done[attempt.show][attempt.index] = success
+        failed, made = self._failures(attempt.show), len(self._done[attempt.show])
+        if failed > FAILURES_ALLOWED + made - failed:
+            raise UserError(
+                f"the expert failed at {attempt.show} in {failed} of {made} attempts: "
+                "try less noise, or more steps"
+            )
+
+    def _failures(self, show: Show) -> int:
+        return sum(not success for success in self._done[show].values())
+
+    @property
+    def successes(self) -> int:
+        return sum(sum(done.values()) for done in self._done.values())
+
+    @property
+    def failures(self) -> int:
+        return sum(self._failures(show) for show in self._done)
+
+    def failures_by_show(self) -> dict[str, int]:
+        return {str(show): self._failures(show) for show in self._wanted}
+
+    def in_order(self) -> list[Attempt]:
+        """The successful attempts: the first of everything, then the second of everything, …"""
+        kept = {
+            show: sorted(index for index, success in done.items() if success)
+            for show, done in self._done.items()
+        }
+        return [
+            Attempt(show, kept[show][round_])
+            for round_ in range(max(len(indices) for indices in kept.values()))
+            for show in self._wanted
+            if round_ < len(kept[show])
+        ]

@@ -1,0 +1,1 @@
+"""The 34 tasks: success conditions, initial states, instructions, chains."""

@@ -1,0 +1,1 @@
+"""Instructions for each task: training, and paraphrases with unseen verbs."""

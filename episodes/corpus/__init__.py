@@ -1,0 +1,1 @@
+"""Many recordings as one: manifest, index, statistics, stored features, files elsewhere."""

@@ -1,0 +1,1 @@
+"""Readers (and one writer) of the formats that data comes in."""

@@ -1,0 +1,1 @@
+"""CALVIN's recordings (Mees et al. 2022)."""

@@ -1,0 +1,1 @@
+"""Datasets of LeRobot (Cadene et al. 2024), read and written."""

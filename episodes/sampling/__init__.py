@@ -1,0 +1,1 @@
+"""Which windows are read, from which recordings, in which order."""

@@ -1,0 +1,1 @@
+"""What is said in videos: files of sentences, narrations made plain, words."""

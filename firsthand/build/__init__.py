@@ -1,0 +1,1 @@
+"""From names in settings to objects: corpora, datasets, policies, actors."""

@@ -1,0 +1,82 @@
+"""What can be converted, by name: every choice of `source=`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from firsthand.episodes.formats.calvin.dataset import Calvin
+from firsthand.episodes.formats.ego4d import Ego4D
+from firsthand.episodes.formats.epic_kitchens import EpicKitchens
+from firsthand.episodes.formats.image_folder import PictureFolders
+from firsthand.episodes.formats.lerobot.reader import LeRobot
+from firsthand.episodes.formats.robomimic.reader import Robomimic
+from firsthand.episodes.formats.saycam.dataset import Saycam
+from firsthand.episodes.formats.saycam.videos import SaycamVideos
+from firsthand.episodes.formats.something_something import SomethingSomething
+from firsthand.episodes.formats.video_folder import VideoFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gr1:
+    """A published checkpoint of GR-1, which becomes a policy.
+
+    clip, mae: where its frozen encoders are, if it does not hold them itself.
+    """
+
+    root: Path
+    clip: str | None = None
+    mae: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cvcl:
+    """A published checkpoint of CVCL, which becomes a word-grounding model.
+
+    vocabulary: CVCL's vocab.json, which its checkpoints lack.
+    padding: how a transformer's padding counts; "upstream" is as CVCL did it.
+    """
+
+    root: Path
+    vocabulary: str | None = None
+    padding: Literal["masked", "upstream"] = "masked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Episodes of ours, a corpus or files, which become a dataset of others.
+
+    format: LeRobot's v3.0.
+    """
+
+    root: str
+    format: Literal["lerobot"] = "lerobot"
+
+
+Dataset = (
+    Calvin
+    | Ego4D
+    | EpicKitchens
+    | LeRobot
+    | PictureFolders
+    | Robomimic
+    | Saycam
+    | SaycamVideos
+    | SomethingSomething
+    | VideoFolder
+)
+Checkpoint = Gr1 | Cvcl
+CHOICES = {
+    "calvin": Calvin,
+    "cvcl": Cvcl,
+    "ego4d": Ego4D,
+    "epic": EpicKitchens,
+    "episodes": Corpus,
+    "gr1": Gr1,
+    "lerobot": LeRobot,
+    "pictures": PictureFolders,
+    "robomimic": Robomimic,
+    "saycam": Saycam,
+    "saycam_videos": SaycamVideos,
+    "something": SomethingSomething,
+    "videos": VideoFolder,
+}

@@ -1,0 +1,1 @@
+"""`firsthand demo`: the whole story on one machine."""

@@ -1,0 +1,1 @@
+"""Word grounding after CVCL (Vong et al. 2024): the model, its training and its evaluation."""

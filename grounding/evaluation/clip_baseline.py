@@ -1,0 +1,61 @@
+"""CLIP (Radford et al. 2021) asked what models of child's words are asked, as CVCL's paper does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+
+from firsthand.common.errors import UserError
+from firsthand.grounding.evaluation.embeddings import BATCH, Tell, read_pictures
+from firsthand.grounding.evaluation.scoring import Judge
+from firsthand.grounding.evaluation.test_sets import TestSet
+from firsthand.policy.modules.clip_text import tokenize
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+class Clip:
+    """A CLIP in a folder as transformers saves it: `config.json`, `model.safetensors`.
+
+    Raises:
+        UserError: there is none.
+    """
+
+    def __init__(self, folder: str) -> None:
+        from transformers import CLIPModel
+
+        try:
+            # local_files_only: a folder that is missing is not looked for on the hub
+            model: Any = CLIPModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"clip={folder}: {str(error).splitlines()[0]}") from error
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model, self.device = model.eval().to(device), torch.device(device)
+        self.size = int(model.config.vision_config.image_size)
+
+    @torch.no_grad()
+    def judge(self, test_set: TestSet, words: Sequence[str], tell: Tell | None = None) -> Judge:
+        """The prompt is the bare name of the category."""
+        tokens = tokenize(list(words)).to(self.device)
+        said = F.normalize(_vectors(self.model.get_text_features(input_ids=tokens)), dim=1)
+        paths = list(dict.fromkeys(test_set.places.values()))
+        rows = []
+        for start in range(0, len(paths), BATCH):
+            some = paths[start : start + BATCH]
+            pixels = read_pictures(some, self.size, test_set.shrunk).to(self.device) / 255
+            mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, STD))
+            seen = self.model.get_image_features(pixel_values=(pixels - mean) / std)
+            rows.append((F.normalize(_vectors(seen), dim=1) @ said.t()).float().cpu())
+            if tell is not None:
+                tell(min(start + BATCH, len(paths)), len(paths))
+        return Judge.of(words, paths, torch.cat(rows))
+
+
+def _vectors(found: Any) -> Float[Tensor, "n d"]:
+    """transformers gives the vectors, or an output that holds them, by its version."""
+    return found if isinstance(found, Tensor) else found.pooler_output

@@ -1,0 +1,189 @@
+"""Trials of forced choice: a word, a picture of what it means and pictures of other things.
+
+Two layouts are read and written. CVCL's JSON (`eval_test.json`) holds `{"data": [...]}` of
+`trial_num`, `target_category`, `target_img_filename`, `foil_categories`, `foil_img_filenames`. The
+table that circulates (babylmms-eval's `labeled_s.csv`) has a line for each picture: `trial_id`,
+`target_category`, `real_category`, `image`.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firsthand.common.errors import UserError
+from firsthand.episodes.untrusted.trust import inside, load_csv, load_json
+
+COLUMNS = ("trial_id", "target_category", "real_category", "image")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`images` are file names, the target's first, and `categories` what they show.
+
+    `word` is what is asked for.
+    """
+
+    word: str
+    categories: tuple[str, ...]
+    images: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.categories) != len(self.images) or len(self.images) < 2:
+            raise ValueError(
+                f"{len(self.images)} pictures of {len(self.categories)} categories are no choice"
+            )
+
+
+def make_trials(
+    pictures: Mapping[str, Sequence[str]], *, choices: int = 4, each: int = 100, seed: int = 0
+) -> list[Trial]:
+    """`each` trials for every category; targets, foils' categories and foils are drawn at random.
+
+    Raises:
+        ValueError: there are fewer categories than choices, or one without pictures.
+    """
+    if not 2 <= choices <= len(pictures):
+        raise ValueError(f"{len(pictures)} categories do not make {choices} choices")
+    if empty := [category for category, names in pictures.items() if not names]:
+        raise ValueError(f"there is no picture of {empty[0]}")
+    random = np.random.default_rng(seed)
+    trials = []
+    for category in sorted(pictures):
+        others = sorted(set(pictures) - {category})
+        for _ in range(each):
+            foils = random.choice(len(others), choices - 1, replace=False)
+            shown = (category, *(others[foil] for foil in foils))
+            images = (pictures[name][int(random.integers(len(pictures[name])))] for name in shown)
+            trials.append(Trial(category, shown, tuple(images)))
+    return trials
+
+
+def read_trials(path: str | Path) -> list[Trial]:
+    """The trials of a `.json` or `.csv` file.
+
+    Raises:
+        UserError: it is no such file, by its trial and field.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        return _from_lines(load_csv(path, COLUMNS), path)
+    content = load_json(path)
+    rows = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: holds no list of trials under 'data'")
+    return [_from_row(row, f"{path}: trial {number}") for number, row in enumerate(rows)]
+
+
+def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
+    """A `.json` or `.csv` file of the same trials."""
+    path = Path(path)
+    if path.suffix == ".csv":
+        file = io.StringIO(newline="")
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for number, trial in enumerate(trials):
+            for category, image in zip(trial.categories, trial.images, strict=True):
+                table.writerow((number, trial.word, category, image))
+        text = file.getvalue()
+    else:
+        text = json.dumps({"data": _rows(trials)})
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", newline="") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(partial, path)
+
+
+def locate(root: Path, trial: Trial, links: bool = False) -> list[Path]:
+    """Where a trial's pictures lie: by their names in `root`, or in a folder called as they show.
+
+    Of absolute names, those of the machine that a file was made on as CVCL's are, the longest end
+    counts that there is in `root`, of two parts at least.
+
+    Raises:
+        UserError: a picture is in no such place, or its name leads out of `root`, or it
+            is a link that does and `links` are not followed.
+    """
+    found = []
+    for category, image in zip(trial.categories, trial.images, strict=True):
+        parts = Path(image).parts
+        ends = range(1, max(2, len(parts) - 1)) if os.path.isabs(image) else (0,)
+        places = [inside(root, "/".join(parts[start:]), links) for start in ends]
+        places.append(inside(root, f"{category}/{Path(image).name}", links))
+        there = next((place for place in places if place.is_file()), None)
+        if there is None:
+            raise UserError(f"{places[-2]}: there is no such picture, nor {places[-1]}")
+        found.append(there)
+    return found
+
+
+def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Numbered within their category, as upstream's are."""
+    counts: dict[str, int] = {}
+    rows = []
+    for trial in trials:
+        number = counts[trial.word] = counts.get(trial.word, -1) + 1
+        rows.append({
+            "trial_num": number,
+            "target_category": trial.word,
+            "target_img_filename": trial.images[0],
+            "foil_categories": list(trial.categories[1:]),
+            "foil_img_filenames": list(trial.images[1:]),
+        })  # fmt: skip
+    return rows
+
+
+def _from_row(row: Any, where: str) -> Trial:
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: is no table")
+    word, target = (_text(row, name, where) for name in ("target_category", "target_img_filename"))
+    categories, images = (
+        _texts(row, name, where) for name in ("foil_categories", "foil_img_filenames")
+    )
+    if len(categories) != len(images) or not images:
+        raise UserError(
+            f"{where}: has {len(categories)} foil_categories and {len(images)} foil_img_filenames"
+        )
+    return Trial(word, (word, *categories), (target, *images))
+
+
+def _text(row: Mapping[str, Any], name: str, where: str) -> str:
+    if not isinstance(row.get(name), str):
+        raise UserError(f"{where}: {name} is {row.get(name)!r:.100}, no text")
+    return row[name]
+
+
+def _texts(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    values = row.get(name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise UserError(f"{where}: {name} is {values!r:.100}, no list of texts")
+    return tuple(values)
+
+
+def _from_lines(lines: Sequence[Mapping[str, str]], path: Path) -> list[Trial]:
+    """Lines of a trial need not lie together; the target may stand anywhere among them."""
+    together: dict[str, list[Mapping[str, str]]] = {}
+    for line in lines:
+        together.setdefault(line["trial_id"], []).append(line)
+    if not together:
+        raise UserError(f"{path}: holds no trials")
+    trials = []
+    for number, group in together.items():
+        where, word = f"{path}: trial {number}", group[0]["target_category"]
+        if any(line["target_category"] != word for line in group):
+            raise UserError(f"{where}: has several target categories")
+        targets = [line for line in group if line["real_category"] == word]
+        if len(targets) != 1 or len(group) < 2:
+            raise UserError(f"{where}: {len(targets)} of its {len(group)} pictures show a {word}")
+        shown = [*targets, *(line for line in group if line is not targets[0])]
+        categories = tuple(line["real_category"] for line in shown)
+        trials.append(Trial(word, categories, tuple(line["image"] for line in shown)))
+    return trials

@@ -1,0 +1,214 @@
+"""All pictures of a report, by the names of their files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from firsthand.grounding.evaluation.embeddings import read_pictures
+from firsthand.grounding.evaluation.metrics import Scene
+from firsthand.grounding.evaluation.studies import LABELS
+from firsthand.grounding.evaluation.tsne import place_words
+from firsthand.grounding.evaluation.verbs import VerbChoices
+from firsthand.grounding.model import GroundingModel
+from firsthand.grounding.report.charts import accuracy_bars, alignment_curve, category_dots, scatter
+from firsthand.grounding.report.matrices import concept_matrices, confusion, layer_pairs
+from firsthand.grounding.report.montage import (
+    frames_by_word_montage,
+    looks_montage,
+    words_by_frame_montage,
+)
+from firsthand.grounding.report.report import Report, Row
+from firsthand.grounding.report.saliency_plots import word_looks
+from firsthand.grounding.report.scatter import concept_map, frame_map
+from firsthand.grounding.report.style import Picture, evenly
+from firsthand.grounding.representation.rsa import cosines
+
+FRAMES = 25  # of each word that are placed on a map: t-SNE takes the square of their number
+_WORDS = 28  # that a montage shows
+_NEAREST = 10  # frames of a word
+_LOOKS = 4  # of a word
+
+_CAPTIONS = {
+    "accuracy": "Right choices by test set. Bars show one standard error over seeds, or of one "
+    "model the 95 % interval over trials; dashed lines are chance.",
+    "categories": "Right choices by category.",
+    "alignment_curve": "Right choices against the share of utterances that name something in view.",
+    "said_against_accuracy": "How often a category is named, and right choices.",
+    "concepts": "t-SNE of words (triangles) and of the mean pictures of what they mean (dots).",
+    "frames_map": "t-SNE of pictures, coloured by what they show, and of words (triangles).",
+    "distance_against_accuracy": "How far a word lies on the map from the pictures of what it "
+    "means, and right choices.",
+    "concept_matrices": "How alike concepts look and how alike their words are (cosines), with "
+    "their correlation and Mantel's p.",
+    "layers": "Agreement of the eyes' layers with words; the best pair is framed.",
+    "looks": "Where the model looks for a word, in those pictures of what it means that are "
+    "nearest to it.",
+    "frames_by_word": "The pictures nearest to each word; those of other things are framed red.",
+    "words_by_frame": "Pictures drawn at random, one of each category, and the words nearest to "
+    "them.",
+    "verbs": "Which verbs are chosen for which, of those that could be chosen.",
+}
+
+
+def album(
+    report: Report,
+    scene: Scene | None,
+    model: GroundingModel,
+    verbs: Mapping[str, VerbChoices] | None = None,
+) -> dict[str, Picture]:
+    """What there is to be drawn, in the order of the report.
+
+    scene: what `model` sees. verbs: what it chose, by trial file.
+
+    Raises:
+        UserError: a picture cannot be read.
+    """
+    pictures = _of_report(report)
+    if scene is not None:
+        pictures |= _of_scene(report, scene) | _montages(scene, model)
+    for name, choices in (verbs or {}).items():
+        names, shares = choices.confusion()
+        pictures[Path(name).stem.removeprefix("eval_")] = confusion(
+            names, names, shares, choices.chance
+        )
+    return pictures
+
+
+def captions(names: Sequence[str]) -> dict[str, str]:
+    """A line for each of the album's pictures."""
+    found = {}
+    for name in names:
+        kind = next((k for k in sorted(_CAPTIONS, key=len)[::-1] if name.startswith(k)), name)
+        rest = name.removeprefix(kind).strip("_").replace("_", " ")
+        line = _CAPTIONS.get(kind, kind)
+        found[name] = f"{line.removesuffix('.')} ({rest})." if rest else line
+    return found
+
+
+def _of_report(report: Report) -> dict[str, Picture]:
+    pictures = {}
+    rows = {row.label: [row.sets.get(name) for name in report.sets] for row in report.rows}
+    titles = [facts.title for facts in report.sets.values()]
+    chance = [facts.chance for facts in report.sets.values()]
+    pictures["accuracy"] = accuracy_bars(rows, titles, chance)
+    first = next(iter(report.sets))
+    curves = {
+        LABELS.get(variant, variant): [
+            (point.alignment, point.accuracy[variant][first])
+            for point in report.curve
+            if first in point.accuracy.get(variant, {})
+        ]
+        for variant in dict.fromkeys(v for point in report.curve for v in point.accuracy)
+    }
+    if curves:
+        pictures["alignment_curve"] = alignment_curve(curves, chance[0])
+    for name in report.retrieval.get(report.main, {}):
+        stem = "categories" + ("" if name == first else f"_{_stem(name)}")
+        shown = [row for row in (_compared(report), *report.rows[-1:]) if name in row.by_word]
+        dots = {row.label: row.by_word[name] for row in shown}
+        if dots:
+            pictures[stem] = category_dots(dots, report.sets[name].chance)
+    by_word = _compared(report).by_word.get(first, {})
+    said = {} if report.exchange is None else report.exchange.by_word
+    if words := [word for word in by_word if said.get(word)]:
+        pictures["said_against_accuracy"] = scatter(
+            words,
+            np.array([float(said[word]) for word in words]),
+            np.array([100 * by_word[word].mean for word in words]),
+            "utterances that name it",
+            "right choices in %",
+        )
+    if report.layers is not None:
+        scores = {name: table.scores for name, table in report.layers.measures.items()}
+        pictures["layers"] = layer_pairs(report.layers.seen, report.layers.said, scores)
+    return pictures
+
+
+def _of_scene(report: Report, scene: Scene) -> dict[str, Picture]:
+    """Maps and matrices of what one model sees."""
+    pictures = {}
+    means, said = _doubles(scene.means), _doubles(scene.said)
+    if len(scene.words) > 1:
+        pictures["concepts"] = concept_map(scene.words, place_words(means, said))
+        rows = some_frames(scene)
+        places = place_words(means, said, _doubles(scene.seen[rows]))
+        labels = [scene.shown[row] for row in rows]
+        pictures["frames_map"] = frame_map(scene.words, labels, places)
+        by_word = _compared(report).by_word.get(next(iter(report.sets)), {})
+        known = [number for number, word in enumerate(scene.words) if word in by_word]
+        words = [scene.words[number] for number in known]
+        if words:
+            pictures["distance_against_accuracy"] = scatter(
+                words,
+                places.distances[known],
+                np.array([100 * by_word[word].mean for word in words]),
+                "distance between a word and its pictures on the map",
+                "right choices in %",
+            )
+    agreed = report.concepts.get(report.main, {}).get(next(iter(report.sets)))
+    if agreed is not None:  # the same figures as on the page
+        seen, called = (cosines(values.double()).numpy() for values in (scene.means, scene.said))
+        pictures["concept_matrices"] = concept_matrices(
+            scene.words, seen, called, agreed.r.mean, agreed.p
+        )
+    return pictures
+
+
+def _montages(scene: Scene, model: GroundingModel) -> dict[str, Picture]:
+    """Pictures as the model sees them, nearest to words."""
+    pictures: dict[str, Picture] = {}
+    shown = np.array(scene.shown)
+    words = [int(n) for n in evenly(len(scene.words), _WORDS)]
+    near = {n: scene.nearness[:, n].argsort(descending=True, stable=True).numpy() for n in words}
+    names = [scene.words[n] for n in words]
+    own = {n: [int(row) for row in near[n] if shown[row] == scene.words[n]] for n in words}
+    best = [own[n][k % len(own[n])] for n in words for k in range(_LOOKS)]
+    frames = _frames(scene, model, best)
+    said = scene.said[words].repeat_interleave(_LOOKS, dim=0)
+    maps = word_looks(model, frames, said)
+    if maps is not None:
+        by_word = (len(words), _LOOKS, *maps.shape[1:])
+        pictures["looks"] = looks_montage(names, frames.reshape(*by_word, 3), maps.reshape(by_word))
+    pictures["frames_by_word"] = frames_by_word_montage(
+        {scene.words[n]: list(_frames(scene, model, near[n][:_NEAREST])) for n in words},
+        {scene.words[n]: (shown[near[n][:_NEAREST]] == scene.words[n]).tolist() for n in words},
+    )
+    random = np.random.default_rng(0)
+    drawn = [int(random.choice(own[n])) for n in words]
+    pictures["words_by_frame"] = words_by_frame_montage(
+        list(_frames(scene, model, drawn)),
+        [scene.shown[row] for row in drawn],
+        scene.words,
+        _doubles(scene.nearness[drawn]),
+    )
+    return pictures
+
+
+def some_frames(scene: Scene) -> list[int]:
+    """The numbers of at most `FRAMES` pictures of each word."""
+    chosen = []
+    for word in scene.words:
+        mine = [row for row, label in enumerate(scene.shown) if label == word]
+        chosen += [mine[n] for n in evenly(len(mine), FRAMES)]
+    return chosen
+
+
+def _frames(scene: Scene, model: GroundingModel, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    paths = [scene.paths[row] for row in rows]
+    pixels = read_pictures(paths, model.config.vision.size, scene.shrunk)
+    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _compared(report: Report) -> Row:
+    return next(row for row in report.rows if row.compared)
+
+
+def _doubles(values: torch.Tensor) -> Float[np.ndarray, "n d"]:
+    return values.double().numpy()
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem.removeprefix("eval_")

@@ -1,0 +1,79 @@
+"""Trials of other things than pictures: each kind has a section of its own in the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firsthand.grounding.evaluation.config import GroundEvalConfig
+from firsthand.grounding.evaluation.forced_choice import Choices
+from firsthand.grounding.evaluation.studies import LABELS
+from firsthand.grounding.evaluation.verbs import measure_verbs
+from firsthand.grounding.evaluation.word_order import measure_order
+from firsthand.grounding.model import GroundingModel
+from firsthand.grounding.report.report import Part, Row
+
+VERBS = "What is being done?"
+Measured = Mapping[str, Mapping[str, Choices]]  # kind of trials -> file -> what was chosen
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`measure` gives what a model chose, by trial file, in those that the corpus has."""
+
+    title: str
+    says: str
+    columns: Mapping[str, str]
+    measure: Callable[[GroundingModel, Path, GroundEvalConfig], Mapping[str, Choices]]
+
+
+def _verbs(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
+    return measure_verbs(model, root, ends=config.ends, links=config.links)
+
+
+def _order(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
+    found = measure_order(model, root, links=config.links)
+    return {} if found is None else {"text": found.text, "image": found.image}
+
+
+KINDS = (
+    Kind(
+        VERBS,
+        "Clips of different deeds with the same thing; a model of single pictures sees one of "
+        "each, at a moment drawn at random.",
+        {"eval_verbs.json": "verbs", "eval_verbs_reversed.json": "a verb and it backwards"},
+        _verbs,
+    ),
+    Kind(
+        "Is the order of words heard?",
+        "Two pictures and two utterances of the same words in another order: which utterance is "
+        "true of a picture, and of which picture an utterance is true. Whoever hears no order gets "
+        "a half in every trial.",
+        {"text": "utterances", "image": "pictures"},
+        _order,
+    ),
+)
+
+
+def measure_parts(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Measured:
+    """What a model chose in trials of all kinds."""
+    return {kind.title: kind.measure(model, root, config) for kind in KINDS}
+
+
+def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Part, ...]:
+    """A section for each kind of trials that there were, from what each variant's models chose."""
+    parts = []
+    for kind in KINDS:
+        rows = [
+            Row.of(LABELS.get(variant, variant), [one[kind.title] for one in models])
+            for variant, models in found.items()
+        ]
+        chance = {
+            name: choices.chance
+            for models in found.values()
+            for one in models
+            for name, choices in one[kind.title].items()
+        }
+        if chance:
+            columns = {name: kind.columns.get(name, name) for name in chance}
+            parts.append(Part(kind.title, kind.says, columns, chance, tuple(rows)))
+    return tuple(parts)

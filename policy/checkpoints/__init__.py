@@ -1,0 +1,1 @@
+"""Policies on disk, ours and those that others published."""

@@ -1,0 +1,272 @@
+"""The published weights of GR-1 (Wu et al. 2024) as a policy of ours.
+
+Three families of files are read: bytedance/GR-1's snapshots, GR1-Training's (a query for each
+action of a chunk, a position for each token), and either by the names that GR-MG gives the same
+parts; with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
+use; a file with anything else is refused.
+
+`load_cvcl` and `load_dino` are the same for CVCL and the encoders it looks with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from firsthand.grounding.checkpoints.cvcl import load_cvcl, read_cvcl
+from firsthand.grounding.checkpoints.dino import load_dino
+from firsthand.policy.checkpoints import gr_mg
+from firsthand.policy.checkpoints.encoders import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
+from firsthand.policy.checkpoints.fit import Shapes, shapes_of
+from firsthand.policy.checkpoints.state_dict import (
+    IN_3_DIMENSIONS,
+    IN_4_DIMENSIONS,
+    TRANSPOSED,
+    Row,
+    translate,
+)
+from firsthand.policy.checkpoints.torch_files import read_state_dict
+from firsthand.policy.config import (
+    ActionConfig,
+    CameraConfig,
+    ImageConfig,
+    LanguageConfig,
+    LossWeights,
+    PolicyConfig,
+    PoolConfig,
+    TrunkConfig,
+    VideoConfig,
+)
+from firsthand.policy.modules.video_decoder import sincos_position
+from firsthand.policy.policy import Policy
+from firsthand.policy.statistics import Statistics
+
+__all__ = ("GR1", "load_cvcl", "load_dino", "load_gr1", "read_cvcl", "read_gr1")
+
+GR1 = PolicyConfig(
+    cameras=(CameraConfig("rgb_static", 224), CameraConfig("rgb_gripper", 224)),
+    length=10,
+    stride=0.0333333,
+    future=0.1,
+    control_hz=30.0,
+    state="gr1",
+    language=LanguageConfig("clip"),
+    images=ImageConfig("vit", width=768, blocks=12, stride=16, frozen=True, antialias=False),
+    pool=PoolConfig("perceiver", tokens=9, depth=3, heads=4, head_width=128),
+    trunk=TrunkConfig(384, 12, 12, dropout=0.1, within_step="causal"),
+    action=ActionConfig(chunk=1, activation="none", execute=1, clip=False),
+    video=VideoConfig(
+        queries=10,
+        width=384,
+        depth=2,
+        heads=16,
+        activation="gelu",
+        from_current=False,
+        target="normalised",
+        floor=1e-6,
+        share=1.0,
+    ),
+    loss=LossWeights(gripper=0.01, video=0.2, arm_beta=1.0),
+)
+
+CLIP, MAE = gr_mg.CLIP, "model_mae."
+
+# Their name, our name. `*` is weight or bias, `{i}` the number of a block.
+NAMES = (
+    *(row.within(CLIP, "language.clip.") for row in OPENAI_CLIP),
+    *(row.within(MAE, "images.vit.") for row in TIMM_VIT),
+    Row("embed_arm_state.*", "embed_state.arm.*"),
+    Row("embed_gripper_state.*", "embed_state.gripper.*"),
+    Row("embed_state.*", "embed_state.embed.*"),
+    Row("embed_lang.*", "embed_instruction.*"),
+    Row("embed_patch.*", "embed_picture.rgb_static.*"),
+    Row("embed_hand_patch.*", "embed_picture.rgb_gripper.*"),
+    Row("embed_img.*", "embed_summary.rgb_static.*"),
+    Row("embed_hand_img.*", "embed_summary.rgb_gripper.*"),
+    Row("embed_timestep.*", "embed_time.*"),
+    Row("perceiver_resampler.latents", "pool.latents"),
+    Row("perceiver_resampler.media_pos_emb", "pool.patch_embedding", IN_3_DIMENSIONS),
+    Row("perceiver_resampler.layers.{i}.0.norm_media.*", "pool.layers.{i}.patch_norm.*"),
+    Row("perceiver_resampler.layers.{i}.0.norm_latents.*", "pool.layers.{i}.latent_norm.*"),
+    Row("perceiver_resampler.layers.{i}.0.to_q.*", "pool.layers.{i}.query.*"),
+    Row("perceiver_resampler.layers.{i}.0.to_kv.*", "pool.layers.{i}.key_value.*"),
+    Row("perceiver_resampler.layers.{i}.0.to_out.*", "pool.layers.{i}.attention_out.*"),
+    Row("perceiver_resampler.layers.{i}.1.0.*", "pool.layers.{i}.mlp_norm.*"),
+    Row("perceiver_resampler.layers.{i}.1.1.*", "pool.layers.{i}.mlp_in.*"),
+    Row("perceiver_resampler.layers.{i}.1.3.*", "pool.layers.{i}.mlp_out.*"),
+    Row("perceiver_resampler.norm.*", "pool.norm.*"),
+    Row("embed_ln.*", "trunk.input_norm.*"),
+    Row("transformer.wpe.*", "trunk.embed_position.*"),
+    Row("transformer.h.{i}.ln_1.*", "trunk.blocks.{i}.attention_norm.*"),
+    Row("transformer.h.{i}.attn.c_attn.*", "trunk.blocks.{i}.query_key_value.*", TRANSPOSED),
+    Row("transformer.h.{i}.attn.c_proj.*", "trunk.blocks.{i}.attention_out.*", TRANSPOSED),
+    Row("transformer.h.{i}.ln_2.*", "trunk.blocks.{i}.mlp_norm.*"),
+    Row("transformer.h.{i}.mlp.c_fc.*", "trunk.blocks.{i}.mlp_in.*", TRANSPOSED),
+    Row("transformer.h.{i}.mlp.c_proj.*", "trunk.blocks.{i}.mlp_out.*", TRANSPOSED),
+    Row("transformer.ln_f.*", "trunk.output_norm.*"),
+    Row("action_queries.*", "action_query.*"),
+    Row("action_chunk_queries.*", "action_offset.*"),
+    Row("obs_queries.*", "video_query.rgb_static.*"),
+    Row("obs_hand_queries.*", "video_query.rgb_gripper.*"),
+    Row("pred_act_mlps.0.*", "action_head.first.*"),
+    Row("pred_act_mlps.1.*", "action_head.second.*"),
+    Row("pred_arm_act.*", "action_head.arm.*"),
+    Row("pred_gripper_act.*", "action_head.gripper.*"),
+    Row("mask_token", "video_decoder.mask_token", IN_4_DIMENSIONS),
+    Row("decoder_embed.*", "video_decoder.embed_query.*"),
+    Row("decoder_blocks.{i}.norm1.*", "video_decoder.blocks.{i}.attention_norm.*"),
+    Row("decoder_blocks.{i}.attn.qkv.*", "video_decoder.blocks.{i}.query_key_value.*"),
+    Row("decoder_blocks.{i}.attn.proj.*", "video_decoder.blocks.{i}.attention_out.*"),
+    Row("decoder_blocks.{i}.norm2.*", "video_decoder.blocks.{i}.mlp_norm.*"),
+    Row("decoder_blocks.{i}.mlp.fc1.*", "video_decoder.blocks.{i}.mlp_in.*"),
+    Row("decoder_blocks.{i}.mlp.fc2.*", "video_decoder.blocks.{i}.mlp_out.*"),
+    Row("decoder_norm.*", "video_decoder.norm.*"),
+    Row("decoder_pred.*", "video_decoder.predict.*"),
+)
+
+# What a file may hold and GR-1 does not use: each group as a whole or not at all.
+CAUSAL_MASK = {f"transformer.h.{i}.attn.bias": (1, 1, 1024, 1024) for i in range(12)}
+MASKED_SCORE = {f"transformer.h.{i}.attn.masked_bias": () for i in range(12)}
+WORDS = {"transformer.wte.weight": (1, 384)}  # GPT-2's vocabulary, of one word
+CLIP_PICTURES = {
+    f"{CLIP}{name}": shape
+    for name, shape in {
+        "logit_scale": (),
+        "visual.class_embedding": (768,),
+        "visual.positional_embedding": (50, 768),
+        "visual.proj": (768, 512),
+        "visual.conv1.weight": (768, 3, 32, 32),
+        "visual.ln_pre.weight": (768,),
+        "visual.ln_pre.bias": (768,),
+        "visual.ln_post.weight": (768,),
+        "visual.ln_post.bias": (768,),
+    }.items()
+} | {
+    f"{CLIP}visual.transformer.resblocks.{i}.{name}": shape
+    for i in range(12)
+    for name, shape in {
+        "attn.in_proj_weight": (2304, 768),
+        "attn.in_proj_bias": (2304,),
+        "attn.out_proj.weight": (768, 768),
+        "attn.out_proj.bias": (768,),
+        "ln_1.weight": (768,),
+        "ln_1.bias": (768,),
+        "mlp.c_fc.weight": (3072, 768),
+        "mlp.c_fc.bias": (3072,),
+        "mlp.c_proj.weight": (768, 3072),
+        "mlp.c_proj.bias": (768,),
+        "ln_2.weight": (768,),
+        "ln_2.bias": (768,),
+    }.items()
+}
+UNUSED: tuple[Shapes, ...] = (CAUSAL_MASK, MASKED_SCORE, WORDS, CLIP_PICTURES)
+POSITIONS = "decoder_pos_embed"  # a fixed table, in every file
+
+
+def load_gr1(
+    source: str | Path | Mapping[str, Any],
+    *,
+    clip: str | Path | Mapping[str, Any] | None = None,
+    mae: str | Path | Mapping[str, Any] | None = None,
+) -> Policy:
+    """A policy with the weights of a GR-1 checkpoint, ready to act.
+
+    GR-1 reads the state as it is, so that there are no statistics to load: the policy's say
+    nothing but that it has learned from demonstrations.
+
+    Args:
+        source: a file, or what such a file holds: a state dict, alone or under `state_dict`, with
+            or without the prefixes `module.` and `model.`, in any floating-point type.
+        clip: where CLIP ViT-B/32 comes from if the source does not hold it: OpenAI's file, or a
+            Hugging Face directory.
+        mae: the same for MAE ViT-B/16: MAE's release, timm's file or a Hugging Face directory.
+
+    Raises:
+        ValueError: the file cannot be read, or weights are missing, unexpected, of another shape,
+            not finite or not the ones that GR-1 fixes; each by its name in the file.
+    """
+    config, weights = read_gr1(source, clip=clip, mae=mae)
+    policy = Policy(config, Statistics(frames=1))
+    policy.load_state_dict(weights)
+    return policy.eval()
+
+
+def read_gr1(
+    source: str | Path | Mapping[str, Any],
+    *,
+    clip: str | Path | Mapping[str, Any] | None = None,
+    mae: str | Path | Mapping[str, Any] | None = None,
+) -> tuple[PolicyConfig, dict[str, Tensor]]:
+    """What `load_gr1` makes its policy of: the configuration, and all weights by our names."""
+    where = str(source) if isinstance(source, str | Path) else "the state dict"
+    weights = gr_mg.renamed(read_state_dict(source))
+    gr_mg.refuse(weights, where)
+    holds_clip, holds_mae = (any(n.startswith(part) for n in weights) for part in (CLIP, MAE))
+    _one_place(where, "CLIP", holds_clip, clip, "clip=ViT-B-32.pt")
+    _one_place(where, "MAE", holds_mae, mae, "mae=mae_pretrain_vit_base.pth")
+
+    config = _config(weights)
+    with torch.device("meta"):
+        empty = Policy(config, Statistics(frames=1))  # names and shapes alone
+    found: dict[str, Tensor] = {}
+    if clip is not None:
+        text = clip_weights(cast(nn.Module, empty.language.clip), clip)
+        found |= {f"language.clip.{name}": value for name, value in text.items()}
+    if mae is not None:
+        pictures = vit_weights(cast(nn.Module, empty.images.vit), mae)
+        found |= {f"images.vit.{name}": value for name, value in pictures.items()}
+
+    shapes = shapes_of(empty.state_dict())
+    wanted = {name: shape for name, shape in shapes.items() if name not in found}
+    try:
+        found |= translate(weights, NAMES, wanted, _unused(weights))
+        _check_positions(weights[POSITIONS], config.video)
+    except ValueError as error:
+        raise ValueError(f"{where} is no checkpoint of GR-1: {error}") from error
+    return config, found
+
+
+def _config(weights: Mapping[str, Tensor]) -> PolicyConfig:
+    """GR-1's, or GR1-Training's if the file has what its policy adds.
+
+    GR1-Training resizes pictures with antialiasing, GR-1 without.
+    """
+    config = GR1
+    queries = weights.get("action_chunk_queries.weight")
+    if queries is not None and queries.ndim == 2 and len(queries):
+        action = replace(config.action, queries="each", chunk=len(queries))
+        config = replace(config, action=action, images=replace(config.images, antialias=True))
+    if "transformer.wpe.weight" in weights:
+        config = replace(
+            config,
+            trunk=replace(config.trunk, position="token"),
+            images=replace(config.images, antialias=True),
+        )
+    return config
+
+
+def _unused(weights: Mapping[str, Tensor]) -> Shapes:
+    """Of the groups that a file need not hold those that it begins to, and the fixed table."""
+    needed: dict[str, tuple[int, ...]] = {POSITIONS: (1, 196, 384)}
+    for group in UNUSED:
+        if not weights.keys().isdisjoint(group):
+            needed |= group
+    return needed
+
+
+def _check_positions(table: Tensor, config: VideoConfig) -> None:
+    """The fixed table must be ours, but for the rounding of the type it was saved in."""
+    ours = sincos_position(round(table.shape[1] ** 0.5), config.width)
+    apart = (table[0] - ours).abs().max().item()
+    if apart > torch.finfo(torch.bfloat16).eps:
+        raise ValueError(f"{POSITIONS} is not MAE's sine-cosine table: up to {apart:.3g} apart")
+
+
+def _one_place(where: str, name: str, inside: bool, given: object, hint: str) -> None:
+    if inside and given is not None:
+        raise ValueError(f"{where} holds {name} itself: leave out {hint.partition('=')[0]}=")
+    if not inside and given is None:
+        raise ValueError(f"{where} does not hold {name}: say where it is, {hint}")

@@ -1,0 +1,28 @@
+"""Carrying what was learned by watching over to a policy that will act."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from firsthand.policy.checkpoints.fit import misfits, shapes_of
+from firsthand.policy.policy import Policy
+
+
+@torch.no_grad()
+def start_from(policy: Policy, weights: Mapping[str, Tensor]) -> None:
+    """Give `policy` the weights of another policy of the same architecture.
+
+    A time embedding for more frames than `policy` looks at gives its first rows.
+
+    Raises:
+        ValueError: weights are missing, too many or of another shape, each by name.
+    """
+    mine = policy.state_dict()
+    time = "embed_time.weight"
+    given = dict(weights)
+    if time in given and len(given[time]) > len(mine[time]):
+        given[time] = given[time][: len(mine[time])]
+    if wrong := misfits(shapes_of(given), shapes_of(mine)):
+        raise ValueError(f"the pretrained policy does not fit: {wrong}")
+    policy.load_state_dict(given)

@@ -1,0 +1,1 @@
+"""Acting in the closed loop: what is remembered, which action is due, faster arithmetic."""

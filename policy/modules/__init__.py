@@ -1,0 +1,1 @@
+"""The parts of the network: encoders, the transformer, decoders and heads."""

@@ -1,0 +1,176 @@
+"""The causal transformer: pre-norm GPT-2 blocks whose keys are the observed tokens alone."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from firsthand.policy.config import TrunkConfig
+from firsthand.policy.modules.attention import attend
+from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.rotary import Rotation, rotate, rotation
+
+PLACES = 1024  # GPT-2's
+
+# New keys and values in, all that can be looked at out.
+Memory = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Block(nn.Module):
+    """Attention, then a two-layer perceptron, each on a normalised copy of the stream."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        width, hidden = config.width, config.width * config.mlp_ratio
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.activation = {"relu": F.relu, "gelu": F.gelu}[config.activation]
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp_in = nn.Linear(width, hidden)
+        self.mlp_out = nn.Linear(hidden, width)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        keys: int,
+        mask: Bool[Tensor, "#b 1 n m"] | None,
+        turn: Rotation | None = None,
+        memory: Memory | None = None,
+        first: int = 0,
+    ) -> Float[Tensor, "b _ d"]:
+        """The tokens from number `first` on, having looked at the first `keys` ones.
+
+        With a memory, `mask` is about all that the memory holds (m) instead.
+        """
+        y = self._attend(self.attention_norm(x), keys, mask, turn, memory, first)
+        x = x[:, first:] + self._drop(y)
+        return x + self._drop(self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x)))))
+
+    def _attend(
+        self,
+        x: Float[Tensor, "b n d"],
+        keys: int,
+        mask: Bool[Tensor, "#b 1 n m"] | None,
+        turn: Rotation | None,
+        memory: Memory | None,
+        first: int,
+    ) -> Float[Tensor, "b _ d"]:
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.query_key_value(x).chunk(3, dim=-1)
+        )
+        if turn is not None:
+            q, k = rotate(q, turn), rotate(k, turn)
+        k, v = k[:, :, :keys], v[:, :, :keys]
+        if memory is not None:
+            k, v = memory(k, v)
+        if mask is not None:
+            mask = mask[:, :, first:]
+        y = attend(q[:, :, first:], k, v, mask, self.dropout if self.training else 0.0)
+        return self.attention_out(y.transpose(1, 2).flatten(2))
+
+    def _drop(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        return F.dropout(x, self.dropout, self.training)
+
+
+class Trunk(nn.Module):
+    """Observed tokens and queries in, the queries transformed out.
+
+    One LayerNorm over all tokens before the blocks and one after. What tells tokens and steps
+    apart was added before (`slot`, GR-1), is added here by each token's place, after the first
+    norm (`token`, GR1-Training), or turns queries and keys by their frame (`rotary`).
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input_norm = nn.LayerNorm(config.width)
+        if config.position == "token":
+            self.embed_position = nn.Embedding(PLACES, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.output_norm = nn.LayerNorm(config.width)
+
+    def forward(
+        self,
+        observed: Float[Tensor, "b m d"],
+        queries: Float[Tensor, "b q d"],
+        mask: Bool[Tensor, "#b 1 n m"] | None,
+        positions: Int[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "b q d"]:
+        """A whole sequence at once.
+
+        positions: for `token` every token's place (`Layout.places`), for `rotary` its frame
+        (`Layout.frames`), for `slot` not looked at.
+
+        Raises:
+            ValueError: a place is beyond the last of the table.
+        """
+        keys = observed.shape[1]
+        x, turn = self.input_norm(torch.cat([observed, queries], dim=1)), None
+        if self.config.position != "slot":
+            assert positions is not None
+            if self.config.position == "token":
+                x = x + self._places(positions, x)
+            else:
+                turn = self._turn(positions.to(x.device))
+        x = F.dropout(x, self.config.dropout, self.training)
+        for block in self.blocks:
+            # Of the last block only the queries are wanted.
+            x = block(x, keys, mask, turn, first=keys if block is self.blocks[-1] else 0)
+        return self.output_norm(x)
+
+    @torch.no_grad()
+    def step(
+        self,
+        observed: Float[Tensor, "b k d"],
+        queries: Float[Tensor, "b q d"],
+        within: Bool[Tensor, "n k"],
+        ring: KeyValueRing,
+        seats: Int[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "b q d"]:
+        """One new frame for each of `seats` (distinct; None: all, in order), after those that
+        `ring` remembers: what `forward` says of it, at the cost of its own tokens.
+
+        within: who may look at whom inside a frame (`Layout.mask` of one step).
+
+        Raises:
+            ValueError: the trunk is in training mode, its positions are not rotary, or the ring
+                was made for other frames.
+        """
+        if self.training or self.config.position != "rotary":
+            raise ValueError(
+                "only a trunk in evaluation mode with trunk.position=rotary can go step by step; "
+                f"this one has trunk.position={self.config.position}, training={self.training}"
+            )
+        keys = observed.shape[1]
+        if keys != ring.observed_size:
+            raise ValueError(
+                f"the ring has room for {ring.observed_size} tokens a frame, not {keys}"
+            )
+        frames = ring.frames if seats is None else ring.frames[seats]
+        turn, mask = self._turn(frames[:, None, None]), ring.mask(within, seats)
+        x = self.input_norm(torch.cat([observed, queries], dim=1))
+        for layer, block in enumerate(self.blocks):
+            memory = partial(ring.write, layer, seats)
+            x = block(x, keys, mask, turn, memory, first=keys if block is self.blocks[-1] else 0)
+        ring.advance(seats)
+        return self.output_norm(x)
+
+    def _places(
+        self, positions: Int[Tensor, " n"], x: Float[Tensor, "b n d"]
+    ) -> Float[Tensor, "n d"]:
+        if (last := int(positions.max())) >= PLACES:
+            raise ValueError(
+                f"trunk.position=token knows {PLACES} places: a sequence of {last + 1} tokens is "
+                "too long, take fewer steps or fewer queries"
+            )
+        return self.embed_position(positions.to(x.device))
+
+    def _turn(self, frames: Int[Tensor, "*n"]) -> Rotation:
+        return rotation(frames, self.config.width // self.config.heads)

@@ -1,0 +1,1 @@
+"""A deterministic software rasteriser, and PyBullet worlds drawn with it."""

@@ -1,0 +1,1 @@
+"""Corpora that are drawn: the nursery for pretraining, a home for words."""

@@ -1,0 +1,1 @@
+"""A child's head camera: how the head moves and what the camera sees."""

@@ -1,0 +1,1 @@
+"""The home's test sets, in SAYCam-S's folders and trial files."""

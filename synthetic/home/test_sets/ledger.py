@@ -1,0 +1,54 @@
+"""What was made of the pieces of a test set, kept so that no kill costs more than a piece."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from firsthand.common.atomic import PartialFile
+from firsthand.synthetic.home.progress import finished
+
+
+def kept(
+    title: str, work: Callable[[int], Any], folders: Sequence[Path], workers: int, ledgers: Path
+) -> list[Any]:
+    """What `work(number)` returns for the number of every folder, as JSON gives it back.
+
+    A call fills the folder of its number with pictures. When it has, a file in `ledgers`, called
+    like the folder, tells what it returned and how long the pictures are; a number of which all
+    that is there is not worked on again.
+    """
+    ledgers.mkdir(parents=True, exist_ok=True)
+    paths = [ledgers / f"{folder.name}.json" for folder in folders]
+    pieces = list(zip(paths, folders, strict=True))
+    missing = [number for number, (path, folder) in enumerate(pieces) if not _whole(path, folder)]
+    make = partial(_make, work, pieces)
+    list(finished(title, make, missing, workers, len(pieces)))
+    return [json.loads(path.read_bytes())["made"] for path in paths]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file that is never seen half written."""
+    file = PartialFile(path)
+    try:
+        file.write(json.dumps(value).encode())
+        file.commit()
+    finally:
+        file.discard()
+
+
+def _make(work: Callable[[int], Any], pieces: Sequence[tuple[Path, Path]], number: int) -> None:
+    path, folder = pieces[number]
+    folder.mkdir(parents=True, exist_ok=True)
+    made = work(number)
+    write_json(path, {"made": made, "bytes": _sizes(folder)})
+
+
+def _whole(path: Path, folder: Path) -> bool:
+    """Whether a piece is finished: a machine that stopped may have left pictures short."""
+    return path.exists() and json.loads(path.read_bytes())["bytes"] == _sizes(folder)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*"))}

@@ -1,0 +1,1 @@
+"""What a home consists of: rooms, furniture, things, and their nouns."""

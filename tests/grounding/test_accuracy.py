@@ -1,0 +1,30 @@
+"""Means, their errors and intervals."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firsthand.common.intervals import wilson as counted
+from firsthand.grounding.accuracy import Summary, wilson
+
+
+@given(st.integers(1, 3000), st.floats(0, 1))
+def test_intervals_are_wilsons(trials, share):
+    right = round(share * trials)
+    _, low, high = counted(right, trials)
+    assert wilson(right / trials, trials) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_seeds_have_an_error_and_one_model_an_interval():
+    several = Summary.of_answers([[1.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
+    error = np.std([0.5, 1.0, 0.5], ddof=1) / 3**0.5
+    values = (several.mean, several.error, several.low, several.high)
+    assert values == pytest.approx((2 / 3, error, 2 / 3 - error, 2 / 3 + error))
+    assert several.models == 3
+    assert several.shown() == "66.7 ± 16.7 %"
+    alone = Summary.of_answers([[1.0, 0.0]])
+    assert (alone.mean, alone.error, alone.models) == (0.5, None, 1)
+    assert alone.low < 0.5 < alone.high
+    assert alone.shown() == "50.0 % (9.5 to 90.5)"
+    assert Summary.of([0.4]).shown() == "40.0 %"

@@ -1,0 +1,1 @@
+"""What a policy predicts and does, drawn for TensorBoard."""

@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from firsthand.cli.console import say
 from firsthand.synthetic.home.corpus import HomeConfig, make_home
 
 SAYCAM = 600_000  # frames
@@ -35,7 +34,7 @@ def main() -> None:
             seconds = time.perf_counter() - begun
             frames = json.loads((out / "home.json").read_text())["frames"]
             megabytes = sum(path.stat().st_size for path in out.rglob("*.jpg")) / 1e6
-        say(
+        print(
             f"{size} pixels, {chosen.workers} workers: {frames} frames in {seconds / 60:.1f} "
             f"minutes, {megabytes:.0f} MB; at this pace {SAYCAM} take "
             f"{SAYCAM / frames * seconds / 60:.0f} minutes"

@@ -6,7 +6,6 @@ Every scene has two blocks on the desk and one in the cabinet, its door and draw
 the lamps are on in every other one.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from firsthand.common.atomic import whole_file
 from firsthand.envs.playtable.env import PlayTable
 from firsthand.envs.playtable.layouts import (
     DRAWER_TRAVEL,
@@ -60,9 +60,8 @@ def column(layout: Layout, lit: bool) -> UInt8[np.ndarray, "h w 3"]:
 def main(path: Path) -> None:
     """Write the picture."""
     columns = [column(layout, index % 2 == 1) for index, layout in enumerate(LAYOUTS.values())]
-    partial = path.with_name(f".{path.name}")
-    Image.fromarray(np.concatenate(columns, axis=1)).save(partial, "PNG", optimize=True)
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        Image.fromarray(np.concatenate(columns, axis=1)).save(draft, "PNG", optimize=True)
 
 
 if __name__ == "__main__":

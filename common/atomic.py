@@ -1,11 +1,56 @@
-"""A file that appears under its name only when it is complete."""
+"""Files that appear under their names only when they are complete."""
 
 import io
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from firsthand.common.errors import OutputError
 from firsthand.common.lock import lock
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A draft beside `path` to write to, which gets that name once all of it is on disk. A draft of
+    a process that was killed stays: `.NAME.PID.partial`.
+
+    Raises:
+        OutputError: the file cannot be written; what bore the name before still does.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that is complete or not there. Its folder is made if it is missing.
+
+    Raises:
+        OutputError: as for `whole_file`.
+    """
+    with whole_file(path) as draft:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """As `write_bytes`, in UTF-8; what could not be read as UTF-8 goes back as it came."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    """As `write_bytes`, a value as JSON."""
+    write_bytes(path, json.dumps(value, indent=indent).encode())
 
 
 class PartialFile(io.RawIOBase):

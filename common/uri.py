@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from firsthand.common.atomic import write_bytes
 from firsthand.common.errors import OutputError, UserError
 
 Place = str | Path
@@ -50,17 +51,7 @@ def write(place: Place, data: bytes) -> None:
         if files is not None:
             _in_folder(files, path, partial(files.pipe_file, path, data))
             return
-        target = local(place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_bytes(local(place), data)
 
 
 def upload(file: Path, place: Place) -> None:

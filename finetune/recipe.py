@@ -4,8 +4,10 @@ Smooth L1 on the arm, binary cross-entropy on the gripper, a chunk of actions at
 the future pictures of every camera.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,41 +16,23 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import WindowSpec
 from firsthand.episodes.sampling.mixture import Corpora, parts_of
-from firsthand.episodes.sampling.windows import PoolConfig
 from firsthand.policy.checkpoints.encoders import load_encoders
 from firsthand.policy.checkpoints.storage import load_policy
 from firsthand.policy.checkpoints.transfer import start_from
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
-from firsthand.training.config import TrainConfig
-from firsthand.training.data import Reading
-from firsthand.training.invariants import flatten, hash_of_data, hash_of_weights
-from firsthand.training.loop import Rollout, TrainResult, train
-from firsthand.training.precompute_features import with_features
-from firsthand.training.sequences import sequence_spec
+from firsthand.training.invariants import hash_of_weights
+from firsthand.training.loop import TrainResult
+from firsthand.training.recipe import RecipeConfig, Rollout, train_on_windows
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
-    """`pretrained` is a policy's directory (or hub name) to start from; empty for from scratch.
+class FinetuneConfig(RecipeConfig):
+    """How a policy is fine-tuned."""
 
-    `sequence` is the number of frames of a training sample, at least the policy's window; null: the
-    window. From a longer one every window in it is learned, each frame encoded once.
-
-    `in_memory` decodes all pictures once and keeps them; null: if they fit. Otherwise recordings
-    are decoded as their turn comes, and kept in a `pool` while their windows are learned from.
-
-    `features` learns from what a frozen encoder made of the pictures (`firsthand features`).
-    """
-
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
-    training: TrainConfig = field(default_factory=TrainConfig)
     pretrained: str = ""
-    sequence: int | None = None
-    in_memory: bool | None = None
-    pool: PoolConfig = field(default_factory=PoolConfig)
-    features: bool = False
+    """A policy's directory (or hub name) to start from; empty: from scratch."""
 
 
 def finetune(
@@ -69,32 +53,25 @@ def finetune(
     parts = parts_of(corpora)
     for part in parts:
         check_demonstrations(part.corpus, config.policy.control_hz)
-    spec = window_spec(config.policy)
-    long = sequence_spec(spec, config.sequence)
-    reading = Reading(config.in_memory, config.pool, config.training.workers)
-    learned, held_out = reading.windows(parts, long, spec)
-    torch.manual_seed(config.training.seed)
-    policy = Policy(config.policy, demonstration_statistics(parts))
-    pretrained = "none"
-    try:
-        if config.pretrained:
-            weights = load_policy(config.pretrained)[2]
-            pretrained = hash_of_weights(weights)
-            start_from(policy, weights)
-        else:
-            load_encoders(policy)
-    except ValueError as error:
-        where = f"pretrained={config.pretrained}: " if config.pretrained else ""
-        raise UserError(f"{where}{error}") from error
-    if config.features:
-        learned = with_features(learned, policy, config.training)
-    conditions = flatten({
-        "policy": config.policy, "sequence": config.sequence, "features": config.features,
-        "data": hash_of_data(parts), "weights of pretrained": pretrained,
-    })  # fmt: skip
-    return train(
-        policy, learned, held_out, config.training, run_dir,
-        resume=resume, rollout=rollout, conditions=conditions,
+
+    def make_policy() -> tuple[Policy, Mapping[str, Any]]:
+        policy = Policy(config.policy, demonstration_statistics(parts))
+        pretrained = "none"
+        try:
+            if config.pretrained:
+                weights = load_policy(config.pretrained)[2]
+                pretrained = hash_of_weights(weights)
+                start_from(policy, weights)
+            else:
+                load_encoders(policy)
+        except ValueError as error:
+            where = f"pretrained={config.pretrained}: " if config.pretrained else ""
+            raise UserError(f"{where}{error}") from error
+        return policy, {"weights of pretrained": pretrained}
+
+    return train_on_windows(
+        config, parts, window_spec(config.policy), make_policy, run_dir,
+        resume=resume, rollout=rollout,
     )  # fmt: skip
 
 

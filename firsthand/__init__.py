@@ -7,6 +7,7 @@ Everything a user needs is named here; nothing is loaded before it is used:
                  Saycam, SaycamVideos, extract_frames, PictureFolders, read, convert,
                  ConvertSettings, LeRobotWriter, NurseryConfig, make_nursery
     policy       Policy, PolicyConfig, Batch, load_gr1
+    grounding    GroundingModel, load_cvcl
     learning     TrainConfig, PretrainConfig, FinetuneConfig (and `firsthand.pretrain.pretrain`,
                  `firsthand.finetune.finetune`)
     worlds       PlayTable (gymnasium id firsthand/PlayTable-v0), TASKS, ExpertPolicy
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from firsthand.episodes.sampling.windows import Windows
     from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
     from firsthand.finetune.recipe import FinetuneConfig
+    from firsthand.grounding.checkpoints.cvcl import load_cvcl
+    from firsthand.grounding.model import GroundingModel
     from firsthand.policy.batch import Batch
     from firsthand.policy.checkpoints.gr1 import load_gr1
     from firsthand.policy.config import PolicyConfig
@@ -72,6 +75,7 @@ __all__ = [
     "EvaluationConfig",
     "ExpertPolicy",
     "FinetuneConfig",
+    "GroundingModel",
     "LeRobot",
     "LeRobotWriter",
     "Narration",
@@ -95,6 +99,7 @@ __all__ = [
     "evaluate_chains",
     "evaluate_tasks",
     "extract_frames",
+    "load_cvcl",
     "load_gr1",
     "make_nursery",
     "read",
@@ -129,6 +134,8 @@ _HOMES = {
     "firsthand.episodes.formats.video_folder": ("VideoFolder",),
     "firsthand.episodes.sampling.windows": ("Windows",),
     "firsthand.finetune.recipe": ("FinetuneConfig",),
+    "firsthand.grounding.checkpoints.cvcl": ("load_cvcl",),
+    "firsthand.grounding.model": ("GroundingModel",),
     "firsthand.policy.batch": ("Batch",),
     "firsthand.policy.config": ("PolicyConfig",),
     "firsthand.policy.checkpoints.gr1": ("load_gr1",),

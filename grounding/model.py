@@ -147,7 +147,7 @@ class GroundingModel(nn.Module):
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write `model.safetensors`, `config.json` and, if there is one, `vocabulary.json`."""
-        save_grounding(self, Path(directory))
+        save_grounding(Path(directory), self.state_dict(), self.config, self.vocabulary)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "GroundingModel":

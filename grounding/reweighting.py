@@ -10,7 +10,6 @@ two-groups model with covariates (local false discovery rates, Efron 2008; Scott
 model proper then draws pairs as often as they are believed.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from firsthand.common.atomic import PartialFile
+from firsthand.common.atomic import write_json
 from firsthand.common.errors import UserError
 from firsthand.episodes.sampling.order import split_names
 from firsthand.episodes.untrusted.trust import load_json
@@ -53,7 +52,7 @@ def ground_weighted(
         weights = _judged(config, root, run_dir, resume)
         with join(config.training.threads) as team:
             if team.first:
-                _write(path, weights)
+                write_json(path, weights.tolist())
             team.wait()
     return ground(config, root, run_dir, weights=weights, resume=resume)
 
@@ -167,12 +166,3 @@ def _information(
         images = imagenet_normalised(to_unit(batch.images))
         logits = model.compare(images, batch.tokens, batch.lengths)
     return logits - (logits.logsumexp(0, keepdim=True) + logits.logsumexp(1, keepdim=True)) / 2
-
-
-def _write(path: Path, weights: Float64[np.ndarray, " n"]) -> None:
-    file = PartialFile(path)
-    try:
-        file.write(json.dumps(weights.tolist()).encode())
-        file.commit()
-    finally:
-        file.discard()

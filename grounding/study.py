@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from firsthand.cli.run_dir import write_text
 from firsthand.common import workers
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.common.follow_logs import watch
 from firsthand.episodes.untrusted.trust import load_json

@@ -4,11 +4,11 @@ CVCL (Vong et al. 2024): a contrastive pair of encoders, a frame drawn anew for 
 every epoch, the other pairs of the batch as what does not belong together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +23,12 @@ from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
 from firsthand.grounding.policy_encoder import as_the_policy
 from firsthand.grounding.report.learning import heard
-from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team, join
+from firsthand.training.distributed import Team
 from firsthand.training.invariants import flatten
-from firsthand.training.logger import Logger, open_logs
-from firsthand.training.optimizer import Average, build_optimizer
+from firsthand.training.logger import Logger
+from firsthand.training.loop import train
 from firsthand.training.precision import Arithmetic
-from firsthand.training.progress import report
-from firsthand.training.throughput import timed
-from firsthand.training.train_step import Descent
 
 
 @dataclass(frozen=True)
@@ -125,56 +121,16 @@ def ground(
         links=config.links,
     )
     model = make_model(config, learned)
-    training = config.training
-    with join(training.threads) as team:
-        model.to(team.device).train()
-        arithmetic = Arithmetic.choose(training.precision, team.device)
-        state = TrainState(model, build_optimizer(model, training), Average(model, training.ema))
-        store = _checkpoints(config, learned, held_out, run_dir, team, arithmetic)
-        if not resume and store.newest() is not None:
-            raise UserError(
-                f"{store.folder} holds the checkpoints of an earlier run; "
-                "continue it with resume=true, or choose another run directory"
-            )
-        store.restore(state)
-        team.share_weights(model)
-        if state.step == 0:
-            state.average = Average(model, training.ema)
-        told = _Told(learned, held_out)
-        told.tell()
-        batches = _batches(learned, training, team, state.step)
-        begun = state.step
-        stopwatch, batches = timed(model, batches, arithmetic, team)
-        descent = Descent(state, batches, training, team, arithmetic, stopwatch)
-        with (
-            open_logs(run_dir, state.step, write=team.first) as logs,
-            report("grounding", training.steps, state.step, speak=team.first) as reporter,
-        ):
-            while state.step < training.steps:
-                descent.step()
-                told.tell()
-                reporter.advance()
-                if training.due(training.log_every, state.step):
-                    figures = descent.figures()
-                    state.note(figures)
-                    logs.scalars(figures, state.step)
-                    reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
-                improved = _measure(state, held_out, logs, training, arithmetic)
-                told.tell()
-                if team.first and training.due(training.picture_every, state.step):
-                    with state.as_evaluated() as shown:
-                        picture = heard(cast(GroundingModel, shown), held_out, training.batch_size)
-                    logs.image("pictures/heard", picture, state.step)
-                due = improved or training.due(training.checkpoint_every, state.step)
-                if team.first and due:
-                    logs.flush()
-                    store.save(state)
-            team.wait()
-        best = store.path(state.best_step or state.step)
-        metrics = dict(state.metrics)
-        last = store.path(state.step) / "policy"
-        taken = state.step - begun
-        return GroundResult(state.step, taken, metrics, last, best / "policy", told.summaries())
+    task = GroundingTask(model, learned, held_out, config)
+    result = train(task, config.training, run_dir, resume=resume)
+    return GroundResult(
+        result.step,
+        result.taken,
+        dict(result.metrics),
+        result.checkpoint / "policy",
+        result.best / "policy",
+        task.lost(),
+    )
 
 
 def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
@@ -192,22 +148,83 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
     return model
 
 
-class _Told:
-    """Names pictures that are lost, each once, as soon as that is known."""
+class GroundingTask:
+    """A word-grounding model that learns from pairs (a `training.task.Task`)."""
 
-    def __init__(self, *pairs: Pairs) -> None:
-        self._pairs, self._counts = pairs, [0] * len(pairs)
+    title = "grounding"
 
-    def tell(self) -> None:
-        for place, (pairs, count) in enumerate(zip(self._pairs, self._counts, strict=True)):
-            if len(pairs.lost) > count:
+    def __init__(
+        self, model: GroundingModel, learned: Pairs, held_out: Pairs, config: GroundConfig
+    ) -> None:
+        self.model, self.config = model, config
+        self._learned, self._held_out = learned, held_out
+        self._told = [0, 0]  # of the lost pictures of each, how many were named
+
+    def batches(self, team: Team, start: int) -> Iterator[PairBatch]:
+        self._tell()
+        config, pairs = self.config.training, self._learned
+        passes = range(start * config.accumulate, config.steps * config.accumulate)
+        loader = DataLoader(
+            _Numbered(pairs, config.batch_size, config.order_seed),
+            sampler=[number * team.size + team.rank for number in passes],
+            batch_size=None,
+            num_workers=config.workers,
+            multiprocessing_context="spawn" if config.workers else None,
+            prefetch_factor=4 if config.workers else None,
+        )
+        for batch, lost in loader:
+            pairs.take(lost)
+            self._tell()
+            yield batch.to(team.device)
+
+    def validate(self, model: GroundingModel, arithmetic: Arithmetic) -> Mapping[str, float]:
+        """Over whole batches, because the loss depends on how many pairs there are to confuse; over
+        one smaller batch if there is no whole one."""
+        config, pairs = self.config.training, self._held_out
+        size = min(config.batch_size, len(pairs))
+        count = min(len(pairs) // size, config.validate_batches)
+        sums: dict[str, float] = {}
+        with arithmetic.autocast():
+            for start in range(0, count * size, size):
+                batch = pairs.rows(start, start + size).to(arithmetic.device)
+                for name, value in model(batch).logged().items():
+                    sums[name] = sums.get(name, 0.0) + float(value) / count
+        self._tell()
+        return sums
+
+    def visualize(
+        self, model: GroundingModel, arithmetic: Arithmetic, logs: Logger, step: int
+    ) -> None:
+        picture = heard(model, self._held_out, self.config.training.batch_size)
+        logs.image("pictures/heard", picture, step)
+
+    def rollout(self, model: GroundingModel, logs: Logger, step: int) -> None:
+        """It does not act."""
+
+    def invariants(self) -> Mapping[str, Any]:
+        pairs = self._learned
+        return {
+            **flatten({"model": self.config.model, "pairs": self.config.pairs}),
+            "learned": self.config.learned,
+            "held_out": self.config.held_out,
+            "data": pairs.fingerprint,
+            "held-out data": self._held_out.fingerprint,
+            "weights": "" if pairs.weights is None else sha256(pairs.weights.tobytes()).hexdigest(),
+        }
+
+    def lost(self) -> tuple[str, ...]:
+        """Of which pictures how many cannot be used, in words."""
+        both = (self._learned, self._held_out)
+        return tuple(dict.fromkeys(pairs.summary() for pairs in both if pairs.lost))
+
+    def _tell(self) -> None:
+        """Name pictures that are lost, each once, as soon as that is known."""
+        for place, pairs in enumerate((self._learned, self._held_out)):
+            if len(pairs.lost) > self._told[place]:
                 pairs.check()
-                for name, reason in list(pairs.lost.items())[count:]:
+                for name, reason in list(pairs.lost.items())[self._told[place] :]:
                     print(f"{pairs.folder / name}: {reason}; another picture is seen", flush=True)
-                self._counts[place] = len(pairs.lost)
-
-    def summaries(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(pairs.summary() for pairs in self._pairs if pairs.lost))
+                self._told[place] = len(pairs.lost)
 
 
 class _Numbered(Dataset[tuple[PairBatch, dict[str, str]]]):
@@ -219,65 +236,3 @@ class _Numbered(Dataset[tuple[PairBatch, dict[str, str]]]):
     def __getitem__(self, number: int) -> tuple[PairBatch, dict[str, str]]:
         batch = self._pairs.batch(number, self._size, self._seed)
         return batch, dict(self._pairs.lost)
-
-
-def _batches(pairs: Pairs, config: TrainConfig, team: Team, done: int) -> Iterator[PairBatch]:
-    """This process's share of the batches from a given step on."""
-    passes = range(done * config.accumulate, config.steps * config.accumulate)
-    loader = DataLoader(
-        _Numbered(pairs, config.batch_size, config.order_seed),
-        sampler=[number * team.size + team.rank for number in passes],
-        batch_size=None,
-        num_workers=config.workers,
-        multiprocessing_context="spawn" if config.workers else None,
-        prefetch_factor=4 if config.workers else None,
-    )
-    for batch, lost in loader:
-        pairs.take(lost)
-        yield batch.to(team.device)
-
-
-def _measure(
-    state: TrainState, pairs: Pairs, logs: Logger, config: TrainConfig, arithmetic: Arithmetic
-) -> bool:
-    """Logs the held-out figures when it is time. True if they are the best so far.
-
-    Over whole batches, because the loss depends on how many pairs there are to confuse; over one
-    smaller batch if there is no whole one.
-    """
-    if not config.due(config.validate_every, state.step):
-        return False
-    size = min(config.batch_size, len(pairs))
-    count = min(len(pairs) // size, config.validate_batches)
-    sums: dict[str, float] = {}
-    with state.as_evaluated() as model, arithmetic.autocast():
-        for start in range(0, count * size, size):
-            batch = pairs.rows(start, start + size).to(arithmetic.device)
-            for name, value in model(batch).logged().items():
-                sums[name] = sums.get(name, 0.0) + float(value) / count
-    figures = {f"held_out/{name}": value for name, value in sums.items()}
-    logs.scalars(figures, state.step)
-    state.note(figures)
-    return state.improve(figures)
-
-
-def _checkpoints(
-    config: GroundConfig,
-    pairs: Pairs,
-    held_out: Pairs,
-    run_dir: Path,
-    team: Team,
-    arithmetic: Arithmetic,
-) -> Checkpoints:
-    conditions = {
-        **flatten({"model": config.model, "pairs": config.pairs}),
-        "learned": config.learned,
-        "held_out": config.held_out,
-        "data": pairs.fingerprint,
-        "held-out data": held_out.fingerprint,
-        "weights": "" if pairs.weights is None else sha256(pairs.weights.tobytes()).hexdigest(),
-        "processes": team.size,
-        "device": team.device.type,
-        "arithmetic": str(arithmetic.dtype),
-    }
-    return Checkpoints(run_dir / "checkpoints", config.training, conditions)

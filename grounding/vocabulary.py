@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from firsthand.policy.checkpoints.storage import read_json, write_json
+from firsthand.common.atomic import write_json
+from firsthand.policy.checkpoints.storage import read_json
 
 SPECIAL = ("<pad>", "<unk>", "<sos>", "<eos>")
 PADDING, UNKNOWN, START, END = range(4)
@@ -65,7 +66,7 @@ class Vocabulary:
             raise ValueError(f"{path}: {error}") from error
 
     def write(self, path: Path) -> None:
-        write_json(path, self.numbers)
+        write_json(path, self.numbers, indent=2)
 
     def __len__(self) -> int:
         return len(self.words)

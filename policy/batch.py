@@ -4,11 +4,11 @@ Letters used in shapes, here and everywhere in the package (see docs/model.md):
 b batch, t frames of the window, k actions of a chunk, d width, n tokens, h w height and width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 
 
@@ -51,6 +51,67 @@ class Batch:
             return value
 
         return replace(self, **{f.name: move(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """One camera's pictures and what was made of them.
+
+    size: the side of the pictures, in pixels.
+    pictures: 0 to 255, at that size; None if their features were there instead.
+    tokens: what the transformer reads.
+    grid: the encoder's features, kept for a decoder that starts from the current picture.
+    attention: where each token looked (t, tokens, rows, columns), for poolings that have such maps.
+    """
+
+    size: int
+    pictures: Shaped[Tensor, "b t 3 h h"] | None
+    tokens: Float[Tensor, "b t n d"]
+    grid: Float[Tensor, "b t c rows columns"] | None
+    attention: Float[Tensor, "b t n rows columns"] | None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "CameraView":
+        """The same with every tensor changed alike."""
+        changed = {
+            name: None if value is None else change(value)
+            for name in ("pictures", "tokens", "grid", "attention")
+            for value in [getattr(self, name)]
+        }
+        return replace(self, **changed)
+
+    def shown(self) -> Shaped[Tensor, "b t 3 h h"]:
+        """The pictures, where they are known to be there."""
+        assert self.pictures is not None
+        return self.pictures
+
+
+class SequenceWindows:
+    """Every window of `length` frames that begins on a real frame of a batch of sequences: a frame
+    is encoded once for all windows that show it.
+
+    valid: which frames of the sequences are real.
+    """
+
+    def __init__(self, valid: Bool[Tensor, "b l"], length: int) -> None:
+        starts = valid.shape[1] - length + 1
+        self.sequence, first = valid[:, :starts].nonzero(as_tuple=True)
+        self.frames = first[:, None] + torch.arange(length, device=valid.device)
+
+    def cut(self, x: Shaped[Tensor, "b l *rest"]) -> Shaped[Tensor, "w t *rest"]:
+        """What belongs to frames, window by window."""
+        return x[self.sequence[:, None], self.frames]
+
+    def cut_batch(self, batch: Batch) -> Batch:
+        """The windows as a batch of their own, without the pictures that they showed."""
+        said = batch.instruction[self.sequence]
+        cut: dict[str, object] = {"images": {}, "features": None, "instruction": said}
+        for name in (f.name for f in fields(batch) if f.name not in cut):
+            value = getattr(batch, name)
+            if isinstance(value, Tensor):
+                cut[name] = self.cut(value)
+            elif value is not None:
+                cut[name] = {camera: self.cut(frames) for camera, frames in value.items()}
+        return replace(batch, **cut)
 
 
 @dataclass(frozen=True)

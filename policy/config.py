@@ -1,4 +1,4 @@
-"""Every choice that makes one policy differ from another. There are no defaults in the modules."""
+"""Every choice that makes one policy differ from another, and its default: those of `small`."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -199,4 +199,17 @@ class PolicyConfig:
             raise ValueError(
                 f"images.encoder={self.images.encoder} does not go with "
                 f"pool.kind={self.pool.kind}: write conv with points, or vit with perceiver"
+            )
+
+    def check_storable(self) -> None:
+        """Raise `ValueError` unless features of pictures can be stored and stand in their place."""
+        if self.images.encoder != "vit" or not self.images.frozen:
+            raise ValueError(
+                "features are stored of a frozen encoder alone, and this one learns: "
+                "it needs policy.images.encoder=vit and policy.images.frozen=true"
+            )
+        if self.video.from_current:
+            raise ValueError(
+                "video.from_current=true starts from the pictures themselves: "
+                "their features cannot stand in their place"
             )

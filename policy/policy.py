@@ -1,45 +1,45 @@
 """The policy: instruction, pictures and state in; a chunk of actions and future pictures out.
 
 After GR-1 (Wu et al. 2024, "Unleashing large-scale video generative pre-training for visual robot
-manipulation"): one causal transformer, pretrained to predict what a video shows next, then
-fine-tuned to act as well. Choices: pictures become a few tokens before the trunk; queries read and
-are never read; every loss is present only when the batch holds its targets.
+manipulation", section 3): one causal transformer, pretrained to predict what a video shows next,
+then fine-tuned to act as well. Pictures become a few tokens each before the transformer; queries
+read and are never read, so that leaving one out changes nothing else; every loss is present only
+when the batch holds its targets.
+
+`Policy.forward` is the whole of it, from top to bottom; the methods that it calls follow in the
+order of the calls. Letters of shapes: `policy/batch.py`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from firsthand.policy.batch import Batch, Losses, Prediction
+from firsthand.policy.batch import Batch, CameraView, Losses, Prediction, SequenceWindows
 from firsthand.policy.checkpoints.storage import fill, load_policy, save_policy
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.inference.actor import Actor
 from firsthand.policy.layout import Layout, TokenGroup
-from firsthand.policy.modules.action_head import ActionHead, decode_actions
+from firsthand.policy.modules.action_head import ActionHead, action_losses, decode_actions
 from firsthand.policy.modules.future_target import future_target
-from firsthand.policy.modules.image_encoder import image_encoder
+from firsthand.policy.modules.image_encoder import Features, image_encoder
 from firsthand.policy.modules.state_encoder import GR1State, WaveState
 from firsthand.policy.modules.text_encoder import LanguageEncoder
 from firsthand.policy.modules.token_pooling import pool
 from firsthand.policy.modules.transformer import Trunk
 from firsthand.policy.modules.video_decoder import VideoDecoder
-from firsthand.policy.objective import count_targets, objective
-from firsthand.policy.predict_window import predict_window
 from firsthand.policy.statistics import Statistics
-from firsthand.policy.view import View, look, shown
-from firsthand.policy.windows import Windows
 
 
 class Policy(nn.Module):
     """One model for pretraining on video, for cloning demonstrations and for acting."""
-
-    predict_window = predict_window
 
     def __init__(self, config: PolicyConfig, statistics: Statistics) -> None:
         super().__init__()
@@ -83,9 +83,10 @@ class Policy(nn.Module):
         """The losses whose targets the batch holds.
 
         A sequence longer than the policy's window is learned from as all the windows in it, each
-        frame encoded once; a trunk with rotary positions slides its window over it instead.
+        frame encoded once; a transformer with rotary positions slides its window over it instead.
 
         Args:
+            batch: windows (or sequences) of recordings.
             expected: the mean of `targets` over the passes that are averaged, if there are several.
 
         Raises:
@@ -93,25 +94,235 @@ class Policy(nn.Module):
         """
         if batch.actions is None and not batch.future:
             raise ValueError("the batch has neither actions nor future pictures to learn from")
-        watch = tuple(batch.future or ())
-        layout = self.layout_of(batch, act=batch.actions is not None, watch=watch)
-        tokens, views = self.observe(batch)
+        futures = batch.future or {}  # camera -> (b t 3 h w)
+        layout = self.layout_of(batch, act=batch.actions is not None, watch=tuple(futures))
+        tokens, views = self.embed_observation(batch)  # (b t n d); camera -> CameraView
         if windows := self._windows_in(batch):
             batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
             views = {camera: view.map(windows.cut) for camera, view in views.items()}
-        return objective(self, self.think(tokens, batch.valid, layout), views, batch, expected)
+            futures = batch.future or {}
+        outputs = self.run_transformer(tokens, batch.valid, layout)  # query group -> (b t q d)
+
+        action_scale, video_scale = self._loss_scales(batch, expected)
+        arm = gripper = None
+        if batch.actions is not None:
+            arm, gripper = self.action_losses(outputs["action"], batch)
+            arm, gripper = action_scale * arm, action_scale * gripper
+        video = {
+            camera: video_scale
+            * self.video_loss(outputs[f"future {camera}"], views[camera], batch, future)
+            for camera, future in futures.items()
+        }
+        return self.weighted_sum(arm, gripper, video)
+
+    def embed_observation(
+        self, batch: Batch
+    ) -> tuple[Float[Tensor, "b t n d"], dict[str, CameraView]]:
+        """The observed tokens of every frame, each of which depends on that frame alone, and what
+        each camera showed."""
+        state = None if batch.state is None else self.embed_state(batch.state)  # (b t d)
+        views = self.encode_cameras(batch)
+        return self.tokens(batch.instruction, state, views), views
+
+    def encode_cameras(self, batch: Batch) -> dict[str, CameraView]:
+        """What every camera showed. Neighbours whose pictures are of one size are encoded together
+        (n = cameras * b * t below).
+
+        Raises:
+            ValueError: there are stored features for a policy whose encoder learns, or which needs
+                the pictures themselves.
+        """
+        views: dict[str, CameraView] = {}
+        images, stored = batch.images, batch.features or {}
+        if stored:
+            self.config.check_storable()
+        cameras = [c for c in self.config.cameras if c.name in images or c.name in stored]
+        for (size, is_stored), group in groupby(cameras, lambda c: (c.size, c.name in stored)):
+            names = [camera.name for camera in group]
+            steps = (stored if is_stored else images)[names[0]].shape[1]
+            instruction = batch.instruction.repeat_interleave(steps, dim=0).repeat(len(names), 1)
+            if is_stored:
+                pictures = None
+                tokens = torch.cat([stored[name].flatten(0, 1) for name in names])
+                features = Features.of_tokens(tokens.float())
+            else:
+                fitted = [self.images.fit(images[name].flatten(0, 1), size) for name in names]
+                pictures = torch.cat(fitted) if len(fitted) > 1 else fitted[0]  # (n 3 h h)
+                features = self.images(pictures, instruction)  # grid (n c rows columns)
+            views |= self.camera_tokens(names, steps, size, pictures, features, instruction)
+        return views
+
+    def camera_tokens(
+        self,
+        cameras: Sequence[str],
+        steps: int,
+        size: int,
+        pictures: Shaped[Tensor, "n 3 h h"] | None,
+        features: Features,
+        instruction: Float[Tensor, "n d"],
+    ) -> dict[str, CameraView]:
+        """Features to tokens, for cameras whose pictures lie one after the other (n = cameras*b*t).
+
+        All cameras share all weights but those of the last layer.
+        """
+
+        def by_camera(x: Tensor | None) -> Sequence[Tensor | None]:
+            if x is None:
+                return [None] * len(cameras)
+            return x.unflatten(0, (len(cameras), -1, steps)).unbind()
+
+        pooled = self.pool(features.grid, instruction)  # tokens (n k c)
+        grid = features.grid if self.config.video.from_current else None
+        parts = (pictures, pooled.tokens, features.summary, grid, pooled.attention)
+        views = {}
+        for camera, shown, read, summary, kept, attention in zip(
+            cameras, *map(by_camera, parts), strict=True
+        ):
+            tokens = self.embed_picture[camera](read)  # (b t k d)
+            if camera in self.embed_slot:
+                tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
+            if summary is not None:  # the encoder's class token
+                tokens = torch.cat([tokens, self.embed_summary[camera](summary)[:, :, None]], dim=2)
+            views[camera] = CameraView(size, shown, tokens, kept, attention)
+        return views
+
+    def tokens(
+        self,
+        instruction: Float[Tensor, "b _"],
+        state: Float[Tensor, "b t d"] | None,
+        views: Mapping[str, CameraView],
+    ) -> Float[Tensor, "b t n d"]:
+        """The observed tokens in their order: instruction, state, one camera after the other."""
+        steps = next(iter(views.values())).tokens.shape[1]
+        tokens = [self.embed_instruction(instruction)[:, None, None].expand(-1, steps, -1, -1)]
+        if state is not None:
+            tokens.append(state[:, :, None])
+        return torch.cat([*tokens, *(view.tokens for view in views.values())], dim=2)
+
+    def _windows_in(self, batch: Batch) -> SequenceWindows | None:
+        """Those of sequences that are longer than one, unless the transformer slides over them."""
+        if batch.valid.shape[1] <= self.config.length or self.config.trunk.position == "rotary":
+            return None
+        return SequenceWindows(batch.valid, self.config.length)
+
+    def run_transformer(
+        self,
+        tokens: Float[Tensor, "b t n d"],
+        valid: Bool[Tensor, "b t"],
+        layout: Layout,
+        asked: int | None = None,
+    ) -> dict[str, Float[Tensor, "b _ q d"]]:
+        """The transformer's output by query group, at the last `asked` frames (None: at all).
+
+        Raises:
+            ValueError: there are more frames than the window has slots.
+        """
+        size, steps = valid.shape
+        if self.config.trunk.position != "rotary":
+            if steps > self.config.length:
+                raise ValueError(
+                    f"a sequence of {steps} frames is longer than the window of "
+                    f"{self.config.length}; only training cuts it into windows"
+                )
+            tokens = tokens + self.embed_time.weight[:steps, None]
+        queries = self.queries(layout).expand(size, asked or steps, -1, -1)  # (b t q d)
+        outputs = self.trunk(
+            tokens.flatten(1, 2),
+            queries.flatten(1, 2),
+            layout.attention_mask(valid, self.config.length, asked),
+            self._positions(layout, steps, asked),
+        )
+        return layout.split(outputs, asked or steps)
+
+    def queries(self, layout: Layout) -> Float[Tensor, "q d"]:
+        """The learned tokens that ask for what the layout names, the same at every step."""
+        asked = {
+            f"future {camera}": embedding.weight for camera, embedding in self._video_queries()
+        }
+        asked["action"] = self._action_queries()
+        return torch.cat([asked[group.name] for group in layout.queries])
+
+    def action_losses(
+        self, outputs: Float[Tensor, "b t q d"], batch: Batch
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """How wrong the arm's and the gripper's actions are, over the valid ones."""
+        assert batch.actions is not None
+        assert batch.actions_valid is not None
+        valid = batch.actions_valid & batch.valid[..., None]  # (b t k)
+        arm, gripper = self.action_head(outputs)  # (b t k 6), (b t k)
+        return action_losses(arm, gripper, batch.actions, valid, self.config.loss.arm_beta)
+
+    def video_loss(
+        self,
+        outputs: Float[Tensor, "b t q d"],
+        view: CameraView,
+        batch: Batch,
+        future: Shaped[Tensor, "b t 3 _ _"],
+    ) -> Float[Tensor, ""]:
+        """How wrong one camera's futures are. If there are actions to learn besides, those of a
+        batch's first part alone stand for all: its order is random, whatever corpora it was drawn
+        from."""
+        assert batch.future_valid is not None
+        n = self._n_video(batch)
+        predicted = self.decode_frames(outputs[:n], view.map(lambda x: x[:n]))  # (n t p c)
+        fitted = self.images.fit(future[:n].flatten(0, 1), view.size)
+        target = self.target.truth(fitted).view_as(predicted)
+        return self.target.loss(predicted, target, (batch.valid & batch.future_valid)[:n])
+
+    def decode_frames(
+        self, outputs: Float[Tensor, "b t q d"], view: CameraView
+    ) -> Float[Tensor, "b t p c"]:
+        """The patches, as `target` has them, of the pictures this camera is expected to show."""
+        rows = view.size // self.config.video.patch
+        start = ()
+        if self.config.video.from_current:
+            assert view.grid is not None
+            start = (view.grid.flatten(0, 1), self.target.truth(view.shown()).flatten(0, 1))
+        patches = self.video_decoder(outputs.flatten(0, 1), rows, *start)
+        return patches.unflatten(0, outputs.shape[:2])
+
+    def weighted_sum(
+        self,
+        arm: Float[Tensor, ""] | None,
+        gripper: Float[Tensor, ""] | None,
+        video: dict[str, Float[Tensor, ""]],
+    ) -> Losses:
+        """The losses that are there and the sum to differentiate, weighted by `config.loss`."""
+        weights, terms = self.config.loss, []
+        action = None
+        if arm is not None and gripper is not None:
+            terms += [weights.arm * arm, weights.gripper * gripper]
+            action = torch.stack(terms).sum()
+        terms += [weights.video / len(video) * loss for loss in video.values()]
+        return Losses(torch.stack(terms).sum(), arm, gripper, video or None, action)
 
     def targets(self, batch: Batch) -> Float[Tensor, "2"]:
         """By how many actions, and futures of each camera, a batch would be judged."""
         masks = replace(batch, images={}, features=None, future=None, state=None)
         windows = self._windows_in(batch)
-        return count_targets(self, windows.cut_batch(masks) if windows else masks)
+        return self._count_targets(windows.cut_batch(masks) if windows else masks)
 
-    def _windows_in(self, batch: Batch) -> Windows | None:
-        """Those of sequences that are longer than one, unless the trunk slides over them."""
-        if batch.valid.shape[1] <= self.config.length or self.config.trunk.position == "rotary":
-            return None
-        return Windows(batch.valid, self.config.length)
+    def _loss_scales(
+        self, batch: Batch, expected: Float[Tensor, "2"] | None
+    ) -> tuple[Float[Tensor, ""] | float, Float[Tensor, ""] | float]:
+        """By how much the means over a batch's actions and futures count: a batch may be one of
+        several passes that are averaged, with more targets or fewer than the others."""
+        if expected is None:
+            return 1.0, 1.0
+        action, video = (self._count_targets(batch) / expected.clamp(min=1e-6)).unbind()
+        return action, video
+
+    def _count_targets(self, batch: Batch) -> Float[Tensor, "2"]:
+        """How many actions, and how many futures of a camera, a batch of windows is judged by."""
+        none = torch.zeros_like(batch.valid)
+        acts = none if batch.actions_valid is None else batch.actions_valid & batch.valid[..., None]
+        known = none if batch.future_valid is None else batch.future_valid & batch.valid
+        return torch.stack([acts.sum(), known[: self._n_video(batch)].sum()]).float()
+
+    def _n_video(self, batch: Batch) -> int:
+        """For how many of a batch's windows futures are predicted."""
+        size = len(batch.valid)
+        return size if batch.actions is None else math.ceil(self.config.video.share * size)
 
     @torch.no_grad()
     def predict(self, batch: Batch, *, watch: bool = True) -> Prediction:
@@ -119,17 +330,18 @@ class Policy(nn.Module):
         it expects to see (if `watch`) where there are pictures and not only their features."""
         act = batch.state is not None
         cameras = tuple(batch.images) if watch else ()
-        tokens, views = self.observe(batch)
-        read = self.think(tokens, batch.valid, self.layout_of(batch, act=act, watch=cameras))
-        frames = {c: self.imagine(read[f"future {c}"], views[c]) for c in cameras}
+        tokens, views = self.embed_observation(batch)
+        layout = self.layout_of(batch, act=act, watch=cameras)
+        outputs = self.run_transformer(tokens, batch.valid, layout)
+        frames = {c: self.decode_frames(outputs[f"future {c}"], views[c]) for c in cameras}
         actions = opening = None
         if act:
-            arm, gripper = self.action_head(read["action"])
+            arm, gripper = self.action_head(outputs["action"])
             actions = decode_actions(arm, gripper, clip=self.config.action.clip)
             opening = gripper.float().sigmoid()
         return Prediction(
             actions=actions,
-            frames={c: self.target.picture(f, shown(views[c])) for c, f in frames.items()},
+            frames={c: self.target.picture(f, views[c].shown()) for c, f in frames.items()},
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
             opening=opening,
         )
@@ -172,7 +384,7 @@ class Policy(nn.Module):
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write `model.safetensors`, `config.json` and `statistics.json`."""
-        save_policy(self, Path(directory))
+        save_policy(Path(directory), self.state_dict(), self.config, self.statistics)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "Policy":
@@ -204,84 +416,6 @@ class Policy(nn.Module):
     def layout_of(self, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> Layout:
         """The tokens of one time step of this batch."""
         return self.layout(batch.cameras, batch.state is not None, act, watch)
-
-    def observe(self, batch: Batch) -> tuple[Float[Tensor, "b t k d"], dict[str, View]]:
-        """The observed tokens of every frame, each of which depends on that frame alone, and what
-        each camera showed."""
-        state = None if batch.state is None else self.embed_state(batch.state)
-        views = look(self, batch.images, batch.instruction, batch.features)
-        return self.tokens(batch.instruction, state, views), views
-
-    def tokens(
-        self,
-        instruction: Float[Tensor, "b _"],
-        state: Float[Tensor, "b t d"] | None,
-        views: Mapping[str, View],
-    ) -> Float[Tensor, "b t k d"]:
-        """The observed tokens in their order: instruction, state, one camera after the other."""
-        steps = next(iter(views.values())).tokens.shape[1]
-        tokens = [self.embed_instruction(instruction)[:, None, None].expand(-1, steps, -1, -1)]
-        if state is not None:
-            tokens.append(state[:, :, None])
-        return torch.cat([*tokens, *(view.tokens for view in views.values())], dim=2)
-
-    def embed_view(
-        self, camera: str, pooled: Float[Tensor, "b t k c"], summary: Float[Tensor, "b t c2"] | None
-    ) -> Float[Tensor, "b t _ d"]:
-        """One camera's tokens: what the pool read, then the class token if the encoder has one."""
-        tokens = self.embed_picture[camera](pooled)
-        if camera in self.embed_slot:
-            tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
-        if summary is not None:
-            tokens = torch.cat([tokens, self.embed_summary[camera](summary)[:, :, None]], dim=2)
-        return tokens
-
-    def think(
-        self,
-        tokens: Float[Tensor, "b t k d"],
-        valid: Bool[Tensor, "b t"],
-        layout: Layout,
-        asked: int | None = None,
-    ) -> dict[str, Float[Tensor, "b _ _ d"]]:
-        """The trunk's output by query group, at the last `asked` frames (None: at all).
-
-        Raises:
-            ValueError: there are more frames than the window has slots.
-        """
-        size, steps = valid.shape
-        if self.config.trunk.position != "rotary":
-            if steps > self.config.length:
-                raise ValueError(
-                    f"a sequence of {steps} frames is longer than the window of "
-                    f"{self.config.length}; only training cuts it into windows"
-                )
-            tokens = tokens + self.embed_time.weight[:steps, None]
-        queries = self.queries(layout).expand(size, asked or steps, -1, -1)
-        outputs = self.trunk(
-            tokens.flatten(1, 2),
-            queries.flatten(1, 2),
-            layout.attention_mask(valid, self.config.length, asked),
-            self._positions(layout, steps, asked),
-        )
-        return layout.split(outputs, asked or steps)
-
-    def queries(self, layout: Layout) -> Float[Tensor, "q d"]:
-        """The learned tokens that ask for what the layout names, the same at every step."""
-        asked = {
-            f"future {camera}": embedding.weight for camera, embedding in self._video_queries()
-        }
-        asked["action"] = self._action_queries()
-        return torch.cat([asked[group.name] for group in layout.queries])
-
-    def imagine(self, queries: Float[Tensor, "b t q d"], view: View) -> Float[Tensor, "b t p c"]:
-        """The patches, as `target` has them, of the pictures this camera is expected to show."""
-        rows = view.size // self.config.video.patch
-        start = ()
-        if self.config.video.from_current:
-            assert view.grid is not None
-            start = (view.grid.flatten(0, 1), self.target.truth(shown(view)).flatten(0, 1))
-        patches = self.video_decoder(queries.flatten(0, 1), rows, *start)
-        return patches.unflatten(0, queries.shape[:2])
 
     def _initialise(self) -> None:
         """Let what a token says outweigh, in the beginning, where it stands.

@@ -3,45 +3,29 @@
 GR-1's first stage (Wu et al. 2024): instruction and pictures in, no state and no actions, one loss.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
 from firsthand.common.errors import UserError
+from firsthand.common.ranks import rank
 from firsthand.episodes.episode import WindowSpec
 from firsthand.episodes.sampling.mixture import Corpora, Part, parts_of
-from firsthand.episodes.sampling.windows import PoolConfig, to_frames
+from firsthand.episodes.sampling.windows import to_frames
 from firsthand.policy.checkpoints.encoders import load_encoders
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
-from firsthand.training.config import TrainConfig
-from firsthand.training.data import Reading
-from firsthand.training.invariants import flatten, hash_of_data
-from firsthand.training.loop import TrainResult, train
-from firsthand.training.precompute_features import with_features
-from firsthand.training.ranks import rank
-from firsthand.training.sequences import sequence_spec
+from firsthand.training.loop import TrainResult
+from firsthand.training.recipe import RecipeConfig, train_on_windows
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
-    """`in_memory` decodes all pictures once and keeps them; null: if they fit. Otherwise recordings
-    are decoded as their turn comes, and kept in a `pool` while their windows are learned from.
-
-    `sequence` is the number of frames of a training sample, at least the policy's window; null: the
-    window. From a longer one every window in it is learned, each frame encoded once.
-    """
-
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
-    training: TrainConfig = field(default_factory=TrainConfig)
-    sequence: int | None = None
-    in_memory: bool | None = None
-    pool: PoolConfig = field(default_factory=PoolConfig)
-    features: bool = False
+class PretrainConfig(RecipeConfig):
+    """How a policy is pretrained."""
 
 
 def pretrain(
@@ -56,28 +40,20 @@ def pretrain(
         UserError: a file cannot be read, a split is empty or shorter than the look ahead, the
             encoders' weights do not fit, or a resumed run was begun with other settings or data.
     """
-    spec = window_spec(config.policy)
-    long = sequence_spec(spec, config.sequence)
-    reading = Reading(config.in_memory, config.pool, config.training.workers)
     parts = parts_of(corpora)
     for split in ("train", "valid"):
         check_futures(parts, split, config.policy.future)
-    learned, held_out = reading.windows(parts, long, spec)
-    torch.manual_seed(config.training.seed)
-    policy = Policy(config.policy, Statistics())
-    try:
-        load_encoders(policy)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    if config.features:
-        learned = with_features(learned, policy, config.training)
-    conditions = flatten({
-        "policy": config.policy, "sequence": config.sequence, "features": config.features,
-        "data": hash_of_data(parts),
-    })  # fmt: skip
-    return train(
-        policy, learned, held_out, config.training, run_dir, resume=resume, conditions=conditions
-    )
+
+    def make_policy() -> tuple[Policy, Mapping[str, Any]]:
+        policy = Policy(config.policy, Statistics())
+        try:
+            load_encoders(policy)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        return policy, {}
+
+    spec = window_spec(config.policy)
+    return train_on_windows(config, parts, spec, make_policy, run_dir, resume=resume)
 
 
 def window_spec(policy: PolicyConfig) -> WindowSpec:

@@ -1,6 +1,7 @@
 """What every test shares: one thread a process, no network, and the optional reference data."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -15,6 +16,8 @@ settings.register_profile("patient", deadline=None)  # a busy machine is no fail
 settings.load_profile("patient")
 
 PROJECT = Path(__file__).resolve().parent.parent
+if str(PROJECT) not in sys.path:  # worker processes import test modules by name
+    sys.path.insert(0, str(PROJECT))
 
 
 @pytest.fixture(scope="session", autouse=True)

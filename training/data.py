@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firsthand.common.errors import UserError
+from firsthand.common.ranks import processes_here, rank
 from firsthand.episodes.episode import Course, Window, WindowSpec
 from firsthand.episodes.sampling.mixture import Mixture, Part
 from firsthand.episodes.sampling.order import Order
 from firsthand.episodes.sampling.windows import PoolConfig, Windows
 from firsthand.training.loader import WindowSource
-from firsthand.training.ranks import processes_here, rank
 
 SHARE = 0.5  # of the machine's memory that decoded pictures may take
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -131,3 +131,16 @@ def memory_bytes() -> int:
         except (OSError, ValueError):  # not there, or "max"
             continue
     return min(limits)
+
+
+def sequence_spec(spec: WindowSpec, sequence: int | None) -> WindowSpec:
+    """The same windows, or sequences of `sequence` frames to cut them from.
+
+    Raises:
+        UserError: a sequence is shorter than a window.
+    """
+    if sequence is None:
+        return spec
+    if sequence < spec.length:
+        raise UserError(f"sequence={sequence} frames are fewer than policy.length={spec.length}")
+    return replace(spec, length=sequence)

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from firsthand.common.errors import UserError
-from firsthand.training.ranks import local_rank, world_size
+from firsthand.common.ranks import local_rank, world_size
 
 _PATIENCE = timedelta(hours=2)  # the others wait while the first process validates and rolls out
 _AS_LONG_AS_IT_TAKES = timedelta(days=365)

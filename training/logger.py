@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from firsthand.common.atomic import write_text
 from firsthand.training.visualize.gif import Film, gif_summary
 
 
@@ -96,9 +97,7 @@ class JsonLinesLogger:
 
     def __init__(self, path: Path, done: int) -> None:
         kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= done]
-        draft = path.with_name(f".draft-{path.name}")
-        draft.write_text("".join(kept))
-        os.replace(draft, path)
+        write_text(path, "".join(kept))
         self._file = path.open("a", buffering=1)  # a line is seen as soon as it is written
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:

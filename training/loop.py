@@ -1,9 +1,8 @@
-"""The optimisation loop that pretraining and fine-tuning share."""
+"""The optimisation loop of pretraining, fine-tuning and grounding."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -11,18 +10,13 @@ from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Team, join
-from firsthand.training.loader import Embedder, TrainLoader, WindowSource
 from firsthand.training.logger import Logger, open_logs
 from firsthand.training.optimizer import Average, build_optimizer
 from firsthand.training.precision import Arithmetic
 from firsthand.training.progress import report
+from firsthand.training.task import Task
 from firsthand.training.throughput import timed
 from firsthand.training.train_step import Descent
-from firsthand.training.validation import HeldOut
-from firsthand.training.visualize.gif import Film
-from firsthand.training.visualize.predictions import show_predictions, show_rollout
-
-Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 
 
 @dataclass(frozen=True)
@@ -47,46 +41,37 @@ class TrainResult:
     windows_per_second: float
 
 
-def train(
-    policy: nn.Module,
-    train_windows: WindowSource,
-    held_out_windows: WindowSource,
-    config: TrainConfig,
-    run_dir: Path,
-    *,
-    resume: bool = False,
-    rollout: Rollout | None = None,
-    conditions: Mapping[str, Any] | None = None,
-) -> TrainResult:
-    """Trains `policy` (see policy.policy.Policy) and leaves its checkpoints and logs in `run_dir`.
+def train(task: Task, config: TrainConfig, run_dir: Path, *, resume: bool = False) -> TrainResult:
+    """Train `task.model` and leave its checkpoints and logs in `run_dir`.
 
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
-    never been killed. Under `torchrun` the processes share the work. `rollout(policy, step)` acts
-    in a world with the averaged weights and returns numbers and films to log.
-    `conditions` are what a resumed run must agree in besides `config`: see `training.invariants`.
+    never been killed. Under `torchrun` the processes share the work.
 
     Raises:
         UserError: there is nothing to learn from, the run directory is in use, a resumed run was
             begun under another configuration, or the run has diverged.
     """
     with join(config.threads) as team:
-        policy.to(team.device).train()
+        model = task.model
+        model.to(team.device).train()
         arithmetic = Arithmetic.choose(config.precision, team.device)
-        state = TrainState(policy, build_optimizer(policy, config), Average(policy, config.ema))
-        more = conditions or {}
-        store = _open_checkpoints(run_dir, config, team, arithmetic, train_windows, more)
+        state = TrainState(model, build_optimizer(model, config), Average(model, config.ema))
+        machine = {
+            "processes": team.size,
+            "device": team.device.type,
+            "arithmetic": str(arithmetic.dtype),
+        }
+        invariants = {**task.invariants(), **machine}
+        store = Checkpoints(run_dir / "checkpoints", config, invariants)
         _begin(state, store, team, resume)
         begun = state.step
-        embed = Embedder(policy.encode_instructions)  # pyright: ignore[reportArgumentType]
-        held_out = HeldOut(held_out_windows, embed, config, arithmetic)
-        batches = iter(TrainLoader(train_windows, embed, config, team, state.step))
-        stopwatch, batches = timed(policy, batches, arithmetic, team)
+        stopwatch, batches = timed(model, task.batches(team, state.step), arithmetic, team)
         descent = Descent(state, batches, config, team, arithmetic, stopwatch)
         with (
             open_logs(run_dir, state.step, write=team.first) as logs,
-            report("training", config.steps, state.step, speak=team.first) as reporter,
+            report(task.title, config.steps, state.step, speak=team.first) as reporter,
         ):
-            _describe(config, policy, logs, state.step)
+            _describe(config, model, logs, state.step)
             while state.step < config.steps:
                 descent.step()
                 reporter.advance()
@@ -95,9 +80,9 @@ def train(
                     state.note(figures)
                     logs.scalars(figures, state.step)
                     reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
-                improved = _validate(state, held_out, logs, config)
+                improved = _validate(task, state, arithmetic, logs, config)
                 if team.first:
-                    _show(state, held_out, logs, config, rollout)
+                    _show(task, state, arithmetic, logs, config)
                     if improved or config.due(config.checkpoint_every, state.step):
                         logs.flush()
                         store.save(state)
@@ -113,25 +98,6 @@ def train(
             seconds=stopwatch.total_seconds,
             windows_per_second=stopwatch.total_windows / max(stopwatch.total_seconds, 1e-9),
         )
-
-
-def _open_checkpoints(
-    run_dir: Path,
-    config: TrainConfig,
-    team: Team,
-    arithmetic: Arithmetic,
-    windows: WindowSource,
-    more: Mapping[str, Any],
-) -> Checkpoints:
-    conditions = {
-        **more,
-        "windows": len(windows),
-        "order": str(windows.order(config.order_seed)),
-        "processes": team.size,
-        "device": team.device.type,
-        "arithmetic": str(arithmetic.dtype),
-    }
-    return Checkpoints(run_dir / "checkpoints", config, conditions)
 
 
 def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> None:
@@ -150,37 +116,40 @@ def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> N
         store.repair(state.best_step)
 
 
-def _describe(config: TrainConfig, policy: nn.Module, logs: Logger, step: int) -> None:
+def _describe(config: TrainConfig, model: nn.Module, logs: Logger, step: int) -> None:
     """The configuration and the size of the model as text, once a run."""
     if step == 0:
         rows = {name: str(value) for name, value in config.record().items()}
-        learning = sum(p.numel() for p in policy.parameters() if p.requires_grad)
+        learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
         rows["trainable parameters"] = f"{learning:,}"
         lines = [f"| {name} | {value} |" for name, value in rows.items()]
         logs.text("text/config", "\n".join(["| setting | value |", "|---|---|", *lines]), 0)
 
 
-def _validate(state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig) -> bool:
+def _validate(
+    task: Task, state: TrainState, arithmetic: Arithmetic, logs: Logger, config: TrainConfig
+) -> bool:
     """Logs the held-out figures when it is time. True if they are the best so far.
 
     All processes do it, each for itself: they would only wait for one another.
     """
     if not config.due(config.validate_every, state.step):
         return False
-    with state.as_evaluated() as policy:
-        figures = {f"held_out/{name}": v for name, v in held_out.figures(policy).items()}
+    with state.as_evaluated() as model:
+        found = task.validate(model, arithmetic)
+    figures = {f"held_out/{name}": value for name, value in found.items()}
     logs.scalars(figures, state.step)
     state.note(figures)
     return state.improve(figures)
 
 
 def _show(
-    state: TrainState, held_out: HeldOut, logs: Logger, config: TrainConfig, rollout: Rollout | None
+    task: Task, state: TrainState, arithmetic: Arithmetic, logs: Logger, config: TrainConfig
 ) -> None:
-    """Pictures of what the policy predicts and does, when it is time."""
+    """What the model predicts and does, when it is time."""
     if config.due(config.picture_every, state.step):
-        with state.as_evaluated() as policy, held_out.arithmetic.autocast():
-            show_predictions(policy, held_out, logs, state.step)
-    if rollout is not None and config.due(config.rollout_every, state.step):
-        with state.as_evaluated() as policy:
-            show_rollout(rollout(policy, state.step), logs, state.step)
+        with state.as_evaluated() as model:
+            task.visualize(model, arithmetic, logs, state.step)
+    if config.due(config.rollout_every, state.step):
+        with state.as_evaluated() as model:
+            task.rollout(model, logs, state.step)

@@ -61,7 +61,7 @@ def make_features(
         UserError: the encoder learns, a shard cannot be read, or something cannot be written.
     """
     try:
-        identity = encoder_identity(policy)
+        identity = encoder_identity(policy.config, policy.images)
     except ValueError as error:
         raise UserError(str(error)) from error
     folder = folder_of(corpus)
@@ -96,7 +96,8 @@ def make_shard(job: Job) -> None:
     def encode(pictures: UInt8[np.ndarray, "n h w 3"], camera: str) -> Float[np.ndarray, "n k c"]:
         device = next(policy.parameters()).device
         shown = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
-        return encode_pictures(policy, shown, sizes[camera]).float().cpu().numpy()
+        tokens = encode_pictures(policy.config, policy.images, shown, sizes[camera])
+        return tokens.float().cpu().numpy()
 
     with tempfile.TemporaryDirectory() as beside:
         remote = places.is_remote(target)
@@ -130,7 +131,7 @@ def with_features(windows: WindowSource, policy: Policy, config: TrainConfig) ->
         return Mixture(cast(list[FeaturedWindows], parts), windows.weights)
     assert isinstance(windows, Windows)
     try:
-        identity = encoder_identity(policy)
+        identity = encoder_identity(policy.config, policy.images)
     except ValueError as error:
         raise UserError(str(error)) from error
     return FeaturedWindows(windows, Features(windows.corpus, identity, _sizes(policy)))

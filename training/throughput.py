@@ -10,10 +10,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from firsthand.grounding.contrastive import PairBatch
-from firsthand.policy.batch import Batch
 from firsthand.training.distributed import Team
 from firsthand.training.precision import Arithmetic
+from firsthand.training.task import TrainBatch
 
 
 def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5) -> float:
@@ -34,7 +33,7 @@ def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5)
     return 2 * size**3 / best
 
 
-def count_flops(policy: nn.Module, batch: Batch | PairBatch, arithmetic: Arithmetic) -> float:
+def count_flops(policy: nn.Module, batch: TrainBatch, arithmetic: Arithmetic) -> float:
     """Floating-point operations of a window's forward and backward pass (matrix products and
     convolutions; a multiplication and its addition are two). Leaves no trace in the policy."""
     policy.eval()  # so that nothing that a policy does only when learning happens twice
@@ -53,7 +52,7 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-_Batch = TypeVar("_Batch", Batch, PairBatch)
+_Batch = TypeVar("_Batch", bound=TrainBatch)
 
 
 def timed(

@@ -14,13 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.contrastive import PairBatch
-from firsthand.policy.batch import Batch
 from firsthand.training.checkpoint import TrainState
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Team
 from firsthand.training.optimizer import learning_rate, trainable
 from firsthand.training.precision import Arithmetic
+from firsthand.training.task import TrainBatch
 from firsthand.training.throughput import Stopwatch
 
 _SEVERAL = 3  # steps left out, of which fewer are no sign that a run has diverged
@@ -32,7 +31,7 @@ class Descent:
     def __init__(
         self,
         state: TrainState,
-        batches: Iterator[Batch] | Iterator[PairBatch],
+        batches: Iterator[TrainBatch],
         config: TrainConfig,
         team: Team,
         arithmetic: Arithmetic,

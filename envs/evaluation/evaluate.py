@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from firsthand.common import workers
+from firsthand.common.atomic import write_text
 from firsthand.common.progress import progress
 from firsthand.envs.evaluation import batched_rollout as seats
 from firsthand.envs.evaluation import policy_errors as mistakes
@@ -33,7 +34,6 @@ from firsthand.envs.evaluation.records import (
     ResultLog,
     blaming_the_disk,
     versions,
-    write_text,
 )
 from firsthand.envs.evaluation.rollout import Assignment, Examiner, Pace, Trial, lost_trial
 from firsthand.envs.evaluation.summary import ChainResults, TaskResults

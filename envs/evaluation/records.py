@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import OutputError, UserError, unwritable
 
 _PACKAGES = ("firsthand", "numpy", "pybullet", "numba", "gymnasium", "torch")
@@ -125,16 +126,6 @@ def blaming_the_disk(path: Path) -> Iterator[None]:
         if told := unwritable(error, path):
             raise told from error
         raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is either complete or not there."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def versions() -> dict[str, str]:

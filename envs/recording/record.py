@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from firsthand.common import workers
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.common.progress import progress
-from firsthand.envs.evaluation.records import check_same, read_json, versions, write_text
+from firsthand.envs.evaluation.records import check_same, read_json, versions
 from firsthand.envs.recording.config import RecordConfig
 from firsthand.envs.recording.recorder import Recorder
 from firsthand.envs.recording.schedule import Schedule

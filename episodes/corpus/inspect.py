@@ -1,7 +1,6 @@
 """What is in a corpus: numbers for a table, and a sheet of pictures to look at."""
 
 import math
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 from PIL import Image, ImageDraw, ImageFont
 
+from firsthand.common.atomic import whole_file
 from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.languages import languages
@@ -171,9 +171,8 @@ def contact_sheet(
         top += _APART
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    sheet.save(partial, "PNG")
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        sheet.save(draft, "PNG")
     return path
 
 

@@ -20,7 +20,7 @@ from firsthand.envs.evaluation.rollout import CONTROL_HZ, Assignment, Examiner
 from firsthand.envs.tasks.tasks import TASKS as ALL_TASKS
 from firsthand.episodes.sampling.mixture import Part
 from firsthand.policy.config import PolicyConfig
-from firsthand.training.loop import Rollout
+from firsthand.training.recipe import Rollout
 from firsthand.training.visualize.gif import Film
 
 TASKS = ("open_drawer", "turn_on_led", "push_red_block_left", "lift_blue_block_table")

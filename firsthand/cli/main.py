@@ -213,7 +213,7 @@ def _run_one(
     """Run a command; one that is stopped says how to go on, with the line of the `sweep` it is
     part of."""
     from firsthand.cli import run_dir as run
-    from firsthand.training.ranks import check_alone, rank
+    from firsthand.common.ranks import check_alone, rank
 
     if not command.writes:
         module.execute(loaded.config)

@@ -8,7 +8,6 @@ Every file is written beside its final name and moved there when it is whole.
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,11 @@ from typing import Any
 from firsthand.cli.schema import flatten
 from firsthand.cli.settings import Settings, as_yaml
 from firsthand.cli.versions import versions
+from firsthand.common.atomic import write_bytes, write_text
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
+from firsthand.common.ranks import rank, world_size
 from firsthand.policy.checkpoints.model_path import near
-from firsthand.training.ranks import rank, world_size
 
 RUNS = Path("runs")
 CONFIG, VERSIONS, LOCK = "config.yaml", "versions.json", ".lock"
@@ -261,15 +261,3 @@ def refuse_silent_changes(path: Path, resolved: Mapping[str, Any], named: Sequen
             f"{path} was started with {key}={old}, and now it would be {new}; "
             f"write {key}=<value> to say which"
         )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Put a whole file at `path`, or leave what was there."""
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Put a whole file at `path`, or leave what was there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
-    os.replace(beside, path)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from firsthand.cli.console import say
-from firsthand.cli.run_dir import write_text
+from firsthand.common.atomic import write_text
 
 LEARNING = ("pretraining", "fine-tuning")  # a machine may be quick at this and slow at the others
 

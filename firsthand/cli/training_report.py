@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from firsthand.cli.console import say, table
+from firsthand.common.ranks import rank
 from firsthand.training.loop import TrainResult
-from firsthand.training.ranks import rank
 
 
 def report(result: TrainResult, path: Path) -> None:

@@ -9,8 +9,9 @@ from firsthand.benchmarks import control_step, trunk_step
 from firsthand.benchmarks.machine import machine
 from firsthand.build import checkpoints
 from firsthand.cli.console import say, table, working
-from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy

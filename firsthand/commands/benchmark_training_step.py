@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from firsthand.benchmarks import training_step
 from firsthand.benchmarks.machine import machine
 from firsthand.cli.console import say, table, working
-from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
+from firsthand.common.atomic import write_text
 from firsthand.policy.config import PolicyConfig
 from firsthand.training.config import Precision
 

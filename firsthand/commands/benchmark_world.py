@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 
 from firsthand.benchmarks import crowd, world
 from firsthand.cli.console import say, table, working
-from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
+from firsthand.common.atomic import write_text
 from firsthand.envs import config as worlds
 
 SIZES = ((200, 84), (96, 64))  # CALVIN's cameras, and those of the small policy

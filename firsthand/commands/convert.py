@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from firsthand.build import datasets as sources
 from firsthand.build.corpora import say_report
 from firsthand.cli.console import say
-from firsthand.cli.run_dir import Run, write_text
+from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.common.executor import Executor, LocalExecutor
 from firsthand.common.ray_executor import RayExecutor
@@ -121,6 +122,6 @@ def _gr1(source: sources.Gr1) -> "Policy":
 
 
 def _cvcl(source: sources.Cvcl) -> "GroundingModel":
-    from firsthand.policy.checkpoints.gr1 import load_cvcl
+    from firsthand.grounding.checkpoints.cvcl import load_cvcl
 
     return load_cvcl(source.root, vocabulary=source.vocabulary, padding=source.padding)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from firsthand.build.rollouts import read_film
 from firsthand.cli.console import say, table
-from firsthand.cli.run_dir import write_text
+from firsthand.common.atomic import write_text
 from firsthand.common.intervals import Interval
 from firsthand.demo.demo import STARTS, DemoResult
 from firsthand.envs.evaluation.paired_test import Paired

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.episodes.untrusted.trust import inside, load_csv, load_json
 
@@ -94,12 +95,7 @@ def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
         text = file.getvalue()
     else:
         text = json.dumps({"data": _rows(trials)})
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(partial, path)
+    write_text(path, text)
 
 
 def locate(root: Path, trial: Trial, links: bool = False) -> list[Path]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from firsthand.common.atomic import PartialFile
+from firsthand.common.atomic import write_text
 from firsthand.grounding.evaluation.evaluate import Evaluation, load_model
 from firsthand.grounding.evaluation.verbs import VerbChoices
 from firsthand.grounding.report.figures import album, captions
@@ -20,7 +20,7 @@ from firsthand.grounding.report.tensorboard import (
 def publish(evaluation: Evaluation, folder: Path) -> str:
     """Write `results.json`, `report.md`, `pictures/` and `tensorboard/`; returns the page."""
     report, scene = evaluation.report, evaluation.scene
-    _write(folder / "results.json", json.dumps(report.plain(), indent=1) + "\n")
+    write_text(folder / "results.json", json.dumps(report.plain(), indent=1) + "\n")
     verbs = {
         name: choices
         for name, choices in evaluation.parts.get(VERBS, {}).items()
@@ -29,16 +29,7 @@ def publish(evaluation: Evaluation, folder: Path) -> str:
     pictures = album(report, scene, load_model(evaluation.model), verbs)
     save_pictures(pictures, folder / PICTURES)
     page = as_markdown(report, captions(list(pictures)))
-    _write(folder / "report.md", page)
+    write_text(folder / "report.md", page)
     embeddings = {} if scene is None else embeddings_of(scene)
     show_words(folder / "tensorboard", scalars_of(report), pictures, page, embeddings)
     return page
-
-
-def _write(path: Path, text: str) -> None:
-    file = PartialFile(path)
-    try:
-        file.write(text.encode())
-        file.commit()
-    finally:
-        file.discard()

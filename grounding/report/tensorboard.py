@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from firsthand.common.atomic import PartialFile
+from firsthand.common.atomic import write_bytes
 from firsthand.grounding.evaluation.embeddings import read_pictures
 from firsthand.grounding.evaluation.metrics import Scene
 from firsthand.grounding.report.figures import some_frames
@@ -45,12 +45,7 @@ def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> None:
     for name, picture in pictures.items():
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, "PNG")
-        file = PartialFile(folder / f"{name}.png")
-        try:
-            file.write(buffer.getbuffer())
-            file.commit()
-        finally:
-            file.discard()
+        write_bytes(folder / f"{name}.png", buffer.getbuffer())
 
 
 def show_words(

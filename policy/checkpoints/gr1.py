@@ -4,20 +4,17 @@ Three families of files are read: bytedance/GR-1's snapshots, GR1-Training's (a 
 action of a chunk, a position for each token), and either by the names that GR-MG gives the same
 parts; with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
 use; a file with anything else is refused.
-
-`load_cvcl` and `load_dino` are the same for CVCL and the encoders it looks with.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import torch
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from firsthand.grounding.checkpoints.cvcl import load_cvcl, read_cvcl
-from firsthand.grounding.checkpoints.dino import load_dino
 from firsthand.policy.checkpoints import gr_mg
 from firsthand.policy.checkpoints.encoders import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
 from firsthand.policy.checkpoints.fit import Shapes, shapes_of
@@ -40,11 +37,12 @@ from firsthand.policy.config import (
     TrunkConfig,
     VideoConfig,
 )
+from firsthand.policy.modules.future_target import NormalisedTarget
+from firsthand.policy.modules.image_encoder import ViTEncoder
+from firsthand.policy.modules.state_encoder import GR1State
 from firsthand.policy.modules.video_decoder import sincos_position
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
-
-__all__ = ("GR1", "load_cvcl", "load_dino", "load_gr1", "read_cvcl", "read_gr1")
 
 GR1 = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 224), CameraConfig("rgb_gripper", 224)),
@@ -166,12 +164,80 @@ UNUSED: tuple[Shapes, ...] = (CAUSAL_MASK, MASKED_SCORE, WORDS, CLIP_PICTURES)
 POSITIONS = "decoder_pos_embed"  # a fixed table, in every file
 
 
+class WindowPrediction(TypedDict):
+    """What GR-1 says of a window of t frames, and its targets: those of the frames themselves.
+
+    arm: as it is, not clipped; of a chunk, the first action. gripper: logits, open > 0. frames and
+    targets: by "static" and "gripper", every 16×16 patch normalised by its own mean and deviation.
+    """
+
+    arm: Float[Tensor, "b t 6"]
+    gripper: Float[Tensor, "b t 1"]
+    frames: Mapping[str, Float[Tensor, "b t p c"]]
+    targets: Mapping[str, Float[Tensor, "b t p c"]]
+
+
+class GR1Policy(Policy):
+    """A policy of GR-1's architecture that also takes tensors as the release has them."""
+
+    @torch.no_grad()
+    def predict_window(
+        self,
+        rgb: Float[Tensor, "b t 3 h h"],
+        hand_rgb: Float[Tensor, "b t 3 h h"],
+        arm: Float[Tensor, "b t 6"],
+        gripper: Float[Tensor, "b t 2"],
+        tokens: Int[Tensor, "b 77"],
+        mask: Num[Tensor, "b t"],
+    ) -> WindowPrediction:
+        """One window, all queries asked at every frame, nothing remembered.
+
+        Args:
+            rgb: ImageNet-normalised pictures of the static camera.
+            hand_rgb: and of the gripper's.
+            arm: position (m) and Euler angles (rad).
+            gripper: one-hot, closed or open.
+            tokens: of the instruction, CLIP's.
+            mask: not 0 where a frame is real; padding comes last.
+
+        Raises:
+            ValueError: the policy is of another architecture.
+        """
+        images, state, target = self.images, self.embed_state, self.target
+        if not (
+            isinstance(images, ViTEncoder)
+            and isinstance(state, GR1State)
+            and isinstance(target, NormalisedTarget)
+        ):
+            raise ValueError("predict_window is for policies of GR-1's architecture (policy=gr1)")
+        cameras = [camera.name for camera in self.config.cameras]
+        steps = mask.shape[1]
+        said = self.language.encode_tokens(tokens)
+        pictures = torch.cat([rgb.flatten(0, 1), hand_rgb.flatten(0, 1)])
+        features = images.encode(pictures)
+        asked = said.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
+        views = self.camera_tokens(cameras, steps, rgb.shape[-1], pictures, features, asked)
+
+        seen = self.tokens(said, state.read(arm, gripper), views)
+        layout = self.layout(tuple(cameras), state=True, act=True, watch=tuple(cameras))
+        read = self.run_transformer(seen, mask > 0, layout)
+
+        arm_said, gripper_said = self.action_head(read["action"])
+        names = dict(zip(("static", "gripper"), cameras, strict=True))
+        return WindowPrediction(
+            arm=arm_said[:, :, 0],
+            gripper=gripper_said[:, :, :1],
+            frames={n: self.decode_frames(read[f"future {c}"], views[c]) for n, c in names.items()},
+            targets={"static": target.normalised(rgb), "gripper": target.normalised(hand_rgb)},
+        )
+
+
 def load_gr1(
     source: str | Path | Mapping[str, Any],
     *,
     clip: str | Path | Mapping[str, Any] | None = None,
     mae: str | Path | Mapping[str, Any] | None = None,
-) -> Policy:
+) -> GR1Policy:
     """A policy with the weights of a GR-1 checkpoint, ready to act.
 
     GR-1 reads the state as it is, so that there are no statistics to load: the policy's say
@@ -189,7 +255,7 @@ def load_gr1(
             not finite or not the ones that GR-1 fixes; each by its name in the file.
     """
     config, weights = read_gr1(source, clip=clip, mae=mae)
-    policy = Policy(config, Statistics(frames=1))
+    policy = GR1Policy(config, Statistics(frames=1))
     policy.load_state_dict(weights)
     return policy.eval()
 

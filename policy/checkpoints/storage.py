@@ -1,13 +1,11 @@
 """A policy on disk: `model.safetensors`, `config.json`, `statistics.json`, never a pickle."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Literal,
     TypeVar,
@@ -22,13 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from firsthand.common.atomic import whole_file, write_json
 from firsthand.policy.checkpoints.fit import listed, misfits, shapes_of
 from firsthand.policy.checkpoints.model_path import locate
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.statistics import Statistics
-
-if TYPE_CHECKING:
-    from firsthand.policy.policy import Policy
 
 Config = TypeVar("Config")
 
@@ -36,13 +32,15 @@ FORMAT_VERSION = 1
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
-def save_policy(policy: "Policy", directory: Path) -> None:
+def save_policy(
+    directory: Path, weights: Mapping[str, Tensor], config: PolicyConfig, statistics: Statistics
+) -> None:
     """Write the three files, each under a temporary name first."""
-    weights = policy.state_dict()  # a policy that may not be saved says so before anything is made
     directory.mkdir(parents=True, exist_ok=True)
-    config = {"format_version": FORMAT_VERSION, **asdict(policy.config)}
-    write_json(directory / "config.json", config)
-    write_json(directory / "statistics.json", asdict(policy.statistics))
+    write_json(
+        directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)}, indent=2
+    )
+    write_json(directory / "statistics.json", asdict(statistics), indent=2)
     write_weights(directory / "model.safetensors", weights)
 
 
@@ -156,17 +154,9 @@ def _words(hint: Any) -> str:
     return str(hint)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as file:
-        json.dump(value, file, indent=2)
-    _settle(partial, path)
-
-
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    save_tensors({name: value.contiguous() for name, value in weights.items()}, partial)
-    _settle(partial, path)
+    with whole_file(path) as draft:
+        save_tensors({name: value.contiguous() for name, value in weights.items()}, draft)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
@@ -177,10 +167,3 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     mode = path.stat().st_mode
     save_file(tensors, path)
     path.chmod(mode)
-
-
-def _settle(partial: Path, path: Path) -> None:
-    """What is written whole gets its name."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)

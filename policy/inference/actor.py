@@ -7,7 +7,7 @@ once, and one step's action query is asked: the same actions but for rounding.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,7 @@ from torch import Tensor
 
 from firsthand.policy.batch import Batch
 from firsthand.policy.inference.action_queue import Chunks, Ensemble, Plan
-from firsthand.policy.inference.history import History, Stream
-
-if TYPE_CHECKING:
-    from firsthand.policy.policy import Policy
+from firsthand.policy.inference.history import ActingModel, History, Stream
 
 Observation = Mapping[str, Any]
 
@@ -42,7 +39,7 @@ class Actor:
         ValueError: the policy has learned from video alone and cannot act.
     """
 
-    def __init__(self, policy: "Policy", seats: int = 1) -> None:
+    def __init__(self, policy: ActingModel, seats: int = 1) -> None:
         if policy.statistics.frames == 0:
             raise ValueError(
                 "this policy has learned from video alone and cannot act: fine-tune it first"
@@ -77,12 +74,12 @@ class Actor:
         due = [number for number, seat in seats.items() if seat.plan.due]
         shown = due if self.every > 1 else list(seats)
         if shown:
-            tokens, _ = self.policy.observe(
+            tokens, _ = self.policy.embed_observation(
                 self._batch([seats[n] for n in shown], [observations[n] for n in shown])
             )
             self.memory.add(shown, tokens[:, 0])
         if due:
-            arm, gripper = self.policy.action_head(self.memory.think(due))
+            arm, gripper = self.policy.action_head(self.memory.action_outputs(due))
             for number, *chunk in zip(due, arm[:, 0].cpu(), gripper[:, 0].cpu(), strict=True):
                 seats[number].plan.add(*chunk)
         return {number: seat.plan.next().numpy() for number, seat in seats.items()}

@@ -1,17 +1,46 @@
 """What a policy remembers of the frames it has seen while it acts, in memory that never grows."""
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from firsthand.policy.batch import Batch
+from firsthand.policy.config import PolicyConfig
 from firsthand.policy.layout import Layout
+from firsthand.policy.modules.action_head import ActionHead
 from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.transformer import Trunk
+from firsthand.policy.statistics import Statistics
 
-if TYPE_CHECKING:
-    from firsthand.policy.policy import Policy
+
+@runtime_checkable
+class ActingModel(Protocol):
+    """What acting asks of a policy (`policy.policy.Policy` is one)."""
+
+    config: PolicyConfig
+    statistics: Statistics
+    trunk: Trunk
+    action_head: ActionHead
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def layout(
+        self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]
+    ) -> Layout: ...
+
+    def encode_instructions(self, sentences: list[str]) -> Float[Tensor, "n d"]: ...
+
+    def embed_observation(self, batch: Batch) -> tuple[Float[Tensor, "b t n d"], Any]: ...
+
+    def run_transformer(
+        self, tokens: Tensor, valid: Tensor, layout: Layout, asked: int | None = None
+    ) -> dict[str, Tensor]: ...
+
+    def queries(self, layout: Layout) -> Float[Tensor, "q d"]: ...
 
 
 class History:
@@ -21,7 +50,7 @@ class History:
     every key and value changes: tokens can be kept, keys and values cannot.
     """
 
-    def __init__(self, policy: "Policy", seats: int, apart: float) -> None:
+    def __init__(self, policy: ActingModel, seats: int, apart: float) -> None:
         """apart: how many looks lie between two frames of a window."""
         config = policy.config
         self.policy = policy
@@ -46,7 +75,7 @@ class History:
         for seat in seats:
             self.seen[seat] += 1
 
-    def think(self, seats: list[int]) -> Float[Tensor, "b 1 q d"]:
+    def action_outputs(self, seats: list[int]) -> Float[Tensor, "b 1 q d"]:
         """The action queries' outputs at these seats' last frames."""
         of_length: dict[int, list[int]] = defaultdict(list)
         for seat in seats:
@@ -63,13 +92,13 @@ class History:
         slots = (torch.tensor([self.seen[seat] - 1 for seat in seats])[:, None] - back) % self.slots
         window = self.tokens[torch.tensor(seats)[:, None], slots]
         valid = torch.ones(window.shape[:2], dtype=torch.bool, device=window.device)
-        return self.policy.think(window, valid, self.layout, asked=1)["action"]
+        return self.policy.run_transformer(window, valid, self.layout, asked=1)["action"]
 
 
 class Stream:
     """The keys and values of each seat's last frames: a new frame costs its own tokens alone."""
 
-    def __init__(self, policy: "Policy", seats: int, apart: float) -> None:
+    def __init__(self, policy: ActingModel, seats: int, apart: float) -> None:
         """apart: how many looks lie between two frames of a window.
 
         Raises:
@@ -108,12 +137,12 @@ class Stream:
         )
         self.read[chosen] = outputs[:, None].to(self.read.dtype)
 
-    def think(self, seats: list[int]) -> Float[Tensor, "b 1 q d"]:
+    def action_outputs(self, seats: list[int]) -> Float[Tensor, "b 1 q d"]:
         """The action queries' outputs at these seats' last frames."""
         return self.read[seats]
 
 
-def acting_layout(policy: "Policy") -> Layout:
+def acting_layout(policy: ActingModel) -> Layout:
     """The tokens of a step of which actions alone are asked."""
     cameras = tuple(camera.name for camera in policy.config.cameras)
     return policy.layout(cameras, state=True, act=True, watch=())

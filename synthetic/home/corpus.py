@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from firsthand.common.atomic import write_json
 from firsthand.common.errors import UserError
 from firsthand.episodes.formats.saycam.utterances import (
     Utterance,
@@ -27,7 +28,6 @@ from firsthand.episodes.formats.saycam.utterances import (
 from firsthand.synthetic.home.behaviour.activities import FPS
 from firsthand.synthetic.home.language.speech import named
 from firsthand.synthetic.home.progress import finished
-from firsthand.synthetic.home.test_sets.ledger import write_json
 
 FRAMES = "train_5fps"
 FULL = 12.0  # hours from which on the test sets are as large as they get

@@ -1,7 +1,4 @@
-"""Worlds: a PlayTable, and a made-up checkout of the original simulator.
-
-Worker processes import test modules by name: the project's root must be on the path.
-"""
+"""Worlds: a PlayTable, and a made-up checkout of the original simulator."""
 
 import sys
 from collections.abc import Iterator
@@ -12,12 +9,7 @@ import pytest
 from firsthand.envs.calvin import simulator as calvin_simulator
 from firsthand.envs.playtable.env import PlayTable
 from firsthand.rendering.bullet import pybullet
-
-ROOT = str(Path(__file__).resolve().parents[2])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
-
-from tests.helpers.calvin_files import write_checkout  # noqa: E402
+from tests.helpers.calvin_files import write_checkout
 
 
 @pytest.fixture

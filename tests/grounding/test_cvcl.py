@@ -10,12 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from firsthand.grounding.checkpoints.cvcl import NAMES, _unused
+from firsthand.grounding.checkpoints.cvcl import NAMES, _unused, load_cvcl, read_cvcl
 from firsthand.grounding.contrastive import contrast
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
 from firsthand.policy.checkpoints.fit import shapes_of
-from firsthand.policy.checkpoints.gr1 import load_cvcl, read_cvcl
 from firsthand.policy.checkpoints.state_dict import Row, needed
 from tests.helpers.cvcl_files import Weights, prefixed, release, save_by_lightning, within, without
 from tests.helpers.cvcl_golden import GOLDEN, golden_inputs, official_keys, official_weights

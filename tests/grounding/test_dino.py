@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from firsthand.grounding.checkpoints.dino import load_vision
+from firsthand.grounding.checkpoints.dino import load_dino, load_vision
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
 from firsthand.grounding.image_encoder import TimmVision
 from firsthand.grounding.model import GroundingModel
-from firsthand.policy.checkpoints.gr1 import load_dino
 from tests.helpers.cvcl_files import Weights, prefixed, without
 
 SMALL = VisionConfig(model="test_resnet", size=64)

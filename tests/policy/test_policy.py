@@ -20,17 +20,19 @@ from tests.policy.conftest import SEEN, make, tiny
 def outputs(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
     """Everything the policy says, before any clipping could hide a change."""
     with torch.no_grad():
-        tokens, views = policy.observe(batch)
+        tokens, views = policy.embed_observation(batch)
         layout = policy.layout_of(batch, act=True, watch=tuple(batch.images))
-        read = policy.think(tokens, batch.valid, layout)
-        frames = {f"frames {c}": policy.imagine(read[f"future {c}"], views[c]) for c in views}
+        read = policy.run_transformer(tokens, batch.valid, layout)
+        frames = {f"frames {c}": policy.decode_frames(read[f"future {c}"], views[c]) for c in views}
     return read | frames
 
 
 def ask(policy: Policy, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> dict:
     """The trunk's output for these questions alone."""
-    tokens, _ = policy.observe(batch)
-    return policy.think(tokens, batch.valid, policy.layout_of(batch, act=act, watch=watch))
+    tokens, _ = policy.embed_observation(batch)
+    return policy.run_transformer(
+        tokens, batch.valid, policy.layout_of(batch, act=act, watch=watch)
+    )
 
 
 def changed_after(batch: Batch, step: int) -> Batch:

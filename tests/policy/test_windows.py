@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from firsthand.policy.batch import Batch
+from firsthand.policy.batch import Batch, SequenceWindows
 from firsthand.policy.config import ActionConfig, PolicyConfig, TrunkConfig
-from firsthand.policy.windows import Windows
 from tests.policy.conftest import make, tiny, tiny_gr1
 
 LENGTH, WINDOW = 7, 3
@@ -61,7 +60,7 @@ def test_a_long_sequence_teaches_what_its_windows_teach(config, make_batch):
 
 def test_windows_are_views_of_the_frames_they_name():
     valid = torch.tensor([[True, True, True, False], [True, False, False, False]])
-    windows = Windows(valid, 2)
+    windows = SequenceWindows(valid, 2)
     frames = torch.arange(8).view(2, 4)
     assert windows.cut(frames).tolist() == [[0, 1], [1, 2], [2, 3], [4, 5]]
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import join
-from firsthand.training.loop import train
+from firsthand.training.recipe import train_policy
 from tests.helpers.tiny_policy import TinyWindows, make_policy
 
 
@@ -57,7 +57,7 @@ def run(run_dir, batch_size, policy_seed=0):
     )
     policy = make_policy(policy_seed, dropout=0.0)
     windows = TinyWindows(act=False), TinyWindows(12, act=False)
-    return train(policy, *windows, config, run_dir)
+    return train_policy(policy, *windows, config, run_dir)
 
 
 def test_two_processes_equal_one_with_double_batches(processes, tmp_path):

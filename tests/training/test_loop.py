@@ -12,7 +12,7 @@ from firsthand.common.errors import UserError
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Team
 from firsthand.training.loader import Embedder, TrainLoader
-from firsthand.training.loop import train
+from firsthand.training.recipe import train_policy
 from firsthand.training.visualize.gif import Film
 from tests.helpers.tiny_policy import TinyWindows, make_policy
 
@@ -43,7 +43,7 @@ def figures(run_dir):
 
 def run(run_dir, config=CONFIG, resume=False, **options):
     windows = TinyWindows(), TinyWindows(11)
-    return train(make_policy(), *windows, config, run_dir, resume=resume, **options)
+    return train_policy(make_policy(), *windows, config, run_dir, resume=resume, **options)
 
 
 def test_training_learns_and_leaves_what_it_promises(tmp_path):
@@ -72,7 +72,7 @@ def test_two_halves_of_a_step_equal_the_whole(tmp_path):
     parts = dataclasses.replace(whole, batch_size=4, accumulate=2)
     policies = make_policy(dropout=0.0), make_policy(dropout=0.0)
     for policy, config, name in zip(policies, (whole, parts), "ab", strict=True):
-        train(policy, TinyWindows(), TinyWindows(11), config, tmp_path / name)
+        train_policy(policy, TinyWindows(), TinyWindows(11), config, tmp_path / name)
     for one, other in zip(policies[0].parameters(), policies[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     for one, other in zip(figures(tmp_path / "a"), figures(tmp_path / "b"), strict=True):
@@ -106,7 +106,7 @@ def test_looking_changes_nothing(tmp_path):
 def test_frozen_weights_are_neither_trained_nor_saved(tmp_path):
     policy = make_policy()
     before = policy.frozen.weight.clone()
-    result = train(policy, TinyWindows(), TinyWindows(11), CONFIG, tmp_path)
+    result = train_policy(policy, TinyWindows(), TinyWindows(11), CONFIG, tmp_path)
     assert torch.equal(before, policy.frozen.weight)
     assert not [name for name in weights(result.checkpoint) if "frozen" in name]
 
@@ -114,7 +114,9 @@ def test_frozen_weights_are_neither_trained_nor_saved(tmp_path):
 def test_video_alone_trains_what_it_reaches(tmp_path):
     policy = make_policy()
     before = policy.act.weight.clone()
-    result = train(policy, TinyWindows(act=False), TinyWindows(9, act=False), CONFIG, tmp_path)
+    result = train_policy(
+        policy, TinyWindows(act=False), TinyWindows(9, act=False), CONFIG, tmp_path
+    )
     assert torch.equal(before, policy.act.weight)
     assert "train/loss_arm" not in result.metrics
     assert "held_out/skill/rgb_static" in result.metrics
@@ -150,7 +152,7 @@ def test_a_changed_configuration_is_refused_on_resume(tmp_path, change, words):
 def test_other_windows_are_refused_on_resume(tmp_path):
     run(tmp_path)
     with pytest.raises(UserError, match="windows was 37 and is now 36"):
-        train(make_policy(), TinyWindows(36), TinyWindows(11), CONFIG, tmp_path, resume=True)
+        train_policy(make_policy(), TinyWindows(36), TinyWindows(11), CONFIG, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +166,10 @@ def test_other_windows_are_refused_on_resume(tmp_path):
 )
 def test_other_conditions_are_refused_on_resume(tmp_path, key, then, now):
     config = dataclasses.replace(CONFIG, steps=2, validate_every=0)
-    run(tmp_path, config, conditions={key: then, "sequence": None})
-    run(tmp_path, config, resume=True, conditions={key: then, "sequence": None})
+    run(tmp_path, config, invariants={key: then, "sequence": None})
+    run(tmp_path, config, resume=True, invariants={key: then, "sequence": None})
     with pytest.raises(UserError) as error:
-        run(tmp_path, config, resume=True, conditions={key: now, "sequence": None})
+        run(tmp_path, config, resume=True, invariants={key: now, "sequence": None})
     assert f"{key} was {then} and is now {now}" in str(error.value)
 
 
@@ -187,7 +189,7 @@ class Spoiled(TinyWindows):
 
 def train_on(windows, run_dir, resume=False, **changes):
     config = dataclasses.replace(CONFIG, validate_every=0, **changes)
-    return train(make_policy(), windows, TinyWindows(11), config, run_dir, resume=resume)
+    return train_policy(make_policy(), windows, TinyWindows(11), config, run_dir, resume=resume)
 
 
 def finite(result):
@@ -254,7 +256,7 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path):
     with torch.no_grad():
         policy.query += float("nan")
     with pytest.raises(UserError, match="weights/query is not finite after step 4"):
-        train(policy, TinyWindows(), TinyWindows(11), CONFIG, tmp_path)
+        train_policy(policy, TinyWindows(), TinyWindows(11), CONFIG, tmp_path)
     assert not list((tmp_path / "checkpoints").glob("0*"))
 
 
@@ -285,7 +287,7 @@ def test_what_acts_is_chosen_by_how_it_acts(tmp_path):
 
     config = dataclasses.replace(CONFIG, validate_every=3)
     torch.manual_seed(0)
-    result = train(Turning(), TinyWindows(), TinyWindows(8), config, tmp_path)
+    result = train_policy(Turning(), TinyWindows(), TinyWindows(8), config, tmp_path)
     assert (result.best_step, result.best_by) == (6, "held_out/loss_action")
     facts = json.loads((result.best / "training.json").read_text())
     assert facts["best_by"] == "held_out/loss_action"
@@ -298,7 +300,7 @@ def test_a_held_out_loss_that_is_not_a_number_is_no_best(tmp_path):
             window.state[:] = np.nan
             return window
 
-    result = train(make_policy(), TinyWindows(), Blind(11), CONFIG, tmp_path)
+    result = train_policy(make_policy(), TinyWindows(), Blind(11), CONFIG, tmp_path)
     assert result.best_by is None
     assert result.best == result.checkpoint
 
@@ -307,7 +309,7 @@ def test_weights_and_data_can_be_varied_apart(tmp_path):
     def first_losses(name, **seeds):
         config = dataclasses.replace(CONFIG, steps=1, warmup=0, log_every=1, **seeds)
         policy = make_policy(seed=config.seed, dropout=0.0)
-        train(policy, TinyWindows(), TinyWindows(11), config, tmp_path / name)
+        train_policy(policy, TinyWindows(), TinyWindows(11), config, tmp_path / name)
         return figures(tmp_path / name)[0]
 
     plain = first_losses("plain", seed=3)

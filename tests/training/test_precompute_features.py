@@ -69,13 +69,15 @@ def make(policy: Policy, corpus: Corpus, tmp_path: Path, kind: str = "float32") 
 def test_every_picture_has_its_own_features(policy, corpus, tmp_path):
     make(policy, corpus, tmp_path)
     sizes = {"rgb_static": 160, "rgb_gripper": 160}
-    features = Features(corpus, encoder_identity(policy), sizes)
+    features = Features(corpus, encoder_identity(policy.config, policy.images), sizes)
     for recording, camera in [(0, "rgb_static"), (3, "rgb_gripper")]:
         file, episode = corpus.file(recording)
         for indices in ([0, 1, 2], [31, 32, 33], [36, 5, 5], [7]):
             pictures = torch.from_numpy(file.frames(episode, camera, indices))
             with torch.no_grad():
-                wanted = encode_pictures(policy, pictures.permute(0, 3, 1, 2), 160).numpy()
+                wanted = encode_pictures(
+                    policy.config, policy.images, pictures.permute(0, 3, 1, 2), 160
+                ).numpy()
             found = features.read(recording, camera, indices)
             np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -125,8 +127,8 @@ def test_another_encoder_is_named_with_the_one_that_is_there(policy, corpus, tmp
     other = Policy(CONFIG, SEEN)
     with pytest.raises(UserError) as error:
         with_features(Windows(corpus, window_spec(CONFIG)), other, TRAINING)
-    assert encoder_identity(policy) in str(error.value)
-    assert encoder_identity(other) in str(error.value)
+    assert encoder_identity(policy.config, policy.images) in str(error.value)
+    assert encoder_identity(other.config, other.images) in str(error.value)
 
 
 def test_a_renamed_file_does_not_pass_for_another(policy, corpus, tmp_path):
@@ -150,9 +152,9 @@ def test_a_changed_shard_has_no_features(policy, corpus, tmp_path):
 def test_pictures_of_another_size_are_refused(policy, corpus, tmp_path):
     make(policy, corpus, tmp_path)
     with pytest.raises(UserError, match="rgb_static of 160 pixels, the policy looks at 32"):
-        Features(corpus, encoder_identity(policy), {"rgb_static": 32})
+        Features(corpus, encoder_identity(policy.config, policy.images), {"rgb_static": 32})
     with pytest.raises(UserError, match="head none"):
-        Features(corpus, encoder_identity(policy), {"head": 32})
+        Features(corpus, encoder_identity(policy.config, policy.images), {"head": 32})
 
 
 def test_changed_pictures_and_features_do_not_go_together(policy, corpus):

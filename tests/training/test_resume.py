@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from firsthand.training.config import TrainConfig
-from firsthand.training.loop import train
+from firsthand.training.recipe import train_policy
 from tests.helpers.tiny_policy import TinyWindows, make_policy
 
 
@@ -28,7 +28,7 @@ def run(run_dir, steps):
         checkpoint_every=3,
         threads=1,
     )
-    train(make_policy(), TinyWindows(), TinyWindows(11), config, run_dir, resume=True)
+    train_policy(make_policy(), TinyWindows(), TinyWindows(11), config, run_dir, resume=True)
 
 
 def run_forked(processes, run_dir, steps):

@@ -5,7 +5,6 @@ The format is that of CVCL (Vong et al. 2024; multimodal-baby, `_create_train_me
 EgoBabyVLM's manifests hold the same rows as a plain list.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from firsthand.common.atomic import PartialFile
+from firsthand.common.atomic import write_json
 from firsthand.common.errors import UserError
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.untrusted.trust import is_text, load_json
@@ -78,7 +77,7 @@ def read_utterances(path: str | Path, tally: Tally | None = None) -> list[Uttera
 def write_utterances(path: str | Path, utterances: Iterable[Utterance], flat: bool = False) -> None:
     """Write `train.json`: {"data": [...]}, or a plain list for EgoBabyVLM (`flat`)."""
     rows = [asdict(utterance) for utterance in utterances]
-    _write_json(path, rows if flat else {"data": rows})
+    write_json(path, rows if flat else {"data": rows})
 
 
 def make_vocabulary(utterances: Iterable[str], at_least: int = 3) -> dict[str, int]:
@@ -91,7 +90,7 @@ def make_vocabulary(utterances: Iterable[str], at_least: int = 3) -> dict[str, i
 
 def write_vocabulary(path: str | Path, vocabulary: dict[str, int]) -> None:
     """Write `vocab.json`."""
-    _write_json(path, vocabulary)
+    write_json(path, vocabulary)
 
 
 def shuffle_texts(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
@@ -123,15 +122,6 @@ def split_utterances(
     for key, row in zip(keys, utterances, strict=True):
         divided[split_of[key]].append(row)
     return divided
-
-
-def _write_json(path: str | Path, value: Any) -> None:
-    file = PartialFile(Path(path))
-    try:
-        file.write(json.dumps(value).encode())
-        file.commit()
-    finally:
-        file.discard()
 
 
 def _row(row: Any, where: str) -> Utterance:

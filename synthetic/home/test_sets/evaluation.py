@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from firsthand.common.atomic import write_json
 from firsthand.episodes.jpeg import encode_jpeg
 from firsthand.synthetic.home.behaviour.activities import FPS, plan
 from firsthand.synthetic.home.camera.view import HeadCamera
 from firsthand.synthetic.home.recording import QUALITY, STREAMS
 from firsthand.synthetic.home.test_sets.clips import CLIP_NOUNS, clips_folder, film_clips
-from firsthand.synthetic.home.test_sets.ledger import kept, write_json
+from firsthand.synthetic.home.test_sets.ledger import kept
 from firsthand.synthetic.home.test_sets.objects import PICTURES, portrait
 from firsthand.synthetic.home.test_sets.trials import category_trials, object_trials, verb_trials
 from firsthand.synthetic.home.test_sets.word_order import PAIRS, film_order, order_folder

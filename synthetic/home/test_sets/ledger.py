@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from firsthand.common.atomic import PartialFile
+from firsthand.common.atomic import write_json
 from firsthand.synthetic.home.progress import finished
 
 
@@ -26,16 +26,6 @@ def kept(
     make = partial(_make, work, pieces)
     list(finished(title, make, missing, workers, len(pieces)))
     return [json.loads(path.read_bytes())["made"] for path in paths]
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file that is never seen half written."""
-    file = PartialFile(path)
-    try:
-        file.write(json.dumps(value).encode())
-        file.commit()
-    finally:
-        file.discard()
 
 
 def _make(work: Callable[[int], Any], pieces: Sequence[tuple[Path, Path]], number: int) -> None:

@@ -19,7 +19,7 @@ def test_features_are_stored_once_and_named_by_their_encoder(tmp_path, monkeypat
     policy.save_pretrained(tmp_path / "policy")
     words = ["features", "recordings=a.h5", "pretrained=policy", "workers=0"]
     assert cli.main([*words, "run=one"]) == 0
-    identity = encoder_identity(policy)
+    identity = encoder_identity(policy.config, policy.images)
     (made,) = (tmp_path / "features" / identity).iterdir()
     written = made.stat().st_mtime_ns
     assert cli.main([*words, "run=two"]) == 0

@@ -184,7 +184,7 @@ def test_gr1_training_thinks_as_transformers_gpt2_does(whole):
         read = read.unflatten(1, (steps, 45))[:, :, 22:]
         for watch in (cameras, ()):
             layout = policy.layout(cameras, state=True, act=True, watch=watch)
-            ours = policy.think(observed, torch.ones(1, steps, dtype=torch.bool), layout)
+            ours = policy.run_transformer(observed, torch.ones(1, steps, dtype=torch.bool), layout)
             assert torch.allclose(ours["action"], read[:, :, :3], atol=1e-4)
             for start, camera in zip((3, 13), watch, strict=False):
                 wanted = read[:, :, start : start + 10]

@@ -98,11 +98,11 @@ def test_a_hastened_policy_says_nearly_the_same(name, precision, least, bound, m
     for part in ("images", "pool", "trunk"):
         assert not [m for m in getattr(low, part).modules() if type(m) is nn.Linear]
     with torch.no_grad():
-        tokens, _ = whole.observe(batch)
-        near, _ = low.observe(batch)
+        tokens, _ = whole.embed_observation(batch)
+        near, _ = low.embed_observation(batch)
         layout = whole.layout_of(batch, act=True, watch=())
-        truth = whole.think(tokens, batch.valid, layout)["action"]
-        said = low.think(near, batch.valid, layout)["action"]
+        truth = whole.run_transformer(tokens, batch.valid, layout)["action"]
+        said = low.run_transformer(near, batch.valid, layout)["action"]
     assert least <= relative(near, tokens) < bound
     assert least <= relative(said, truth) < bound
 

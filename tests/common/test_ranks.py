@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from firsthand.cli.main import main
+from firsthand.common import ranks
 from firsthand.common.errors import UserError
-from firsthand.training import ranks
 from firsthand.training.distributed import join
 
 

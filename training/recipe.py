@@ -1,0 +1,145 @@
+"""What pretraining and fine-tuning share: how a policy learns from windows of recordings."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from firsthand.episodes.episode import WindowSpec
+from firsthand.episodes.sampling.mixture import Part
+from firsthand.episodes.sampling.windows import PoolConfig
+from firsthand.policy.config import PolicyConfig
+from firsthand.policy.policy import Policy
+from firsthand.training.config import TrainConfig
+from firsthand.training.data import Reading, sequence_spec
+from firsthand.training.distributed import Team
+from firsthand.training.invariants import flatten, hash_of_data
+from firsthand.training.loader import Embedder, TrainLoader, WindowSource
+from firsthand.training.logger import Logger
+from firsthand.training.loop import TrainResult, train
+from firsthand.training.precision import Arithmetic
+from firsthand.training.precompute_features import with_features
+from firsthand.training.task import TrainBatch
+from firsthand.training.validation import HeldOut
+from firsthand.training.visualize.gif import Film
+from firsthand.training.visualize.predictions import show_predictions, show_rollout
+
+Rollout = Callable[[Any, int], Mapping[str, float | Film]]
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """What is trained, how, and how its windows are read."""
+
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    sequence: int | None = None
+    """Frames of a training sample, at least the policy's window; None: the window. From a longer
+    one every window in it is learned, each frame encoded once."""
+    in_memory: bool | None = None
+    """Decode all pictures once and keep them; None: if they fit. Otherwise recordings are decoded
+    as their turn comes, and kept in a `pool` while their windows are learned from."""
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    features: bool = False
+    """Learn from what a frozen encoder made of the pictures (`firsthand features`)."""
+
+
+@dataclass
+class PolicyTask:
+    """A policy that learns from windows of recordings (a `training.task.Task`).
+
+    act: `act(policy, step)` acts in a world with the averaged weights and returns numbers and films
+        to log; None: it does not act while it learns.
+    agreed: what a resumed run must agree in (`training.invariants`), besides the windows.
+    """
+
+    model: Any
+    windows: WindowSource
+    held_out_windows: WindowSource
+    config: TrainConfig
+    act: Rollout | None
+    agreed: Mapping[str, Any]
+    title: str = "training"
+
+    @cached_property
+    def embed(self) -> Embedder:
+        return Embedder(self.model.encode_instructions)
+
+    def batches(self, team: Team, start: int) -> Iterator[TrainBatch]:
+        return iter(TrainLoader(self.windows, self.embed, self.config, team, start))
+
+    def held_out(self, arithmetic: Arithmetic) -> HeldOut:
+        return HeldOut(self.held_out_windows, self.embed, self.config, arithmetic)
+
+    def validate(self, model: Any, arithmetic: Arithmetic) -> Mapping[str, float]:
+        return self.held_out(arithmetic).figures(model)
+
+    def visualize(self, model: Any, arithmetic: Arithmetic, logs: Logger, step: int) -> None:
+        with arithmetic.autocast():
+            show_predictions(model, self.held_out(arithmetic), logs, step)
+
+    def rollout(self, model: Any, logs: Logger, step: int) -> None:
+        if self.act is not None:
+            show_rollout(self.act(model, step), logs, step)
+
+    def invariants(self) -> Mapping[str, Any]:
+        return {
+            **self.agreed,
+            "windows": len(self.windows),
+            "order": str(self.windows.order(self.config.order_seed)),
+        }
+
+
+def train_policy(
+    policy: Any,
+    windows: WindowSource,
+    held_out_windows: WindowSource,
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    rollout: Rollout | None = None,
+    invariants: Mapping[str, Any] | None = None,
+) -> TrainResult:
+    """Train a policy (`policy.policy.Policy`) on windows; see `training.loop.train`."""
+    task = PolicyTask(policy, windows, held_out_windows, config, rollout, invariants or {})
+    return train(task, config, run_dir, resume=resume)
+
+
+def train_on_windows(
+    config: RecipeConfig,
+    parts: Sequence[Part],
+    spec: WindowSpec,
+    make_policy: Callable[[], tuple[Policy, Mapping[str, Any]]],
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    rollout: Rollout | None = None,
+) -> TrainResult:
+    """Train a new policy on the windows of corpora.
+
+    make_policy: called with torch seeded; returns the policy, and what a resumed run must agree in
+        besides the configuration and the data.
+
+    Raises:
+        UserError: a file cannot be read, a split is empty, features are missing, or a resumed run
+            was begun with other settings or data.
+    """
+    long = sequence_spec(spec, config.sequence)
+    reading = Reading(config.in_memory, config.pool, config.training.workers)
+    learned, held_out = reading.windows(parts, long, spec)
+    torch.manual_seed(config.training.seed)
+    policy, more = make_policy()
+    if config.features:
+        learned = with_features(learned, policy, config.training)
+    invariants = flatten({
+        "policy": config.policy, "sequence": config.sequence, "features": config.features,
+        "data": hash_of_data(parts), **more,
+    })  # fmt: skip
+    return train_policy(
+        policy, learned, held_out, config.training, run_dir,
+        resume=resume, rollout=rollout, invariants=invariants,
+    )  # fmt: skip

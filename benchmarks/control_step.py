@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 
 from firsthand.policy.batch import Batch
-from firsthand.policy.inference.actor import Actor
-from firsthand.policy.inference.quantize import Precision, hasten
+from firsthand.policy.inference.actor import PolicyActor
+from firsthand.policy.inference.quantize import Precision, quantize
 from firsthand.policy.policy import Policy
 from firsthand.training.throughput import settle
 
@@ -145,7 +145,7 @@ def ways_of(policy: Policy, seats: int = 1) -> dict[str, Way]:
     if next(policy.parameters()).device.type == "cpu":
         for precision in get_args(Precision):
             hastened = copy.deepcopy(policy)
-            hasten(hastened, precision)
+            quantize(hastened, precision)
             ways[f"hastened, {precision}"] = Remembering(hastened, seats)
     return ways
 
@@ -199,11 +199,11 @@ class WholeWindow:
 
 
 class Remembering:
-    """The closed loop's own way: see `policy.inference.actor.Actor`."""
+    """The closed loop's own way: see `policy.inference.actor.PolicyActor`."""
 
     def __init__(self, policy: Policy, seats: int) -> None:
         self.policy = policy
-        self.actor = Actor(policy, seats)
+        self.actor = PolicyActor(policy, seats)
         for seat in range(seats):
             self.actor.reset(seat, INSTRUCTION)
 

@@ -36,7 +36,7 @@ Outcome = list[tuple[str, int | None]]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ExpertAttempt:
     """Tasks to be done one after another in a scene. The index is that of a start or of a chain."""
 
     scene: str
@@ -61,7 +61,7 @@ class Tryout:
         self._env = self._make("D")
         self._noise, self._seed = noise, seed
 
-    def __call__(self, attempt: Attempt) -> Outcome:
+    def __call__(self, attempt: ExpertAttempt) -> Outcome:
         """What became of the tasks, up to the first failure."""
         if self._env.layout.name != attempt.scene:
             self._env.close()
@@ -126,14 +126,17 @@ def main() -> None:
         console.print(_chain_summary([by_attempt[attempt] for attempt in attempts]))
 
 
-def _attempts(options: argparse.Namespace) -> list[Attempt]:
+def _attempts(options: argparse.Namespace) -> list[ExpertAttempt]:
     indices = range(options.first, options.first + (options.chains or options.starts))
     if options.chains:
         if indices.stop > OFFICIAL:
             raise SystemExit(f"there are {OFFICIAL} chains, not {indices.stop}")
-        return [Attempt(options.scenes[0], all_chains()[i].tasks, i) for i in indices]
+        return [ExpertAttempt(options.scenes[0], all_chains()[i].tasks, i) for i in indices]
     return [
-        Attempt(s, (task,), i) for s in options.scenes for task in options.tasks for i in indices
+        ExpertAttempt(s, (task,), i)
+        for s in options.scenes
+        for task in options.tasks
+        for i in indices
     ]
 
 

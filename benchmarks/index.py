@@ -12,7 +12,7 @@ from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.index import NARRATION, RECORDING, Index
 from firsthand.episodes.corpus.index_writer import write_arrays
 from firsthand.episodes.corpus.manifest import Content, Manifest, Shard
-from firsthand.episodes.corpus.strings import Strings
+from firsthand.episodes.corpus.strings import StringTable
 
 CLIPS = 1_000_000
 _PER_SHARD, _PER_GROUP = 140, 20  # 3 s at 10 Hz and 224 pixels in 64 MB; clips cut from one video
@@ -47,9 +47,11 @@ def write_clips(folder: Path, clips: int = CLIPS) -> None:
     index = Index(
         rows,
         said,
-        Strings.of(["", *texts]),
-        Strings.of([f"video {n}" for n in range(-(-clips // _PER_GROUP))]),
-        Strings.of([f'{{"origin": "clips", "start": {n}, "video": {n // 20}}}' for n in numbers]),
+        StringTable.of(["", *texts]),
+        StringTable.of([f"video {n}" for n in range(-(-clips // _PER_GROUP))]),
+        StringTable.of(
+            [f'{{"origin": "clips", "start": {n}, "video": {n // 20}}}' for n in numbers]
+        ),
     )
     shards = [
         Shard(f"shards/{n:05}.h5", 64_000_000, f"{n:x}-00000000", min(_PER_SHARD, clips - first))

@@ -22,12 +22,12 @@ from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Episode, WindowSpec
 from firsthand.episodes.sampling.frame_cache import Decoded
 from firsthand.episodes.sampling.order import Shuffled
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeWriter
 
 OURS = "ours"
 SPEC = WindowSpec(length=10, stride=0.1, cameras=tuple(CAMERAS), future=0.1, chunk=10)  # GR-1's
-POOL = PoolConfig(megabytes=64, lanes=2)
+POOL = FrameCacheConfig(megabytes=64, lanes=2)
 TURN = 16  # windows of one format before the next one's
 WARM_UP = 192  # windows that fill the pools
 WAYS = ("random", "blocked", "pooled")
@@ -61,7 +61,7 @@ class Foreign(Windows):
         folder: Path,
         signals: Sequence[Episode],
         corpus: Corpus,
-        pool: PoolConfig | None,
+        pool: FrameCacheConfig | None,
     ) -> None:
         super().__init__(corpus, SPEC, pool=pool, verify=False)
         self._format, self._folder, self._signals = format, folder, signals
@@ -98,7 +98,7 @@ class Library:
                 self._signals.append(Episode({}, FPS, state=episode.state, actions=episode.actions))
         self.corpus = Corpus.of([self.shard])
 
-    def open(self, pool: PoolConfig | None) -> dict[str, Windows]:
+    def open(self, pool: FrameCacheConfig | None) -> dict[str, Windows]:
         """The windows of all recordings, by format."""
         found = {OURS: Windows(self.corpus, SPEC, pool=pool, verify=False)}
         for format in self._rivals:

@@ -24,7 +24,7 @@ JOINTS = (-1.21779206, 1.03987646, 2.11978261, -2.34205014, -0.87015947, 1.64119
 
 
 @dataclass(frozen=True)
-class Row:
+class RenderTime:
     """One camera at one size with one renderer."""
 
     camera: str
@@ -103,7 +103,7 @@ def build_scene(folder: Path) -> tuple[int, int]:
     return client, robot
 
 
-def measure(sizes: Sequence[int] = (200, 96), repeats: int = 40) -> list[Row]:
+def measure(sizes: Sequence[int] = (200, 96), repeats: int = 40) -> list[RenderTime]:
     """Median and 95th percentile of CPU milliseconds for every camera, size and renderer."""
     from firsthand.rendering.bullet import pybullet
 
@@ -132,7 +132,9 @@ def measure(sizes: Sequence[int] = (200, 96), repeats: int = 40) -> list[Row]:
                     kept = times[renderer.name][2:]  # the first two warm the caches
                     middle, high = np.percentile(kept, [50, 95])
                     share = float(np.mean(agreements))
-                    rows.append(Row(name, size, renderer.name, float(middle), float(high), share))
+                    rows.append(
+                        RenderTime(name, size, renderer.name, float(middle), float(high), share)
+                    )
         pybullet.disconnect(client)
     return rows
 

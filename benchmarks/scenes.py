@@ -21,7 +21,7 @@ from firsthand.envs.playtable.layouts import (
     SPAWN_SHELF_Y,
     SPAWN_Z,
     SWITCH_TRAVEL,
-    Layout,
+    DeskLayout,
 )
 from firsthand.envs.tasks.initial_states import HOME
 
@@ -30,7 +30,7 @@ CAPTION = 32
 DESK_Y = -0.09  # metres, of the blocks that lie on the desk
 
 
-def state(layout: Layout, lit: bool) -> Float[np.ndarray, "24"]:
+def state(layout: DeskLayout, lit: bool) -> Float[np.ndarray, "24"]:
     """scene_obs: see the module."""
     scene_obs = np.zeros(24)
     scene_obs[:2] = layout.door_travel / 2, DRAWER_TRAVEL / 2
@@ -44,7 +44,7 @@ def state(layout: Layout, lit: bool) -> Float[np.ndarray, "24"]:
     return scene_obs
 
 
-def column(layout: Layout, lit: bool) -> UInt8[np.ndarray, "h w 3"]:
+def column(layout: DeskLayout, lit: bool) -> UInt8[np.ndarray, "h w 3"]:
     """A caption, the static camera's picture, the gripper camera's."""
     world = PlayTable(layout.name, cameras={})
     world.reset(options={"robot_obs": HOME, "scene_obs": state(layout, lit)})

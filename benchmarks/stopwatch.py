@@ -9,7 +9,7 @@ from typing import Any
 Function = tuple[Any, str]  # a module or class, and the name of a function in it
 
 
-class Stopwatch:
+class CallTimer:
     """Sums the processor's seconds spent in kinds of calls since it was last read.
 
     A call inside another counts for the outer one. Seconds are this process's CPU time, which is
@@ -43,9 +43,9 @@ class Stopwatch:
 
 
 @contextmanager
-def timed(kinds: Mapping[str, Sequence[Function]]) -> Iterator[Stopwatch]:
+def timed(kinds: Mapping[str, Sequence[Function]]) -> Iterator[CallTimer]:
     """Time every call of the named functions inside the block."""
-    stopwatch = Stopwatch(list(kinds))
+    stopwatch = CallTimer(list(kinds))
     with ExitStack() as stack:
         for kind, functions in kinds.items():
             for owner, name in functions:

@@ -19,7 +19,7 @@ from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 from firsthand.training.config import Precision, TrainConfig
 from firsthand.training.optimizer import build_optimizer
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.throughput import count_flops, matmul_peak, settle
 
 
@@ -54,7 +54,7 @@ def step_rates(
         seed: of the weights.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    arithmetic = Arithmetic.choose(precision, device)
+    arithmetic = MixedPrecision.choose(precision, device)
     torch.manual_seed(seed)
     model = Policy(policy, Statistics(frames=1)).to(device).train()
     sequence = replace(policy, length=policy.length + windows - 1)
@@ -80,7 +80,7 @@ def step_rates(
         yield StepRate(name, windows, frames, seconds, rate, flops / 1e9, rate * flops / peak)
 
 
-def _stepper(model: Policy, arithmetic: Arithmetic) -> Callable[[Batch], None]:
+def _stepper(model: Policy, arithmetic: MixedPrecision) -> Callable[[Batch], None]:
     optimizer = build_optimizer(model, TrainConfig())
 
     def step(batch: Batch) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.layout import Layout, TokenGroup
-from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.kv_cache import RingKVCache
 from firsthand.policy.modules.transformer import Trunk
 from firsthand.training.throughput import settle
 
@@ -143,7 +143,7 @@ def streaming(
     window: int,
 ) -> Callable[[int], Tensor]:
     """The trunk over one frame after the other, the others' keys and values kept."""
-    ring = KeyValueRing(trunk.config, window, layout.observed_size, dtype=frames.dtype)
+    ring = RingKVCache(trunk.config, window, layout.observed_size, dtype=frames.dtype)
     ring.to(frames.device)
     within = layout.mask(1).to(frames.device)
 

@@ -30,7 +30,7 @@ Step = Callable[[Float[np.ndarray, "7"]], Any]
 
 
 @dataclass(frozen=True)
-class StepTime:
+class WorldStepTime:
     """CPU milliseconds of one step with both cameras, and where they went."""
 
     world: str
@@ -48,7 +48,9 @@ class StepTime:
         return self.total - self.physics - self.kinematics - self.rendering - self.queries
 
 
-def step_times(env: World, cameras: Mapping[str, int], steps: int, seed: int) -> Iterator[StepTime]:
+def step_times(
+    env: World, cameras: Mapping[str, int], steps: int, seed: int
+) -> Iterator[WorldStepTime]:
     """Median times of `steps` steps at 30 Hz: PlayTable with each renderer, and CALVIN's original
     as its authors run it, at its native sizes, if `env` is that.
 
@@ -75,7 +77,7 @@ def step_times(env: World, cameras: Mapping[str, int], steps: int, seed: int) ->
     for name in (*RENDERERS, *(name for name in worlds if name == "original")):
         sizes = worlds[name][0]
         times = {kind: 1000 * median(m[kind] for m in measured[name]) for kind in measured[name][0]}
-        yield StepTime(name, sizes["rgb_static"], sizes["rgb_gripper"], **times)
+        yield WorldStepTime(name, sizes["rgb_static"], sizes["rgb_gripper"], **times)
 
 
 def _start(scene: str, seed: int) -> dict[str, Any]:

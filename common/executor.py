@@ -28,7 +28,7 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerCrash:
     """What comes of a unit whose process died every time: how it died the last time."""
 
     reason: str
@@ -40,7 +40,7 @@ class Executor(Protocol):
 
     def run(
         self, function: Callable[[Job], Result], jobs: Sequence[Job]
-    ) -> Iterator[tuple[Job, Result | Died]]:
+    ) -> Iterator[tuple[Job, Result | WorkerCrash]]:
         """Every job with what `function` makes of it, as they are done.
 
         Jobs and results cross to other processes by pickle, `function` by its name. Leaving the
@@ -65,7 +65,7 @@ class LocalExecutor:
 
     def run(
         self, function: Callable[[Job], Result], jobs: Sequence[Job]
-    ) -> Iterator[tuple[Job, Result | Died]]:
+    ) -> Iterator[tuple[Job, Result | WorkerCrash]]:
         if self.workers == 0:
             for job in jobs:
                 yield job, function(job)
@@ -84,7 +84,7 @@ class LocalExecutor:
                     if (answer := worker.take()) is _STARTED:
                         continue
                     del busy[connection]
-                    if not isinstance(answer, Died):
+                    if not isinstance(answer, WorkerCrash):
                         idle.append(worker)
                         yield job, answer
                         continue
@@ -119,7 +119,7 @@ class _Worker:
             self.connection.send(job)
 
     def take(self) -> Any:
-        """The result, `Died`, or once in the beginning `_STARTED`."""
+        """The result, `WorkerCrash`, or once in the beginning `_STARTED`."""
         try:
             kind, value = self.connection.recv()
         except (EOFError, OSError):
@@ -132,7 +132,7 @@ class _Worker:
                     f"a worker process cannot start ({how}): a script that is to have workers "
                     "must do its work below `if __name__ == '__main__':`"
                 ) from None
-            return Died(how)
+            return WorkerCrash(how)
         if kind == "started":
             self._started = True
             return _STARTED

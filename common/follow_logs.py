@@ -10,7 +10,7 @@ from firsthand.common.progress import progress
 
 
 @contextlib.contextmanager
-def watch(logs: Mapping[str, Path], steps: int) -> Iterator[None]:
+def follow_logs(logs: Mapping[str, Path], steps: int) -> Iterator[None]:
     """A bar for each run of so many steps, by the name that it shall have; `logs` are their
     metrics files, which need not be there yet."""
     finished = threading.Event()

@@ -16,7 +16,7 @@ Thing = TypeVar("Thing")
 _APART, _SILENT = 1.0, 60.0  # seconds between two plain lines, at least and at most
 
 
-class Bar(ABC):
+class ProgressBar(ABC):
     """How much of a work is done. `words` stand behind the figures; "" leaves them as they are."""
 
     def __init__(self, title: str, total: int, done: int) -> None:
@@ -39,7 +39,7 @@ class Bar(ABC):
 class Begin(Protocol):
     """Begins a bar, of which `done` is done already."""
 
-    def __call__(self, title: str, total: int, done: int = 0) -> Bar: ...
+    def __call__(self, title: str, total: int, done: int = 0) -> ProgressBar: ...
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(name, BarColumn(), MofNCompleteColumn(), words, *times) as bars:
 
-        def begin(title: str, total: int, done: int = 0) -> Bar:
+        def begin(title: str, total: int, done: int = 0) -> ProgressBar:
             task = bars.add_task(title, total=total, completed=done, words="")
             return _Live(title, total, done, lambda **new: bars.update(task, **new))
 
@@ -82,7 +82,7 @@ def track(
             bar.advance()
 
 
-class _Live(Bar):
+class _Live(ProgressBar):
     def __init__(self, title: str, total: int, done: int, update: Callable[..., None]) -> None:
         super().__init__(title, total, done)
         self._update = update
@@ -91,7 +91,7 @@ class _Live(Bar):
         self._update(completed=self.done, total=self.total, words=self.words)
 
 
-class _Lines(Bar):
+class _Lines(ProgressBar):
     def __init__(self, title: str, total: int, done: int, clock: Callable[[], float]) -> None:
         super().__init__(title, total, done)
         self._clock = clock

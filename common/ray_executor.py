@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from firsthand.common.errors import UserError
-from firsthand.common.executor import TRIES, Died
+from firsthand.common.executor import TRIES, WorkerCrash
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class RayExecutor:
 
     def run(
         self, function: Callable[[Job], Result], jobs: Sequence[Job]
-    ) -> Iterator[tuple[Job, Result | Died]]:
+    ) -> Iterator[tuple[Job, Result | WorkerCrash]]:
         """See `common.executor.Executor`. A unit whose machine or process is lost is done again
         by another."""
         ray = _ray()
@@ -58,7 +58,7 @@ class RayExecutor:
                 except ray.exceptions.RayTaskError as error:
                     raise RuntimeError(f"a task failed:\n{error}") from None
                 except ray.exceptions.RayError as error:
-                    yield jobs[number], Died(f"lost ({type(error).__name__})")
+                    yield jobs[number], WorkerCrash(f"lost ({type(error).__name__})")
                     continue
                 if kind is not None:
                     raise kind(value)

@@ -38,7 +38,7 @@ def run(
         UserError: a job raised one, or a process ended before it could begin.
         RuntimeError: a job raised anything else, or a process died; says which job.
     """
-    with crew([make] * workers, lost) if workers else alone(make) as hands:
+    with process_pool([make] * workers, lost) if workers else in_process(make) as hands:
         while True:
             for hand in hands.idle():
                 if (job := next_job()) is not None:
@@ -49,7 +49,7 @@ def run(
 
 
 @runtime_checkable
-class Hands(Protocol):
+class WorkerPool(Protocol):
     """Somebody to give jobs to. Hands have numbers; a job goes to the hand that it is meant for."""
 
     def idle(self) -> list[int]:
@@ -74,10 +74,10 @@ def leave_if_imported() -> None:
 
 
 @contextmanager
-def crew(
+def process_pool(
     makes: Sequence[Callable[[], Callable[[Any], Any]]],
     lost: Callable[[Any, str], Any] | None = None,
-) -> Iterator[Hands]:
+) -> Iterator[WorkerPool]:
     """New processes, one for each of `makes`, as for `run`. They start with their first job, and
     may have children of their own, as data loaders and servers are."""
     leave_if_imported()
@@ -93,7 +93,7 @@ def crew(
 
 
 @contextmanager
-def alone(make: Callable[[], Callable[[Any], Any]]) -> Iterator[Hands]:
+def in_process(make: Callable[[], Callable[[Any], Any]]) -> Iterator[WorkerPool]:
     """This process, which does a job when its result is asked for. Mistakes of jobs are raised as
     they are."""
     with ExitStack() as stack:

@@ -23,7 +23,7 @@ from firsthand.envs.options import (
 from firsthand.envs.playtable import layouts as table
 from firsthand.envs.states import read_robot_obs, read_scene_obs
 from firsthand.envs.tasks.initial_states import sample_robot, sample_scene, sample_start
-from firsthand.envs.tasks.tasks import Judge
+from firsthand.envs.tasks.tasks import SuccessDetector
 from firsthand.rendering.bullet import pybullet
 from firsthand.rendering.camera import Picture
 
@@ -65,7 +65,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
-        guard: whether a task must stay done for a moment; see `envs.tasks.tasks.Judge`.
+        guard: whether a task must stay done for a moment; see `envs.tasks.tasks.SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:
@@ -105,7 +105,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         self.instruction = ""
         self._defaults: Mapping[str, Any] = {"task": task, "instruction": instruction}
         self._named: Mapping[str, Any] = self._defaults  # task and sentence of the latest reset
-        self._judge: Judge | None = None
+        self._judge: SuccessDetector | None = None
         self._control_steps = 0  # since the task was given
         self._ready = False  # whether there was a reset
 
@@ -205,7 +205,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         check_task(task, instruction)
         self.instruction = instruction
         self._control_steps = 0
-        self._judge = None if task is None else Judge(task, self._info(), self.guard)
+        self._judge = None if task is None else SuccessDetector(task, self._info(), self.guard)
         return self._info()
 
     def _info(self) -> dict[str, Any]:

@@ -87,9 +87,9 @@ class CalvinWorld:
         Raises:
             UserError: the checkout or a package that it needs is missing; says what to do.
         """
-        from firsthand.envs.calvin.env import Calvin
+        from firsthand.envs.calvin.env import CalvinEnv
 
-        return Calvin(
+        return CalvinEnv(
             self.root, self.scene, self.renderer, cameras, action_repeat, depth,
             light_robot=self.light_robot, guard=self.guard,
         )  # fmt: skip

@@ -69,7 +69,7 @@ def read_robot_obs(values: Any) -> Float[np.ndarray, "15"]:
     return obs
 
 
-def read_scene_obs(values: Any, layout: table.Layout) -> Float[np.ndarray, "24"]:
+def read_scene_obs(values: Any, layout: table.DeskLayout) -> Float[np.ndarray, "24"]:
     """CALVIN's scene_obs, with the blocks in the order red, blue, pink.
 
     Raises:

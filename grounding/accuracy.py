@@ -10,7 +10,7 @@ LEVEL = 1.959964  # standard deviations: 95 % of a normal distribution lie withi
 
 
 @dataclass(frozen=True)
-class Summary:
+class AccuracySummary:
     """The mean over models that differ in their seed, and its standard error: n - 1 under the root.
 
     One model alone has no such error, which is then None. `low` and `high` lie one error to either
@@ -24,7 +24,7 @@ class Summary:
     models: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Summary":
+    def of(cls, values: Sequence[float]) -> "AccuracySummary":
         mean = float(np.mean(values))
         if len(values) < 2:
             return cls(mean, None, mean, mean, len(values))
@@ -32,7 +32,7 @@ class Summary:
         return cls(mean, error, mean - error, mean + error, len(values))
 
     @classmethod
-    def of_answers(cls, models: Sequence[Sequence[float]]) -> "Summary":
+    def of_answers(cls, models: Sequence[Sequence[float]]) -> "AccuracySummary":
         """Of what each model got for each of its answers, from 0 to 1."""
         if len(models) > 1:
             return cls.of([float(np.mean(credit)) for credit in models])

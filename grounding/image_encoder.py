@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from firsthand.grounding.config import VisionConfig
-from firsthand.policy.checkpoints.fit import misfits, shapes_of
+from firsthand.policy.checkpoints.fit import shape_mismatches, shapes_of
 from firsthand.policy.modules.image_encoder import (
-    Features,
+    ImageFeatures,
     ViTEncoder,
     image_encoder,
     imagenet_denormalised,
@@ -38,7 +38,7 @@ class Vision(nn.Module, ABC):
         super().__init__()
         self.config = config
 
-    def forward(self, pictures: Pictures) -> Features:
+    def forward(self, pictures: Pictures) -> ImageFeatures:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
             return self.describe(self.look(pictures))
 
@@ -47,7 +47,7 @@ class Vision(nn.Module, ABC):
         """What there is before it is summed up."""
 
     @abstractmethod
-    def describe(self, found: Found) -> Features:
+    def describe(self, found: Found) -> ImageFeatures:
         """What was found, by place and as one vector."""
 
     def train(self, mode: bool = True) -> "Vision":
@@ -67,14 +67,14 @@ class TimmVision(Vision):
     def look(self, pictures: Pictures) -> Found:
         return self.trunk.forward_features(pictures)
 
-    def describe(self, found: Found) -> Features:
+    def describe(self, found: Found) -> ImageFeatures:
         summary = self.trunk.forward_head(found, pre_logits=True)
         if found.ndim == 3:  # tokens, those of no place first
             places = found[:, self.trunk.num_prefix_tokens :].transpose(1, 2)
-            return Features(places.unflatten(2, self.trunk.patch_embed.grid_size), summary)
+            return ImageFeatures(places.unflatten(2, self.trunk.patch_embed.grid_size), summary)
         if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
             found = found.permute(0, 3, 1, 2)
-        return Features(found, summary)
+        return ImageFeatures(found, summary)
 
 
 class BlockVision(Vision):
@@ -92,8 +92,8 @@ class BlockVision(Vision):
     def look(self, pictures: Pictures) -> Found:
         return self.blocks(pictures.contiguous(memory_format=torch.channels_last))
 
-    def describe(self, found: Found) -> Features:
-        return Features(found, found.amax(dim=(2, 3)))
+    def describe(self, found: Found) -> ImageFeatures:
+        return ImageFeatures(found, found.amax(dim=(2, 3)))
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -127,11 +127,11 @@ class PolicyVision(Vision):
         pixels = 255 * imagenet_denormalised(pictures)
         return self.encoder(pixels, pixels.new_zeros(len(pixels), self.config.instruction)).grid
 
-    def describe(self, found: Found) -> Features:
+    def describe(self, found: Found) -> ImageFeatures:
         if found.ndim == 4:  # a mean over so many places says little of a thing in one of them
-            return Features(found, found.amax(dim=(2, 3)))
+            return ImageFeatures(found, found.amax(dim=(2, 3)))
         rows = round((found.shape[1] - 1) ** 0.5)
-        return Features(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
+        return ImageFeatures(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
 
     def start_from(self, policy: "Policy") -> None:
         """`take_over` a policy's encoder."""
@@ -143,7 +143,7 @@ class PolicyVision(Vision):
         Raises:
             ValueError: it is of another kind, by the names of its weights.
         """
-        if wrong := misfits(shapes_of(weights), shapes_of(self.encoder.state_dict())):
+        if wrong := shape_mismatches(shapes_of(weights), shapes_of(self.encoder.state_dict())):
             raise ValueError(f"the policy's image encoder is no {self.config.images}: {wrong}")
         self.encoder.load_state_dict(weights)
 

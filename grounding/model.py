@@ -12,10 +12,10 @@ from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.contrastive import Contrast, PairBatch, contrast
 from firsthand.grounding.image_encoder import Pictures, vision
 from firsthand.grounding.storage import load_grounding, save_grounding
-from firsthand.grounding.temporal_encoder import Motion
+from firsthand.grounding.temporal_encoder import TemporalEncoder
 from firsthand.grounding.text_encoder import Lengths, Tokens, said, utterance_encoder
 from firsthand.grounding.vocabulary import Vocabulary
-from firsthand.policy.checkpoints.storage import fill
+from firsthand.policy.checkpoints.storage import load_weights
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
 
 Seen = Float[Tensor, "b *t 3 h w"]  # pictures, or clips of t frames, normalised as for ImageNet
@@ -42,7 +42,7 @@ class GroundingModel(nn.Module):
         seen = self.vision.width if flat else self.vision.place_width
         self.motion = None
         if config.clip.frames > 1:
-            self.motion = Motion(self.vision.place_width, config.clip)
+            self.motion = TemporalEncoder(self.vision.place_width, config.clip)
             seen += self.motion.width
         self.project = nn.Linear(seen, config.width)
         self.utterance = utterance_encoder(config.utterance, config.width)
@@ -158,7 +158,7 @@ class GroundingModel(nn.Module):
         """
         config, vocabulary, weights = load_grounding(source)
         model = cls(config, vocabulary)
-        fill(model, weights, source)
+        load_weights(model, weights, source)
         return model.eval()
 
     def _check(self, tokens: Tokens, lengths: Lengths) -> None:

@@ -9,7 +9,7 @@ from firsthand.policy.checkpoints.storage import load_policy
 IMAGES = "images."  # how a policy calls the weights of its encoder
 
 
-def as_the_policy(config: VisionConfig) -> VisionConfig:
+def with_policy_encoder(config: VisionConfig) -> VisionConfig:
     """The same, with the encoder of the policy that `weights` names, if they name one.
 
     Raises:
@@ -21,11 +21,11 @@ def as_the_policy(config: VisionConfig) -> VisionConfig:
     return replace(config, images=policy.images, instruction=policy.language.width)
 
 
-def borrow(vision: PolicyVision) -> None:
+def load_policy_encoder(vision: PolicyVision) -> None:
     """Give an encoder the weights of the policy that its `weights` name.
 
     Raises:
-        ValueError: as for `as_the_policy`, or the encoder is of another kind, by the names of its
+        ValueError: as for `with_policy_encoder`, or the encoder is of another kind, by the names of its
             weights.
     """
     found = load_policy(vision.config.weights)[2]

@@ -27,8 +27,8 @@ from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import UNCHANGED, Pairs
 from firsthand.grounding.train import GroundConfig, GroundResult, ground
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
-from firsthand.training.distributed import join
-from firsthand.training.precision import Arithmetic
+from firsthand.training.distributed import init_distributed
+from firsthand.training.precision import MixedPrecision
 
 WEIGHTS = "weights.json"
 _OTHERS = 256  # utterances whose frames an utterance's own are ranked among
@@ -50,7 +50,7 @@ def ground_weighted(
         weights = np.array(load_json(path), dtype=np.float64)
     else:
         weights = _judged(config, root, run_dir, resume)
-        with join(config.training.threads) as team:
+        with init_distributed(config.training.threads) as team:
             if team.first:
                 write_json(path, weights.tolist())
             team.wait()
@@ -72,7 +72,7 @@ def halves(pairs: Pairs, seed: int) -> Bool[np.ndarray, " n"]:
 
 @torch.no_grad()
 def ranks(
-    model: GroundingModel, pairs: Pairs, judged: Int[np.ndarray, " n"], arithmetic: Arithmetic
+    model: GroundingModel, pairs: Pairs, judged: Int[np.ndarray, " n"], arithmetic: MixedPrecision
 ) -> Float64[np.ndarray, " n"]:
     """Of the frames of others, the share that suits an utterance less than its own; within (0, 1).
 
@@ -90,7 +90,7 @@ def ranks(
     return found
 
 
-def beliefs(
+def posterior(
     ranks: Float64[np.ndarray, " n"], tokens: Int[Tensor, "n l"], words: int
 ) -> Float64[np.ndarray, " n"]:
     """How likely each utterance is about what was seen, given its rank and its words.
@@ -144,13 +144,13 @@ def _judged(
         result = ground(
             halved, root, run_dir / f"half_{number}", weights=half.astype(float), resume=resume
         )
-        with join(training.threads) as team:
-            arithmetic = Arithmetic.choose(training.precision, team.device)
+        with init_distributed(training.threads) as team:
+            arithmetic = MixedPrecision.choose(training.precision, team.device)
             model = GroundingModel.from_pretrained(result.model).to(team.device)
             found[~half] = ranks(model, pairs, np.flatnonzero(~half), arithmetic)
     said = [row.utterance for row in pairs.utterances]
     tokens, _ = pairs.vocabulary.encode(said, length=asked.length, ends=False)
-    return beliefs(found, tokens, len(pairs.vocabulary)) + _DOUBT
+    return posterior(found, tokens, len(pairs.vocabulary)) + _DOUBT
 
 
 def _information(
@@ -158,7 +158,7 @@ def _information(
     pairs: Pairs,
     some: Int[np.ndarray, " n"],
     draw: int,
-    arithmetic: Arithmetic,
+    arithmetic: MixedPrecision,
 ) -> Float[Tensor, "n n"]:
     """Of every frame (rows) and every utterance, less than what an InfoNCE takes as chance."""
     batch = pairs.some(some.tolist(), draw).to(arithmetic.device)

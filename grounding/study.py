@@ -15,7 +15,7 @@ from typing import Any
 from firsthand.common import workers
 from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
-from firsthand.common.follow_logs import watch
+from firsthand.common.follow_logs import follow_logs
 from firsthand.episodes.untrusted.trust import load_json
 from firsthand.grounding.controls import Variant, varied
 from firsthand.grounding.reweighting import ground_weighted
@@ -98,7 +98,7 @@ def learn(
     waiting = iter(study.members)
     logs = {member.path: folder / member.path / "metrics.jsonl" for member in study.members}
     make = partial(partial, _learn_aside, study, config, folder, resume)
-    with watch(logs, config.training.steps):
+    with follow_logs(logs, config.training.steps):
         return dict(workers.run(make, lambda: next(waiting, None), jobs))
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from firsthand.grounding.config import ClipConfig
 
 
-class Motion(nn.Module):
+class TemporalEncoder(nn.Module):
     """A clip of t frames as one vector of `width` numbers.
 
     Only the changes from frame to frame are looked at: what a thing is, which is easier to learn

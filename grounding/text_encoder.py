@@ -16,7 +16,7 @@ Tokens = Int[Tensor, "b l"]
 Lengths = Int[Tensor, " b"]
 
 
-class Utterance(NamedTuple):
+class EncodedUtterance(NamedTuple):
     """What an encoder makes of b utterances; `words` means nothing where there is padding."""
 
     words: Float[Tensor, "b l d"]
@@ -31,9 +31,9 @@ class WordEmbedding(nn.Module):
         self.padding: Literal["masked", "upstream"] = config.padding
         self.embedding = nn.Embedding(config.words, width, padding_idx=PADDING)
 
-    def forward(self, tokens: Tokens, lengths: Lengths) -> Utterance:
+    def forward(self, tokens: Tokens, lengths: Lengths) -> EncodedUtterance:
         words = self.embedding(tokens)
-        return Utterance(words, mean_over_words(words, lengths, self.padding))
+        return EncodedUtterance(words, mean_over_words(words, lengths, self.padding))
 
 
 class RecurrentUtterance(nn.Module):
@@ -46,7 +46,7 @@ class RecurrentUtterance(nn.Module):
         both = config.encoder == "bilstm"
         self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=both)
 
-    def forward(self, tokens: Tokens, lengths: Lengths) -> Utterance:
+    def forward(self, tokens: Tokens, lengths: Lengths) -> EncodedUtterance:
         embedded = self._dropped(self.embedding(tokens))
         packed = pack_padded_sequence(
             embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
@@ -54,7 +54,7 @@ class RecurrentUtterance(nn.Module):
         outputs, (hidden, _) = self.lstm(packed)
         words, _ = pad_packed_sequence(outputs, batch_first=True, total_length=tokens.shape[1])
         directions = words.unflatten(2, (len(hidden), -1))
-        return Utterance(directions.mean(dim=2), hidden.mean(dim=0))
+        return EncodedUtterance(directions.mean(dim=2), hidden.mean(dim=0))
 
     def _dropped(self, embedded: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
         """The same inputs are dropped at every word of an utterance (Gal & Ghahramani 2016)."""
@@ -78,7 +78,7 @@ class TransformerUtterance(nn.Module):
         # what "upstream" adds.
         self.layer = nn.TransformerEncoderLayer(width, config.heads, config.hidden, config.dropout)
 
-    def forward(self, tokens: Tokens, lengths: Lengths) -> Utterance:
+    def forward(self, tokens: Tokens, lengths: Lengths) -> EncodedUtterance:
         words = self.embedding(tokens)
         if self.position is not None:
             if tokens.shape[1] > len(self.position):
@@ -89,7 +89,7 @@ class TransformerUtterance(nn.Module):
             words = words + self.position[: tokens.shape[1]]
         padded = tokens == PADDING if self.padding == "upstream" else ~said(tokens, lengths)
         words = self.layer(words.transpose(0, 1), src_key_padding_mask=padded).transpose(0, 1)
-        return Utterance(words, mean_over_words(words, lengths, self.padding))
+        return EncodedUtterance(words, mean_over_words(words, lengths, self.padding))
 
 
 def utterance_encoder(

@@ -21,14 +21,14 @@ from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.contrastive import PairBatch
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
-from firsthand.grounding.policy_encoder import as_the_policy
+from firsthand.grounding.policy_encoder import with_policy_encoder
 from firsthand.grounding.report.learning import heard
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.invariants import flatten
 from firsthand.training.logger import Logger
 from firsthand.training.loop import train
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
     words = replace(config.model.utterance, words=len(pairs.vocabulary))
     torch.manual_seed(config.training.seed)
     try:
-        seen = as_the_policy(config.model.vision)
+        seen = with_policy_encoder(config.model.vision)
         model = GroundingModel(
             replace(config.model, vision=seen, utterance=words), pairs.vocabulary
         )
@@ -149,7 +149,7 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
 
 
 class GroundingTask:
-    """A word-grounding model that learns from pairs (a `training.task.Task`)."""
+    """A word-grounding model that learns from pairs (a `training.task.TrainTask`)."""
 
     title = "grounding"
 
@@ -160,7 +160,7 @@ class GroundingTask:
         self._learned, self._held_out = learned, held_out
         self._told = [0, 0]  # of the lost pictures of each, how many were named
 
-    def batches(self, team: Team, start: int) -> Iterator[PairBatch]:
+    def batches(self, team: Distributed, start: int) -> Iterator[PairBatch]:
         self._tell()
         config, pairs = self.config.training, self._learned
         passes = range(start * config.accumulate, config.steps * config.accumulate)
@@ -177,7 +177,7 @@ class GroundingTask:
             self._tell()
             yield batch.to(team.device)
 
-    def validate(self, model: GroundingModel, arithmetic: Arithmetic) -> Mapping[str, float]:
+    def validate(self, model: GroundingModel, arithmetic: MixedPrecision) -> Mapping[str, float]:
         """Over whole batches, because the loss depends on how many pairs there are to confuse; over
         one smaller batch if there is no whole one."""
         config, pairs = self.config.training, self._held_out
@@ -193,7 +193,7 @@ class GroundingTask:
         return sums
 
     def visualize(
-        self, model: GroundingModel, arithmetic: Arithmetic, logs: Logger, step: int
+        self, model: GroundingModel, arithmetic: MixedPrecision, logs: Logger, step: int
     ) -> None:
         picture = heard(model, self._held_out, self.config.training.batch_size)
         logs.image("pictures/heard", picture, step)

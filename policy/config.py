@@ -51,7 +51,7 @@ class ImageConfig:
 
 
 @dataclass(frozen=True)
-class PoolConfig:
+class PoolingConfig:
     """What turns a grid of features into a few tokens.
 
     `points`: softmax attention maps that look for what the instruction names, a token being the
@@ -182,7 +182,7 @@ class PolicyConfig:
     state: Literal["waves", "gr1"] = "waves"
     language: LanguageConfig = field(default_factory=LanguageConfig)
     images: ImageConfig = field(default_factory=ImageConfig)
-    pool: PoolConfig = field(default_factory=PoolConfig)
+    pool: PoolingConfig = field(default_factory=PoolingConfig)
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     action: ActionConfig = field(default_factory=ActionConfig)
     video: VideoConfig = field(default_factory=VideoConfig)

@@ -23,14 +23,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from firsthand.policy.batch import Batch, CameraView, Losses, Prediction, SequenceWindows
-from firsthand.policy.checkpoints.storage import fill, load_policy, save_policy
+from firsthand.policy.checkpoints.storage import load_policy, load_weights, save_policy
 from firsthand.policy.config import PolicyConfig
-from firsthand.policy.inference.actor import Actor
+from firsthand.policy.inference.actor import PolicyActor
 from firsthand.policy.layout import Layout, TokenGroup
 from firsthand.policy.modules.action_head import ActionHead, action_losses, decode_actions
 from firsthand.policy.modules.future_target import future_target
-from firsthand.policy.modules.image_encoder import Features, image_encoder
-from firsthand.policy.modules.state_encoder import GR1State, WaveState
+from firsthand.policy.modules.image_encoder import ImageFeatures, image_encoder
+from firsthand.policy.modules.state_encoder import FourierState, GR1State
 from firsthand.policy.modules.text_encoder import LanguageEncoder
 from firsthand.policy.modules.token_pooling import pool
 from firsthand.policy.modules.transformer import Trunk
@@ -53,7 +53,7 @@ class Policy(nn.Module):
         self.pool = pool(config.pool, self.images.width, config.language.width)
         self.embed_instruction = nn.Linear(config.language.width, width)
         self.embed_state = (
-            WaveState(width, statistics) if config.state == "waves" else GR1State(width)
+            FourierState(width, statistics) if config.state == "waves" else GR1State(width)
         )
         self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
         slots = cameras if config.pool.kind == "points" else ()
@@ -76,7 +76,7 @@ class Policy(nn.Module):
         cell_width = self.images.width * (config.video.patch // self.images.stride) ** 2
         self.video_decoder = VideoDecoder(config.video, width, cell_width)
         self.target = future_target(config.video)
-        self._actor: Actor | None = None
+        self._actor: PolicyActor | None = None
         self._initialise()
 
     def forward(self, batch: Batch, expected: Float[Tensor, "2"] | None = None) -> Losses:
@@ -144,7 +144,7 @@ class Policy(nn.Module):
             if is_stored:
                 pictures = None
                 tokens = torch.cat([stored[name].flatten(0, 1) for name in names])
-                features = Features.of_tokens(tokens.float())
+                features = ImageFeatures.of_tokens(tokens.float())
             else:
                 fitted = [self.images.fit(images[name].flatten(0, 1), size) for name in names]
                 pictures = torch.cat(fitted) if len(fitted) > 1 else fitted[0]  # (n 3 h h)
@@ -158,7 +158,7 @@ class Policy(nn.Module):
         steps: int,
         size: int,
         pictures: Shaped[Tensor, "n 3 h h"] | None,
-        features: Features,
+        features: ImageFeatures,
         instruction: Float[Tensor, "n d"],
     ) -> dict[str, CameraView]:
         """Features to tokens, for cameras whose pictures lie one after the other (n = cameras*b*t).
@@ -355,13 +355,13 @@ class Policy(nn.Module):
         """The frozen language encoder's vectors, each computed once."""
         return self.language(sentences)
 
-    def actor(self, seats: int) -> Actor:
-        """Somebody who acts in `seats` worlds side by side; see `policy.inference.actor.Actor`.
+    def actor(self, seats: int) -> PolicyActor:
+        """Who acts in `seats` worlds side by side; see `policy.inference.actor.PolicyActor`.
 
         Raises:
             ValueError: the policy has learned from video alone and cannot act.
         """
-        return Actor(self, seats)
+        return PolicyActor(self, seats)
 
     def reset(self, instruction: str) -> None:
         """Begin to act on a new instruction: the history is forgotten.
@@ -369,7 +369,7 @@ class Policy(nn.Module):
         Raises:
             ValueError: the policy has learned from video alone and cannot act.
         """
-        self._actor = Actor(self, seats=1)
+        self._actor = PolicyActor(self, seats=1)
         self._actor.reset(0, instruction)
 
     def select_action(self, observation: Mapping[str, Any]) -> np.ndarray:
@@ -395,7 +395,7 @@ class Policy(nn.Module):
         """
         config, statistics, weights = load_policy(source)
         policy = cls(config, statistics)
-        fill(policy, weights, source)
+        load_weights(policy, weights, source)
         return policy.eval()
 
     def layout(

@@ -13,7 +13,7 @@ UNKNOWN = -2  # no face and not the background: nothing is known of the pixel
 
 
 @dataclass
-class Snapshot:
+class FrameState:
     """Where things were and how they looked at some moment. At first they were nowhere."""
 
     count: int
@@ -43,7 +43,7 @@ class Snapshot:
         )
 
 
-class Canvas:
+class Framebuffer:
     """The picture of one camera in the making.
 
     `known` and `spots` say for every pixel of `rgb`, `depth` and `segmentation` which face it shows
@@ -63,7 +63,7 @@ class Canvas:
         self.rgb: UInt8[np.ndarray, "h w 3"] = np.empty((*size, 3), np.uint8)
         self.depth: Float32[np.ndarray, "h w"] = np.empty(size, np.float32)
         self.segmentation: Int32[np.ndarray, "h w"] = np.empty(size, np.int32)
-        self.snapshot = Snapshot(count)
+        self.snapshot = FrameState(count)
         self.shadow: Float32[np.ndarray, "s s"] = np.full((texels, texels), np.nan, np.float32)
         self.shadow_changed = np.zeros(max(1, texels * texels), np.bool_)
 

@@ -56,7 +56,7 @@ def find_candidates(
     error_model="numpy",
 )
 @no_type_check
-def cover(
+def rasterize(
     vertices,  # (v, 3) of all meshes, each in its own frame
     faces,  # (f, 3) of all meshes, each face's vertices counted from its mesh's first
     vertex_start,  # (n + 1,) instance i has vertices [vertex_start[i], vertex_start[i + 1])

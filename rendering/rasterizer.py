@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
 from firsthand.common.errors import UserError
 from firsthand.rendering.camera import Camera, Picture
-from firsthand.rendering.framebuffer import Canvas, Snapshot
+from firsthand.rendering.framebuffer import Framebuffer, FrameState
 from firsthand.rendering.light import Light
 from firsthand.rendering.meshes import Mesh, Vector, corner_normals
 from firsthand.rendering.textures import Atlas
@@ -76,10 +76,10 @@ class Rasteriser:
         self._texels *= 2 ** (self._textures[:, 1:3].sum(1) / 2)[self._face_instance]
         self._texels = self._texels.astype(np.float32)
         self._points = np.empty((max([0, *np.diff(self._vertex_start)]), 5))
-        self._fixed: list[tuple[Camera, Canvas]] = []
-        self._moving: dict[tuple[int, int], Canvas] = {}  # by size
+        self._fixed: list[tuple[Camera, Framebuffer]] = []
+        self._moving: dict[tuple[int, int], Framebuffer] = {}  # by size
         self._shadow_map = np.zeros((self.light.resolution,) * 2, np.float32)
-        self._shadow_snapshot = Snapshot(len(meshes))  # what the map shows
+        self._shadow_snapshot = FrameState(len(meshes))  # what the map shows
         self._still_map = self._shadow_map.copy()  # shows only what is `still`
         self._still = np.zeros(len(meshes), np.bool_)
 
@@ -94,7 +94,7 @@ class Rasteriser:
 
         `colors` replaces the instances' own; instances that are not `visible` are left out.
         """
-        from firsthand.rendering.shading import shade
+        from firsthand.rendering.shading import shade_pixels
 
         count = len(self.instances)
         if poses.shape != (count, 4, 4):
@@ -111,7 +111,7 @@ class Rasteriser:
             canvas.compare_shadow(self._shadow_map)
             if canvas.snapshot.update(poses, present, tints):
                 self._cover_moved(camera, canvas, poses, present)
-        shade(
+        shade_pixels(
             canvas.inverse_depth,
             canvas.owner,
             canvas.edges,
@@ -139,7 +139,7 @@ class Rasteriser:
         )
         return Picture(canvas.rgb.copy(), canvas.depth.copy(), canvas.segmentation.copy())
 
-    def _canvas(self, camera: Camera) -> Canvas:
+    def _canvas(self, camera: Camera) -> Framebuffer:
         """A fixed camera has its own, which remembers; moving ones of a size share one."""
         for known, canvas in self._fixed:
             if known is camera:
@@ -148,7 +148,7 @@ class Rasteriser:
         if not camera.fixed and size in self._moving:
             return self._moving[size]
         counts = len(self._faces), len(self.instances), self.light.resolution
-        canvas = Canvas(*size, *counts)
+        canvas = Framebuffer(*size, *counts)
         if camera.fixed:
             self._fixed = [*self._fixed[1 - FIXED_CAMERAS :], (camera, canvas)]
         else:
@@ -158,7 +158,7 @@ class Rasteriser:
     def _cover_all(
         self,
         camera: Camera,
-        canvas: Canvas,
+        canvas: Framebuffer,
         poses: Float[np.ndarray, "n 4 4"],
         present: Bool[np.ndarray, "n"],
     ) -> None:
@@ -171,7 +171,7 @@ class Rasteriser:
     def _cover_moved(
         self,
         camera: Camera,
-        canvas: Canvas,
+        canvas: Framebuffer,
         poses: Float[np.ndarray, "n 4 4"],
         present: Bool[np.ndarray, "n"],
     ) -> None:
@@ -197,9 +197,9 @@ class Rasteriser:
         owner: Int32[np.ndarray, "_ _"],
     ) -> None:
         """Add to the z-buffer the faces that look at the camera (facing 1) or away (-1)."""
-        from firsthand.rendering.kernels import cover
+        from firsthand.rendering.kernels import rasterize
 
-        cover(
+        rasterize(
             self._vertices,
             self._faces,
             self._vertex_start,

@@ -14,7 +14,7 @@ from firsthand.common.njit import njit
     error_model="numpy",
 )
 @no_type_check
-def shade(
+def shade_pixels(
     inverse_depth,  # (h, w) from cover
     owner,  # (h, w) from cover
     edges,  # (f, 9) from cover

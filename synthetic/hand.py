@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from firsthand.rendering.meshes import Mesh, box, capsule
 from firsthand.synthetic.nursery.simulation import Hand, Vector
-from firsthand.synthetic.parts import Color, Part, lathe, placed, pose, rotation
+from firsthand.synthetic.parts import Color, MeshPart, lathe, placed, pose, rotation
 
 # In the hand's frame x points right, y along the fingers, z out of the back of the hand; the origin
 # is where things are held, before the palm.
@@ -18,7 +18,7 @@ THUMB = np.array([0.036, -0.085, 0.016])
 WRIST = np.array([0.0, -0.125, 0.032])
 
 
-def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[Part, ...]:
+def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:
     """The meshes of `hand_poses`, in its order. `bare` is how much of the forearm shows, metres."""
     palm = box((0.076, 0.085, 0.024), (0.0, -0.080, 0.030))
     heel = capsule(0.024, 0.03, 10, 4).transformed(pose(0, -0.115, 0.030, rotation(1, np.pi / 2)))
@@ -32,13 +32,13 @@ def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[Part, ...]:
     cuff = lathe([(0.026, bare), (0.034, bare), (0.037, bare + 0.03)], 12).transformed(_BACK)
     arm = lathe([(0.034, bare + 0.02), (0.043, bare + 0.55)], 12).transformed(_BACK)
     return (
-        Part(palm, skin),
-        Part(heel, skin),
-        Part(knuckle, skin),
-        *(Part(bone, skin) for bone in bones),
-        Part(forearm, skin),
-        Part(cuff, sleeve),
-        Part(arm, sleeve),
+        MeshPart(palm, skin),
+        MeshPart(heel, skin),
+        MeshPart(knuckle, skin),
+        *(MeshPart(bone, skin) for bone in bones),
+        MeshPart(forearm, skin),
+        MeshPart(cuff, sleeve),
+        MeshPart(arm, sleeve),
     )
 
 

@@ -29,7 +29,7 @@ WOOD: Color = (0.55, 0.36, 0.20)
 
 
 @dataclass(frozen=True)
-class Part:
+class MeshPart:
     """A mesh in its body's frame. With `color` None it wears the colour of its toy."""
 
     mesh: Mesh

@@ -104,7 +104,7 @@ def recolored(
 
 
 @dataclass(frozen=True)
-class Change:
+class ImageChange:
     """What happens to one window's pictures: to all its frames, future ones included.
 
     shifts: rows and columns by camera; color: of all cameras alike, None to leave it.
@@ -125,7 +125,7 @@ class Change:
         shifted_into(target, frames, *self.shifts.get(camera, (0, 0)))
 
 
-UNCHANGED = Change({})
+UNCHANGED = ImageChange({})
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,10 @@ class Augment:
     shift: Mapping[str, int]
     color: ColorConfig = ColorConfig()
 
-    def __call__(self, epoch: int, index: int) -> Change:
+    def __call__(self, epoch: int, index: int) -> ImageChange:
         shifts: Mapping[str, tuple[int, int]] = {}
         if self.shift:
             drawn = shift_of(self.seed, epoch, index, list(self.shift.values()))
             shifts = dict(zip(self.shift, drawn, strict=True))
         color = None if self.color.off else color_of(self.seed, epoch, index, self.color)
-        return Change(shifts, color)
+        return ImageChange(shifts, color)

@@ -29,7 +29,7 @@ from firsthand.common.errors import UserError
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 from firsthand.training.metrics import Means
-from firsthand.training.optimizer import Average
+from firsthand.training.optimizer import EMA
 
 FORMAT_VERSION = 2
 _FINISHED = re.compile(r"\d{6,}")
@@ -48,7 +48,7 @@ class TrainState:
 
     policy: nn.Module
     optimizer: torch.optim.Optimizer
-    average: Average
+    average: EMA
     step: int = 0
     best_step: int | None = None
     best_loss: float | None = None

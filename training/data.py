@@ -10,7 +10,7 @@ from firsthand.common.ranks import processes_here, rank
 from firsthand.episodes.episode import Course, Window, WindowSpec
 from firsthand.episodes.sampling.mixture import Mixture, Part
 from firsthand.episodes.sampling.order import Order
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.training.loader import WindowSource
 
 SHARE = 0.5  # of the machine's memory that decoded pictures may take
@@ -18,7 +18,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 @dataclass(frozen=True)
-class Reading:
+class WindowLoading:
     """How windows are read.
 
     in_memory: decode all pictures now and keep them; None: if they fit, with those of the other
@@ -28,7 +28,7 @@ class Reading:
     """
 
     in_memory: bool | None
-    pool: PoolConfig
+    pool: FrameCacheConfig
     workers: int
 
     def windows(
@@ -105,7 +105,7 @@ def _open(
     spec: WindowSpec,
     split: str,
     in_memory: bool = False,
-    pool: PoolConfig | None = None,
+    pool: FrameCacheConfig | None = None,
 ) -> Windows | Mixture:
     """The windows of those parts that have the split, or of the first if none has it: a part may
     have nothing held out."""

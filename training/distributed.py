@@ -27,7 +27,7 @@ _AS_LONG_AS_IT_TAKES = timedelta(days=365)
 
 
 @dataclass
-class Team:
+class Distributed:
     """The processes of this run, as one of them sees it."""
 
     rank: int = 0
@@ -124,7 +124,7 @@ class Team:
 
 
 @contextmanager
-def join(threads: int = 0) -> Iterator[Team]:
+def init_distributed(threads: int = 0) -> Iterator[Distributed]:
     """Joins the team that `torchrun` describes in the environment, or makes a team of one.
 
     threads: threads of this process for tensor work, restored afterwards; 0 leaves them.
@@ -148,7 +148,7 @@ def join(threads: int = 0) -> Iterator[Team]:
     if opened:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Team(dist.get_rank() if size > 1 else 0, size, device)
+        yield Distributed(dist.get_rank() if size > 1 else 0, size, device)
     finally:
         if opened:
             dist.destroy_process_group()

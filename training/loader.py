@@ -20,9 +20,9 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Course, Window
 from firsthand.episodes.sampling.order import Order, Place, some_windows
 from firsthand.policy.batch import Batch
-from firsthand.training.augment import UNCHANGED, Augment, Change
+from firsthand.training.augment import UNCHANGED, Augment, ImageChange
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 
 Encode = Callable[[list[str]], Tensor]
 Collated = tuple[list[str], dict[str, Any]]  # instructions, and a Batch's other fields
@@ -49,7 +49,7 @@ class WindowSource(Protocol):
         ...
 
 
-def collate(windows: Sequence[Window], changes: Sequence[Change]) -> Collated:
+def collate(windows: Sequence[Window], changes: Sequence[ImageChange]) -> Collated:
     """Stacks windows. Pictures come out as (b, t, 3, h, w), channels last in memory.
 
     Raises:
@@ -82,7 +82,7 @@ def _all_or_none(windows: Sequence[Window], name: str) -> list[Any] | None:
 
 def _pictures(
     frames: Sequence[Mapping[str, UInt8[np.ndarray, "t h w 3"]]],
-    changes: Sequence[Change],
+    changes: Sequence[ImageChange],
 ) -> dict[str, Tensor]:
     stacked = {}
     for camera, first in frames[0].items():
@@ -150,7 +150,12 @@ class TrainLoader:
     """This process's share of the stream from a given step on, as batches on its device."""
 
     def __init__(
-        self, windows: WindowSource, embed: Embedder, config: TrainConfig, team: Team, done: int
+        self,
+        windows: WindowSource,
+        embed: Embedder,
+        config: TrainConfig,
+        team: Distributed,
+        done: int,
     ) -> None:
         self._embed, self._team = embed, team
         if len(windows) < 1:
@@ -194,7 +199,7 @@ def _lanes_read(order: Order, processes: int, workers: int) -> int:
 class _Places:
     """For each pass still to come, the windows that this process reads."""
 
-    def __init__(self, order: Order, config: TrainConfig, team: Team, done: int) -> None:
+    def __init__(self, order: Order, config: TrainConfig, team: Distributed, done: int) -> None:
         self._order, self._size, self._team = order, config.batch_size, team
         self._passes = range(done * config.accumulate, config.steps * config.accumulate)
 

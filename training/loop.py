@@ -9,14 +9,14 @@ from torch import nn
 from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team, join
+from firsthand.training.distributed import Distributed, init_distributed
 from firsthand.training.logger import Logger, open_logs
-from firsthand.training.optimizer import Average, build_optimizer
-from firsthand.training.precision import Arithmetic
+from firsthand.training.optimizer import EMA, build_optimizer
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.progress import report
-from firsthand.training.task import Task
+from firsthand.training.task import TrainTask
 from firsthand.training.throughput import timed
-from firsthand.training.train_step import Descent
+from firsthand.training.train_step import TrainStep
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class TrainResult:
     windows_per_second: float
 
 
-def train(task: Task, config: TrainConfig, run_dir: Path, *, resume: bool = False) -> TrainResult:
+def train(
+    task: TrainTask, config: TrainConfig, run_dir: Path, *, resume: bool = False
+) -> TrainResult:
     """Train `task.model` and leave its checkpoints and logs in `run_dir`.
 
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
@@ -51,11 +53,11 @@ def train(task: Task, config: TrainConfig, run_dir: Path, *, resume: bool = Fals
         UserError: there is nothing to learn from, the run directory is in use, a resumed run was
             begun under another configuration, or the run has diverged.
     """
-    with join(config.threads) as team:
+    with init_distributed(config.threads) as team:
         model = task.model
         model.to(team.device).train()
-        arithmetic = Arithmetic.choose(config.precision, team.device)
-        state = TrainState(model, build_optimizer(model, config), Average(model, config.ema))
+        arithmetic = MixedPrecision.choose(config.precision, team.device)
+        state = TrainState(model, build_optimizer(model, config), EMA(model, config.ema))
         machine = {
             "processes": team.size,
             "device": team.device.type,
@@ -66,7 +68,7 @@ def train(task: Task, config: TrainConfig, run_dir: Path, *, resume: bool = Fals
         _begin(state, store, team, resume)
         begun = state.step
         stopwatch, batches = timed(model, task.batches(team, state.step), arithmetic, team)
-        descent = Descent(state, batches, config, team, arithmetic, stopwatch)
+        descent = TrainStep(state, batches, config, team, arithmetic, stopwatch)
         with (
             open_logs(run_dir, state.step, write=team.first) as logs,
             report(task.title, config.steps, state.step, speak=team.first) as reporter,
@@ -100,7 +102,7 @@ def train(task: Task, config: TrainConfig, run_dir: Path, *, resume: bool = Fals
         )
 
 
-def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> None:
+def _begin(state: TrainState, store: Checkpoints, team: Distributed, resume: bool) -> None:
     """Fresh from the first process's weights, or where the newest checkpoint left off."""
     if not resume and store.newest() is not None:
         raise UserError(
@@ -110,7 +112,7 @@ def _begin(state: TrainState, store: Checkpoints, team: Team, resume: bool) -> N
     store.restore(state)
     team.share_weights(state.policy)
     if state.step == 0:
-        state.average = Average(state.policy, state.average.decay)
+        state.average = EMA(state.policy, state.average.decay)
     team.wait()
     if team.first:
         store.repair(state.best_step)
@@ -127,7 +129,11 @@ def _describe(config: TrainConfig, model: nn.Module, logs: Logger, step: int) ->
 
 
 def _validate(
-    task: Task, state: TrainState, arithmetic: Arithmetic, logs: Logger, config: TrainConfig
+    task: TrainTask,
+    state: TrainState,
+    arithmetic: MixedPrecision,
+    logs: Logger,
+    config: TrainConfig,
 ) -> bool:
     """Logs the held-out figures when it is time. True if they are the best so far.
 
@@ -144,7 +150,11 @@ def _validate(
 
 
 def _show(
-    task: Task, state: TrainState, arithmetic: Arithmetic, logs: Logger, config: TrainConfig
+    task: TrainTask,
+    state: TrainState,
+    arithmetic: MixedPrecision,
+    logs: Logger,
+    config: TrainConfig,
 ) -> None:
     """What the model predicts and does, when it is time."""
     if config.due(config.picture_every, state.step):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from firsthand.policy.batch import Batch, Prediction
 from firsthand.policy.modules.image_encoder import resize
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 
 _WINDOW = 11  # pixels, and sigma: the values of Wang et al. 2004
 _SIGMA = 1.5
@@ -81,7 +81,7 @@ class Means:
             pair = torch.stack([torch.where(finite, value, 0.0), finite.double()])
             self.sums[name] = self.sums[name] + pair if name in self.sums else pair
 
-    def read(self, team: Team) -> dict[str, float]:
+    def read(self, team: Distributed) -> dict[str, float]:
         """The means since the last reading, over all processes; NaN where nothing was finite."""
         if not self.sums:
             return {}

@@ -63,7 +63,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.learning_rate * (config.final_lr_ratio + (1 - config.final_lr_ratio) * cosine)
 
 
-class Average:
+class EMA:
     """Exponential moving average of the trainable weights (Polyak and Juditsky 1992).
 
     After step s, average <- d average + (1 - d) weights with d = min(decay, (1 + s) / (10 + s)),

@@ -9,14 +9,14 @@ from firsthand.training.config import Precision
 
 
 @dataclass(frozen=True)
-class Arithmetic:
+class MixedPrecision:
     """The device and the format of matrix products on it; weights are always fp32."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
-    def choose(cls, precision: Precision, device: torch.device) -> "Arithmetic":
+    def choose(cls, precision: Precision, device: torch.device) -> "MixedPrecision":
         """auto: bfloat16 where the processor multiplies it natively (AMX, AVX-512 BF16, CUDA)."""
         native = precision == "bf16"
         if precision == "auto":

@@ -17,10 +17,10 @@ from jaxtyping import Float, UInt8
 
 from firsthand.common import uri as places
 from firsthand.common.errors import UserError
-from firsthand.common.executor import Died, Executor
+from firsthand.common.executor import Executor, WorkerCrash
 from firsthand.common.progress import track
 from firsthand.episodes.corpus.corpus import Corpus
-from firsthand.episodes.corpus.features import Features, begin, folder_of, write_features
+from firsthand.episodes.corpus.features import StoredFeatures, begin, folder_of, write_features
 from firsthand.episodes.corpus.manifest import Shard
 from firsthand.episodes.corpus.remote_files import check_fingerprint, fetch_shard
 from firsthand.episodes.sampling.featured import FeaturedWindows
@@ -80,7 +80,7 @@ def make_features(
     begin(folder, identity, kind, _sizes(policy))
     policy.save_pretrained(directory)
     for job, result in track(team.run(make_shard, jobs), "encoding shards", len(jobs)):
-        if isinstance(result, Died):
+        if isinstance(result, WorkerCrash):
             raise UserError(f"{job.place}: {result.reason}")
     return inside
 
@@ -134,7 +134,7 @@ def with_features(windows: WindowSource, policy: Policy, config: TrainConfig) ->
         identity = encoder_identity(policy.config, policy.images)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return FeaturedWindows(windows, Features(windows.corpus, identity, _sizes(policy)))
+    return FeaturedWindows(windows, StoredFeatures(windows.corpus, identity, _sizes(policy)))
 
 
 def _sizes(policy: Policy) -> Mapping[str, int]:

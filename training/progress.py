@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from firsthand.common.progress import Bar, progress
+from firsthand.common.progress import ProgressBar, progress
 
 
 class Reporter:
     """Told of every step, and of the loss and speed whenever they are known: after the last one
     in any case."""
 
-    def __init__(self, steps: int, done: int, bar: Bar | None) -> None:
+    def __init__(self, steps: int, done: int, bar: ProgressBar | None) -> None:
         self._steps, self._step, self._bar = steps, done, bar
 
     def advance(self) -> None:

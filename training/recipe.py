@@ -10,22 +10,22 @@ import torch
 
 from firsthand.episodes.episode import WindowSpec
 from firsthand.episodes.sampling.mixture import Part
-from firsthand.episodes.sampling.windows import PoolConfig
+from firsthand.episodes.sampling.windows import FrameCacheConfig
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.training.config import TrainConfig
-from firsthand.training.data import Reading, sequence_spec
-from firsthand.training.distributed import Team
+from firsthand.training.data import WindowLoading, sequence_spec
+from firsthand.training.distributed import Distributed
 from firsthand.training.invariants import flatten, hash_of_data
 from firsthand.training.loader import Embedder, TrainLoader, WindowSource
 from firsthand.training.logger import Logger
 from firsthand.training.loop import TrainResult, train
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.precompute_features import with_features
 from firsthand.training.task import TrainBatch
-from firsthand.training.validation import HeldOut
+from firsthand.training.validation import Validator
 from firsthand.training.visualize.gif import Film
-from firsthand.training.visualize.predictions import show_predictions, show_rollout
+from firsthand.training.visualize.predictions import log_predictions, log_rollout
 
 Rollout = Callable[[Any, int], Mapping[str, float | Film]]
 
@@ -42,14 +42,14 @@ class RecipeConfig:
     in_memory: bool | None = None
     """Decode all pictures once and keep them; None: if they fit. Otherwise recordings are decoded
     as their turn comes, and kept in a `pool` while their windows are learned from."""
-    pool: PoolConfig = field(default_factory=PoolConfig)
+    pool: FrameCacheConfig = field(default_factory=FrameCacheConfig)
     features: bool = False
     """Learn from what a frozen encoder made of the pictures (`firsthand features`)."""
 
 
 @dataclass
 class PolicyTask:
-    """A policy that learns from windows of recordings (a `training.task.Task`).
+    """A policy that learns from windows of recordings (a `training.task.TrainTask`).
 
     act: `act(policy, step)` acts in a world with the averaged weights and returns numbers and films
         to log; None: it does not act while it learns.
@@ -68,22 +68,22 @@ class PolicyTask:
     def embed(self) -> Embedder:
         return Embedder(self.model.encode_instructions)
 
-    def batches(self, team: Team, start: int) -> Iterator[TrainBatch]:
+    def batches(self, team: Distributed, start: int) -> Iterator[TrainBatch]:
         return iter(TrainLoader(self.windows, self.embed, self.config, team, start))
 
-    def held_out(self, arithmetic: Arithmetic) -> HeldOut:
-        return HeldOut(self.held_out_windows, self.embed, self.config, arithmetic)
+    def held_out(self, arithmetic: MixedPrecision) -> Validator:
+        return Validator(self.held_out_windows, self.embed, self.config, arithmetic)
 
-    def validate(self, model: Any, arithmetic: Arithmetic) -> Mapping[str, float]:
+    def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
         return self.held_out(arithmetic).figures(model)
 
-    def visualize(self, model: Any, arithmetic: Arithmetic, logs: Logger, step: int) -> None:
+    def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:
         with arithmetic.autocast():
-            show_predictions(model, self.held_out(arithmetic), logs, step)
+            log_predictions(model, self.held_out(arithmetic), logs, step)
 
     def rollout(self, model: Any, logs: Logger, step: int) -> None:
         if self.act is not None:
-            show_rollout(self.act(model, step), logs, step)
+            log_rollout(self.act(model, step), logs, step)
 
     def invariants(self) -> Mapping[str, Any]:
         return {
@@ -129,7 +129,7 @@ def train_on_windows(
             was begun with other settings or data.
     """
     long = sequence_spec(spec, config.sequence)
-    reading = Reading(config.in_memory, config.pool, config.training.workers)
+    reading = WindowLoading(config.in_memory, config.pool, config.training.workers)
     learned, held_out = reading.windows(parts, long, spec)
     torch.manual_seed(config.training.seed)
     policy, more = make_policy()

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.logger import Logger
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 
 
 @runtime_checkable
@@ -35,21 +35,21 @@ class TrainLosses(Protocol):
 
 
 @runtime_checkable
-class Task(Protocol):
+class TrainTask(Protocol):
     """What one run trains. The loop calls it; it does not know the loop."""
 
     title: str  # on the progress bar
     model: Any
 
-    def batches(self, team: Team, start: int) -> Iterator[TrainBatch]:
+    def batches(self, team: Distributed, start: int) -> Iterator[TrainBatch]:
         """This process's share of the batches from step `start` on, on its device."""
         ...
 
-    def validate(self, model: Any, arithmetic: Arithmetic) -> Mapping[str, float]:
+    def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
         """Figures on held-out data, by name; `loss` or `loss_action` decides which step is best."""
         ...
 
-    def visualize(self, model: Any, arithmetic: Arithmetic, logs: Logger, step: int) -> None:
+    def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:
         """Log pictures of what the model does."""
         ...
 

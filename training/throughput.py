@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from firsthand.training.distributed import Team
-from firsthand.training.precision import Arithmetic
+from firsthand.training.distributed import Distributed
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.task import TrainBatch
 
 
-def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5) -> float:
+def matmul_peak(arithmetic: MixedPrecision, size: int | None = None, tries: int = 5) -> float:
     """Floating-point operations a second of a large square product, the best of some tries.
 
     size: of the matrices; None: so large that a product takes longer than its launch.
@@ -33,7 +33,7 @@ def matmul_peak(arithmetic: Arithmetic, size: int | None = None, tries: int = 5)
     return 2 * size**3 / best
 
 
-def count_flops(policy: nn.Module, batch: TrainBatch, arithmetic: Arithmetic) -> float:
+def count_flops(policy: nn.Module, batch: TrainBatch, arithmetic: MixedPrecision) -> float:
     """Floating-point operations of a window's forward and backward pass (matrix products and
     convolutions; a multiplication and its addition are two). Leaves no trace in the policy."""
     policy.eval()  # so that nothing that a policy does only when learning happens twice
@@ -56,7 +56,7 @@ _Batch = TypeVar("_Batch", bound=TrainBatch)
 
 
 def timed(
-    policy: nn.Module, batches: Iterator[_Batch], arithmetic: Arithmetic, team: Team
+    policy: nn.Module, batches: Iterator[_Batch], arithmetic: MixedPrecision, team: Distributed
 ) -> tuple["Stopwatch", Iterator[_Batch]]:
     """A stopwatch for training on these batches, and the batches.
 

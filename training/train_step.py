@@ -16,16 +16,16 @@ from torch import Tensor
 from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import TrainState
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.optimizer import learning_rate, trainable
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.task import TrainBatch
 from firsthand.training.throughput import Stopwatch
 
 _SEVERAL = 3  # steps left out, of which fewer are no sign that a run has diverged
 
 
-class Descent:
+class TrainStep:
     """Takes steps down the gradient. Nothing here waits for the device except `figures`."""
 
     def __init__(
@@ -33,8 +33,8 @@ class Descent:
         state: TrainState,
         batches: Iterator[TrainBatch],
         config: TrainConfig,
-        team: Team,
-        arithmetic: Arithmetic,
+        team: Distributed,
+        arithmetic: MixedPrecision,
         stopwatch: Stopwatch,
     ) -> None:
         self._state, self._batches, self._config = state, batches, config

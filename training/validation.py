@@ -10,19 +10,19 @@ from firsthand.policy.batch import Batch
 from firsthand.training.config import TrainConfig
 from firsthand.training.loader import Embedder, WindowSource, held_out_order, unshifted
 from firsthand.training.metrics import evaluate_video
-from firsthand.training.precision import Arithmetic
+from firsthand.training.precision import MixedPrecision
 
 _SHOWN, _AMONG = 4, 64  # windows in a picture, and of how many they are chosen
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Validator:
     """A fixed random choice of held-out windows, and what is measured on them."""
 
     windows: WindowSource
     embed: Embedder
     config: TrainConfig
-    arithmetic: Arithmetic
+    arithmetic: MixedPrecision
 
     def batches(self, size: int, count: int) -> Iterator[Batch]:
         """At most `count` batches, the same ones every time."""

@@ -20,7 +20,7 @@ from firsthand.envs.options import CAMERAS_CALVIN
 from firsthand.rendering.camera import Picture
 
 
-class Calvin(World[OriginalArm, OriginalDesk]):
+class CalvinEnv(World[OriginalArm, OriginalDesk]):
     """The simulator of Mees et al. 2022 in a user's checkout of calvin_env.
 
     Observations, actions, options and `info` are those of `envs.playtable.env.PlayTable`, with the

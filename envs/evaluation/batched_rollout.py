@@ -22,27 +22,32 @@ from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.policies import BatchedPolicy, seed_for
 from firsthand.envs.evaluation.policy_errors import Mistake, attempt, read_action
 from firsthand.envs.evaluation.records import Record
-from firsthand.envs.evaluation.rollout import Assignment, Pace, Question, run_trial
-from firsthand.envs.evaluation.seeding import Stream, reseed
+from firsthand.envs.evaluation.rollout import (
+    ObservationRequest,
+    RolloutJob,
+    RolloutSettings,
+    run_trial,
+)
+from firsthand.envs.evaluation.seeding import RandomStream, reseed
 
 ROUNDS = 2  # under way at once
 
 Place = tuple[int, int]  # which of the rounds under way, and the seat
 # What a place is given: a trial, or the action it asked for, or the mistake made instead.
-Begin = Assignment | np.ndarray | Mistake
-Shelf = Any  # shared memory, where a place leaves its pictures
+Begin = RolloutJob | np.ndarray | Mistake
+SharedImageBuffer = Any  # shared memory, where a place leaves its pictures
 
 
 def play(
     policy: BatchedPolicy,
     make_env: Callable[[int], Any],
-    pace: Pace,
-    rounds: Iterator[Sequence[Assignment]],
+    pace: RolloutSettings,
+    rounds: Iterator[Sequence[RolloutJob]],
     processes: int,
     seats: int,
     picture_bytes: int,
     alone: bool = False,
-) -> Iterator[tuple[Assignment, Record]]:
+) -> Iterator[tuple[RolloutJob, Record]]:
     """Every assignment with its record, as they are done.
 
     Args:
@@ -62,10 +67,14 @@ def play(
     hand_of = {place: i % max(crew, 1) for i, place in enumerate(places)}
     shelves = {p: get_context("spawn").RawArray("B", max(1, picture_bytes)) for p in places if crew}
     make = [
-        partial(Host, make_env, pace, {p: s for p, s in shelves.items() if hand_of[p] == hand})
+        partial(EnvWorker, make_env, pace, {p: s for p, s in shelves.items() if hand_of[p] == hand})
         for hand in range(crew)
     ]
-    with workers.crew(make) if crew else workers.alone(partial(Host, make_env, pace, {})) as hands:
+    with (
+        workers.process_pool(make)
+        if crew
+        else workers.in_process(partial(EnvWorker, make_env, pace, {})) as hands
+    ):
         current: dict[int, _Round] = {}
         while True:
             for number in set(range(under_way)) - set(current):
@@ -80,7 +89,7 @@ def play(
             _, job, answers = done
             round_ = current[_number(job)]
             for place, answer in answers.items():
-                if isinstance(answer, Question) and place in shelves:
+                if isinstance(answer, ObservationRequest) and place in shelves:
                     answer = _with_pictures(answer, shelves[place])
                 if record := round_.take(place[1], answer):
                     yield round_.assignments[place[1]], record
@@ -106,7 +115,10 @@ class _Job(dict[Place, Begin]):
 
 
 def _give(
-    hands: workers.Hands, hand_of: Mapping[Place, int], round_: "_Round", given: Mapping[int, Begin]
+    hands: workers.WorkerPool,
+    hand_of: Mapping[Place, int],
+    round_: "_Round",
+    given: Mapping[int, Begin],
 ) -> None:
     jobs: dict[int, _Job] = {}
     for seat, what in given.items():
@@ -124,13 +136,13 @@ def _number(job: _Job) -> int:
 class _Round:
     """Trials that are acted on in the same batches."""
 
-    def __init__(self, number: int, actor: Any, assignments: Sequence[Assignment]) -> None:
+    def __init__(self, number: int, actor: Any, assignments: Sequence[RolloutJob]) -> None:
         self.number = number
         self.assignments = assignments
         self.awaited: set[int] = set()
-        self.questions: dict[int, Question] = {}
+        self.questions: dict[int, ObservationRequest] = {}
         self._actor = actor
-        self._stream = Stream(assignments[0].trial.seed)
+        self._stream = RandomStream(assignments[0].trial.seed)
         reseed(actor, assignments[0].trial.seed)
 
     def begin(self) -> dict[int, Begin]:
@@ -138,10 +150,10 @@ class _Round:
         self.awaited = set(range(len(self.assignments)))
         return dict(enumerate(self.assignments))
 
-    def take(self, seat: int, answer: Question | Record) -> Record | None:
+    def take(self, seat: int, answer: ObservationRequest | Record) -> Record | None:
         """Note what a seat asks or reports; returns the record of a trial that has ended."""
         self.awaited.remove(seat)
-        if not isinstance(answer, Question):
+        if not isinstance(answer, ObservationRequest):
             return answer
         self.questions[seat] = answer
         return None
@@ -157,7 +169,7 @@ class _Round:
             return dict.fromkeys(asked, said)
         return {seat: attempt(partial(_action_of, said, seat)) for seat in asked}
 
-    def _ask(self, asked: Mapping[int, Question]) -> Mapping[int, Any]:
+    def _ask(self, asked: Mapping[int, ObservationRequest]) -> Mapping[int, Any]:
         for seat, question in asked.items():
             if question.instruction is not None:
                 reset = self._actor.reset
@@ -175,7 +187,7 @@ def _action_of(said: Mapping[int, Any], seat: int) -> np.ndarray:
     return read_action(said[seat])
 
 
-class Host:
+class EnvWorker:
     """Holds the environments of some places, and runs the trials that they are given.
 
     Args:
@@ -183,18 +195,21 @@ class Host:
     """
 
     def __init__(
-        self, make_env: Callable[[int], Any], pace: Pace, shelves: Mapping[Place, Shelf]
+        self,
+        make_env: Callable[[int], Any],
+        pace: RolloutSettings,
+        shelves: Mapping[Place, SharedImageBuffer],
     ) -> None:
         self._make_env, self._pace, self._shelves = make_env, pace, shelves
         self._envs: dict[Place, Any] = {}
-        self._courses: dict[Place, Generator[Question, np.ndarray | Mistake, Record]] = {}
+        self._courses: dict[Place, Generator[ObservationRequest, np.ndarray | Mistake, Record]] = {}
 
-    def __call__(self, job: Mapping[Place, Begin]) -> dict[Place, Question | Record]:
+    def __call__(self, job: Mapping[Place, Begin]) -> dict[Place, ObservationRequest | Record]:
         """Give every place its trial or its action; returns what each asks next, or its record."""
         return {place: self._go_on(place, given) for place, given in job.items()}
 
-    def _go_on(self, place: Place, given: Begin) -> Question | Record:
-        if isinstance(given, Assignment):
+    def _go_on(self, place: Place, given: Begin) -> ObservationRequest | Record:
+        if isinstance(given, RolloutJob):
             env = self._envs.get(place) or self._make_env(self._pace.action_repeat)
             self._envs[place] = env
             self._courses[place] = run_trial(env, given, self._pace)
@@ -215,7 +230,7 @@ class Host:
                 stack.callback(course.close)
 
 
-def _without_pictures(question: Question, shelf: Shelf) -> Question:
+def _without_pictures(question: ObservationRequest, shelf: SharedImageBuffer) -> ObservationRequest:
     """Pictures are left on the shelf, in order; of each, only the shape travels."""
     shapes, start = {}, 0
     for camera, picture in question.observation["rgb_obs"].items():
@@ -225,7 +240,7 @@ def _without_pictures(question: Question, shelf: Shelf) -> Question:
     return replace(question, observation=question.observation | {"rgb_obs": shapes})
 
 
-def _with_pictures(question: Question, shelf: Shelf) -> Question:
+def _with_pictures(question: ObservationRequest, shelf: SharedImageBuffer) -> ObservationRequest:
     """The question as it was asked; pictures are copied, as the shelf is used again."""
     pictures, start = {}, 0
     for camera, shape in question.observation["rgb_obs"].items():

@@ -35,7 +35,13 @@ from firsthand.envs.evaluation.records import (
     blaming_the_disk,
     versions,
 )
-from firsthand.envs.evaluation.rollout import Assignment, Examiner, Pace, Trial, lost_trial
+from firsthand.envs.evaluation.rollout import (
+    RolloutJob,
+    RolloutRunner,
+    RolloutSettings,
+    Trial,
+    lost_trial,
+)
 from firsthand.envs.evaluation.summary import ChainResults, TaskResults
 from firsthand.envs.evaluation.video_selection import assign, choose_videos
 from firsthand.envs.playtable.layouts import LAYOUTS
@@ -146,7 +152,7 @@ def _evaluate(
         bar = stack.enter_context(progress())(kind, len(trials), len(log.records))
         _say_if_changed(log, config)
 
-        def film(trial: Trial) -> Assignment:
+        def film(trial: Trial) -> RolloutJob:
             return assign(trial, kind, log.records, config, out)
 
         played = _played(trials, dict(log.records), film, factory, config)
@@ -167,10 +173,10 @@ def _evaluate(
 def _played(
     trials: Sequence[Trial],
     done: Collection[int],
-    film: Callable[[Trial], Assignment],
+    film: Callable[[Trial], RolloutJob],
     factory: PolicyFactory,
     config: EvaluationConfig,
-) -> Generator[tuple[Assignment, Record]]:
+) -> Generator[tuple[RolloutJob, Record]]:
     """Trials with their records, as they end: those not done yet, and perhaps some others."""
     if all(trial.index in done for trial in trials):
         return
@@ -179,16 +185,16 @@ def _played(
     if not is_batched(policy):
         todo = (film(trial) for trial in trials if trial.index not in done)
         maker = making.Maker(factory) if policy is None else lambda: policy
-        examiner = partial(Examiner, maker, make, config.steps, config.action_repeat)
+        examiner = partial(RolloutRunner, maker, make, config.steps, config.action_repeat)
         yield from workers.run(examiner, lambda: next(todo, None), config.workers, lost_trial)
         return
     rounds = (trials[i : i + config.seats] for i in range(0, len(trials), config.seats))
     todo = (
-        [film(trial) if trial.index not in done else Assignment(trial, None, None) for trial in row]
+        [film(trial) if trial.index not in done else RolloutJob(trial, None, None) for trial in row]
         for row in rounds
         if any(trial.index not in done for trial in row)
     )
-    pace = Pace.of(policy, config.steps, config.action_repeat)
+    pace = RolloutSettings.of(policy, config.steps, config.action_repeat)
     picture_bytes = sum(3 * size * size for size in config.cameras.values())
     yield from seats.play(
         policy, make, pace, todo, config.workers, config.seats, picture_bytes, config.env.alone

@@ -15,7 +15,7 @@ HIT = 0.025  # metres: beyond it the fingers, 8 cm apart, close beside a block r
 GRASPING = tuple(t for t in TASKS if t.startswith(("lift", "rotate", "stack", "unstack")))
 
 
-class Closing:
+class GraspMonitor:
     """Watches for the moment when open fingers are first told to close.
 
     Args:

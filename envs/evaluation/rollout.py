@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.common.errors import UserError
-from firsthand.envs.evaluation.grasp_error import Closing
+from firsthand.envs.evaluation.grasp_error import GraspMonitor
 from firsthand.envs.evaluation.policies import EvaluatedPolicy, optional, seed_for
 from firsthand.envs.evaluation.policy_errors import Mistake, attempt, read_action
 from firsthand.envs.evaluation.records import Record
-from firsthand.envs.evaluation.seeding import Stream, reseed
+from firsthand.envs.evaluation.seeding import RandomStream, reseed
 from firsthand.envs.evaluation.video import VideoWriter, compose
 
 CONTROL_HZ = 30  # control steps a second, the unit in which trials are limited
@@ -40,7 +40,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Assignment:
+class RolloutJob:
     """A trial, and where to put a video of it should it succeed or fail (None: no video)."""
 
     trial: Trial
@@ -52,7 +52,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Pace:
+class RolloutSettings:
     """What a trial allows and shows.
 
     Attributes:
@@ -66,7 +66,7 @@ class Pace:
     privileged: bool = False
 
     @classmethod
-    def of(cls, policy: Any, steps: int, action_repeat: int | None = None) -> "Pace":
+    def of(cls, policy: Any, steps: int, action_repeat: int | None = None) -> "RolloutSettings":
         """What a policy asks for; `action_repeat` overrules its `control_hz`.
 
         Raises:
@@ -97,7 +97,7 @@ def _repeat_of(rate: Any, name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Question:
+class ObservationRequest:
     """An observation to be answered with an action, or with the mistake that was made instead.
     `instruction` is the sentence to follow if it is a new one, None as long as the last one holds;
     `seed` comes with it."""
@@ -107,7 +107,7 @@ class Question:
     seed: int = 0
 
 
-class Examiner:
+class RolloutRunner:
     """Runs trials; holds one environment and one policy for all of them.
 
     Args:
@@ -125,21 +125,21 @@ class Examiner:
         action_repeat: int | None = None,
     ) -> None:
         self._policy = factory()
-        self._pace = Pace.of(self._policy, steps, action_repeat)
+        self._pace = RolloutSettings.of(self._policy, steps, action_repeat)
         self._env = make_env(self._pace.action_repeat)
 
-    def __call__(self, assignment: Assignment) -> Record:
+    def __call__(self, assignment: RolloutJob) -> Record:
         """Run a trial; returns its record, ready for JSON."""
         course = run_trial(self._env, assignment, self._pace)
         question = next(course)
-        with Stream(assignment.trial.seed):
+        with RandomStream(assignment.trial.seed):
             while True:
                 try:
                     question = course.send(attempt(partial(self._act, question)))
                 except StopIteration as end:
                     return end.value
 
-    def _act(self, question: Question) -> np.ndarray:
+    def _act(self, question: ObservationRequest) -> np.ndarray:
         if question.instruction is not None:
             reseed(self._policy, question.seed)
             reset = self._policy.reset
@@ -151,8 +151,8 @@ class Examiner:
 
 
 def run_trial(
-    env: Any, assignment: Assignment, pace: Pace
-) -> Generator[Question, np.ndarray | Mistake, Record]:
+    env: Any, assignment: RolloutJob, pace: RolloutSettings
+) -> Generator[ObservationRequest, np.ndarray | Mistake, Record]:
     """A trial as questions that are answered with actions. Returns its record, ready for JSON."""
     trial = assignment.trial
     with ExitStack() as stack:
@@ -174,7 +174,7 @@ def run_trial(
     }
 
 
-def lost_trial(assignment: Assignment, how: str) -> Record:
+def lost_trial(assignment: RolloutJob, how: str) -> Record:
     """The record of a trial that ended its process: that counts as an error of the policy."""
     trial = assignment.trial
     subtask = {
@@ -226,8 +226,8 @@ class _Watched:
 
 
 def _follow(
-    env: Any, trial: Trial, pace: Pace, film: VideoWriter | None, watched: _Watched
-) -> Generator[Question, np.ndarray | Mistake, list[Record]]:
+    env: Any, trial: Trial, pace: RolloutSettings, film: VideoWriter | None, watched: _Watched
+) -> Generator[ObservationRequest, np.ndarray | Mistake, list[Record]]:
     """One instruction after another; the arm goes on from where it is."""
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
     observation, _ = env.reset(options=states)
@@ -237,12 +237,12 @@ def _follow(
         info = env.set_task(task, instruction)
         place = f"{number + 1} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
         _watch(film, observation, instruction, f"{place}0.0 s")
-        success, steps, closing = False, 0, Closing(observation, info)
+        success, steps, closing = False, 0, GraspMonitor(observation, info)
         while not success and steps + pace.action_repeat <= pace.steps:
             if pace.privileged:
                 known = {"info": info, "task": task, "layout": env.layout}
                 observation = {**observation, **known}
-            answer = yield Question(observation, None if steps else instruction, seed)
+            answer = yield ObservationRequest(observation, None if steps else instruction, seed)
             if isinstance(answer, Mistake):
                 watched.errs(answer, task, steps)
                 break

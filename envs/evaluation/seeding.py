@@ -14,7 +14,7 @@ import numpy as np
 from firsthand.envs.evaluation.policies import optional
 
 
-class Stream:
+class RandomStream:
     """Inside `with`, the global generators draw from a stream of its own, which goes on where the
     last such block ended; outside, nothing of it is noticed. torch counts once it is imported."""
 
@@ -23,7 +23,7 @@ class Stream:
         self._state: dict[str, Any] | None = None
         self._outside: dict[str, Any] = {}
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> "RandomStream":
         self._outside = _states()
         if self._state is None:
             _seed(self._seed)

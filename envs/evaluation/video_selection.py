@@ -7,12 +7,12 @@ from pathlib import Path
 
 from firsthand.envs.evaluation.config import EvaluationConfig
 from firsthand.envs.evaluation.records import Record
-from firsthand.envs.evaluation.rollout import Assignment, Trial
+from firsthand.envs.evaluation.rollout import RolloutJob, Trial
 
 
 def assign(
     trial: Trial, kind: str, records: Mapping[int, Record], config: EvaluationConfig, out: Path
-) -> Assignment:
+) -> RolloutJob:
     """Film a trial unless enough of those before it have made sure that no video will be kept."""
     before = Counter(
         record["success"]
@@ -24,7 +24,7 @@ def assign(
         path = out / "videos" / f"{kind}-{trial.index:05d}-{trial.group}-{word}.mp4"
         wanted = config.cameras and before[success] < _limit(config, success)
         videos[success] = path if wanted else None
-    return Assignment(trial, videos[True], videos[False])
+    return RolloutJob(trial, videos[True], videos[False])
 
 
 def choose_videos(

@@ -11,8 +11,8 @@ from firsthand.envs.experts.world_view import (
     NEUTRAL_YAW,
     ON_DESK,
     PAD,
-    Sight,
     Waypoint,
+    WorldView,
     lean,
 )
 from firsthand.envs.playtable.robot import CLOSE, OPEN
@@ -26,7 +26,7 @@ TURN_Y = -0.11
 TURN = math.radians(82)
 
 
-def make_room(sight: Sight, name: str) -> list[Waypoint]:
+def make_room(sight: WorldView, name: str) -> list[Waypoint]:
     """Push a block on the table lengthwise past the one beside it that would be in the fingers'
     way; nothing where the block can be grasped or is held."""
     block = sight.blocks[name]
@@ -47,7 +47,7 @@ def make_room(sight: Sight, name: str) -> list[Waypoint]:
     ]
 
 
-def lift_block(sight: Sight, name: str, place: str) -> list[Waypoint]:
+def lift_block(sight: WorldView, name: str, place: str) -> list[Waypoint]:
     """Grasp across the short side, close, raise."""
     if room := make_room(sight, name):
         return room
@@ -62,7 +62,7 @@ def lift_block(sight: Sight, name: str, place: str) -> list[Waypoint]:
     return [*grasp(sight, name), raise_it]
 
 
-def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
+def push_block(sight: WorldView, name: str, direction: float) -> list[Waypoint]:
     """Come down beside the block and push it along x; where another block is in the way of the
     fingers, take the block and move it over the table."""
     block = sight.blocks[name]
@@ -87,7 +87,7 @@ def push_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
     ]
 
 
-def drag_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
+def drag_block(sight: WorldView, name: str, direction: float) -> list[Waypoint]:
     """Take the block and move it along x without lifting it."""
     began = sight.start["scene_info"]["movable_objects"][name]["current_pos"]
     position = sight.blocks[name].position
@@ -103,7 +103,7 @@ def drag_block(sight: Sight, name: str, direction: float) -> list[Waypoint]:
     ]
 
 
-def rotate_block(sight: Sight, name: str, sense: float) -> list[Waypoint]:
+def rotate_block(sight: WorldView, name: str, sense: float) -> list[Waypoint]:
     """Grasp the block, turn it on the spot, let go."""
     if room := make_room(sight, name):
         return room

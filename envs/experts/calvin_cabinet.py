@@ -7,7 +7,7 @@ it can be reached, and the hand has to lean forward to come in beneath the top.
 from dataclasses import replace
 
 from firsthand.envs.experts.fixtures import HANDLE_Y, HANDLE_Z, move_slider
-from firsthand.envs.experts.world_view import FINGER, Sight, Waypoint
+from firsthand.envs.experts.world_view import FINGER, Waypoint, WorldView
 
 LEAN = -0.65  # radians of pitch
 WALL, DOOR, SLOPE, TOP = 0.42, 0.48, 1.73, 0.66  # metres high at y = 0, metres a metre, at most
@@ -18,7 +18,7 @@ DRAWER = 0.024  # metres by which the drawer's floor is higher
 SHELF_Y = 0.065  # where blocks are put: no further in than they must be
 
 
-def height(sight: Sight, x: float, y: float) -> float:
+def height(sight: WorldView, x: float, y: float) -> float:
     """How high the cabinet and its door are at a place, seen by the fingers."""
     left, right = sight.layout.shelf
     tops = [0.0]
@@ -30,13 +30,13 @@ def height(sight: Sight, x: float, y: float) -> float:
     return max(tops)
 
 
-def covered(sight: Sight) -> tuple[float, float]:
+def covered(sight: WorldView) -> tuple[float, float]:
     """From where to where along x the door covers the shelf."""
     slide = sight.door("base__slide")
     return sight.layout.door[0] - slide, sight.layout.door[1] - slide
 
 
-def uncover(sight: Sight, x: float, carried: str | None = None) -> list[Waypoint]:
+def uncover(sight: WorldView, x: float, carried: str | None = None) -> list[Waypoint]:
     """Push the door off what is needed around `x`: by the hand to take a block, by the fingers to
     put down the one that is `carried`, once it is held."""
     room = HAND if carried is None else FINGERS
@@ -48,7 +48,7 @@ def uncover(sight: Sight, x: float, carried: str | None = None) -> list[Waypoint
     return [replace(waypoint, carries=carried is not None) for waypoint in way]
 
 
-def to_push(sight: Sight, x: float, room: float) -> float:
+def to_push(sight: WorldView, x: float, room: float) -> float:
     """How many metres the door has to move until it is off `x` and as much `room` beside it; more
     than it can where that is impossible."""
     low, high = covered(sight)
@@ -62,12 +62,12 @@ def to_push(sight: Sight, x: float, room: float) -> float:
     return way if way <= left else 2 * travel
 
 
-def _way_off(sight: Sight, x: float) -> float:
+def _way_off(sight: WorldView, x: float) -> float:
     """In which direction along x the door leaves a place."""
     return 1.0 if x < sum(sight.layout.shelf) / 2 else -1.0
 
 
-def _away_from_handle(sight: Sight, direction: float) -> Waypoint:
+def _away_from_handle(sight: WorldView, direction: float) -> Waypoint:
     """Back off with closed fingers: open ones would hook the handle and take the door along."""
     handle = sum(sight.layout.door) / 2 - sight.door("base__slide")
     x, y, z = sight.tool

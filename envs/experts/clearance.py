@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.envs.experts import calvin_cabinet as lid
-from firsthand.envs.experts.world_view import Sight
+from firsthand.envs.experts.world_view import WorldView
 from firsthand.envs.playtable.desk_geometry import WIDTH
 from firsthand.envs.playtable.layouts import TABLE_TOP
 
@@ -23,7 +23,7 @@ CONSOLE_FRONT, CONSOLE_TOP = -0.015, 0.64
 DRAWER_TOP, HANDLE_DEPTH = 0.422, 0.095
 
 
-def needed_height(sight: Sight, goal: Float[np.ndarray, "3"], carrying: bool) -> float:
+def needed_height(sight: WorldView, goal: Float[np.ndarray, "3"], carrying: bool) -> float:
     """The least height of the tool on the straight way from where it is to above `goal`."""
     way = goal[:2] - sight.tool[:2]
     length = max(float(np.linalg.norm(way)), ARRIVED)
@@ -34,7 +34,7 @@ def needed_height(sight: Sight, goal: Float[np.ndarray, "3"], carrying: bool) ->
     return obstacle + FINGERTIP + GAP + HANGING * carrying
 
 
-def height_beside(sight: Sight, target: Float[np.ndarray, "3"]) -> float:
+def height_beside(sight: WorldView, target: Float[np.ndarray, "3"]) -> float:
     """The least height of the tool where it is, at the end of its way: above a block that it would
     come down on, unless it is to."""
     x, y = float(sight.tool[0]), float(sight.tool[1])
@@ -49,7 +49,7 @@ def height_beside(sight: Sight, target: Float[np.ndarray, "3"]) -> float:
     return max(tops, default=0.0)
 
 
-def _top(sight: Sight, x: float, y: float, carrying: bool) -> float:
+def _top(sight: WorldView, x: float, y: float, carrying: bool) -> float:
     """The height of what stands at a place, seen by the fingers: a little wider than it is."""
     layout, tops = sight.layout, [0.0]
     slide, drawer = sight.door("base__slide"), sight.door("base__drawer")

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from firsthand.common.errors import UserError
 from firsthand.envs.experts.motion import action, reached
 from firsthand.envs.experts.plans import PLANS
-from firsthand.envs.experts.target_lag import Lead
-from firsthand.envs.experts.world_view import Sight, Style, Waypoint
-from firsthand.envs.playtable.layouts import Layout
+from firsthand.envs.experts.target_lag import TargetLag
+from firsthand.envs.experts.world_view import ExpertParams, Waypoint, WorldView
+from firsthand.envs.playtable.layouts import DeskLayout
 
 CONTROL_HZ = 30
 PATIENCE = 90  # control steps a waypoint may take before the plan is begun again
@@ -25,7 +25,7 @@ class Expert:
 
     The action depends on the current state, the state in which the task was given and the waypoint.
     A waypoint not reached in time, or a plan finished in vain, starts the plan again. Details of
-    how a task is done (`Style`) are drawn anew for every attempt, so that no two look quite alike.
+    how a task is done (`ExpertParams`) are drawn anew for every attempt: no two look alike.
 
     With `noise` above 0, bursts of a few steps push the executed action in a random direction by
     about that much (in units of full action), some of them with the gripper doing the opposite, and
@@ -40,14 +40,14 @@ class Expert:
     """
 
     def __init__(
-        self, task: str, layout: Layout, *, rng: np.random.Generator, noise: float = 0.0
+        self, task: str, layout: DeskLayout, *, rng: np.random.Generator, noise: float = 0.0
     ) -> None:
         if task not in PLANS:
             raise UserError(f"no expert for task {task!r}; there is one for {', '.join(PLANS)}")
         self.task = task
         self.noise = noise
         self._styles, self._rng = rng.spawn(2)
-        self._style = Style.draw(self._styles)
+        self._style = ExpertParams.draw(self._styles)
         self._layout = layout
         self._plan = PLANS[task]
         self._start: Mapping[str, Any] | None = None
@@ -58,7 +58,7 @@ class Expert:
         self._burst_left = 0
         self._push: Float[np.ndarray, " 6"] = np.zeros(6)
         self._slips = False
-        self._lead = Lead()
+        self._lead = TargetLag()
 
     def act(
         self, info: Mapping[str, Any], action_repeat: int
@@ -70,7 +70,7 @@ class Expert:
         before = tool if self._tool is None else self._tool
         self._tool = tool
         velocity = (tool - before) / action_repeat
-        sight = Sight(info, self._start, self._layout, self._style, velocity)
+        sight = WorldView(info, self._start, self._layout, self._style, velocity)
         clean = action(self._next_waypoint(sight, action_repeat), sight, action_repeat)
         push, slips = self._disturbance(action_repeat)
         executed = np.append(np.clip(clean[:6] + push, -1, 1), -clean[6] if slips else clean[6])
@@ -80,7 +80,7 @@ class Expert:
             self._lead.add(executed[:6], action_repeat)
         return clean, executed
 
-    def _next_waypoint(self, sight: Sight, action_repeat: int) -> Waypoint:
+    def _next_waypoint(self, sight: WorldView, action_repeat: int) -> Waypoint:
         waypoints = self._plan(sight)
         self._waited += action_repeat
         if len(waypoints) != self._length:  # another way to do it now seems better
@@ -97,7 +97,7 @@ class Expert:
 
     def _begin_again(self) -> None:
         self._index = self._waited = 0
-        self._style = Style.draw(self._styles)
+        self._style = ExpertParams.draw(self._styles)
 
     def _disturbance(self, action_repeat: int) -> tuple[Float[np.ndarray, "6"], bool]:
         """A push on the arm, and whether the gripper slips."""

@@ -1,6 +1,6 @@
 """Where the tool has to go to move doors, to press the button and to move the switch."""
 
-from firsthand.envs.experts.world_view import FINGER, Sight, Vector, Waypoint, lean
+from firsthand.envs.experts.world_view import FINGER, Vector, Waypoint, WorldView, lean
 from firsthand.envs.playtable.desk_geometry import SWITCH_AXIS, SWITCH_CENTER
 from firsthand.envs.playtable.layouts import DRAWER_TRAVEL, SWITCH_TRAVEL
 
@@ -12,7 +12,7 @@ BESIDE = 0.022  # metres between a finger and what it is going to push
 OVERSHOOT = 0.02  # metres by which a door is pushed further than it goes
 
 
-def open_drawer(sight: Sight) -> list[Waypoint]:
+def open_drawer(sight: WorldView) -> list[Waypoint]:
     """Reach behind the bar and pull."""
     out = sight.door("base__drawer")
     x = sum(sight.layout.drawer_bar) / 2 + 0.03 * sight.style.sway
@@ -26,7 +26,7 @@ def open_drawer(sight: Sight) -> list[Waypoint]:
     ]
 
 
-def close_drawer(sight: Sight) -> list[Waypoint]:
+def close_drawer(sight: WorldView) -> list[Waypoint]:
     """Come down in front of the bar and push."""
     out = sight.door("base__drawer")
     x = sum(sight.layout.drawer_bar) / 2 + 0.03 * sight.style.sway
@@ -41,7 +41,7 @@ def close_drawer(sight: Sight) -> list[Waypoint]:
 
 
 def move_slider(
-    sight: Sight, direction: float, half: float = FINGER, done: bool = False
+    sight: WorldView, direction: float, half: float = FINGER, done: bool = False
 ) -> list[Waypoint]:
     """Push the door's handle from its other side, towards `direction` along x. `half` is half the
     width of what pushes; `done` skips all of it."""
@@ -61,7 +61,7 @@ def move_slider(
     ]
 
 
-def press_button(sight: Sight) -> list[Waypoint]:
+def press_button(sight: WorldView) -> list[Waypoint]:
     """Press with the closed fingers."""
     x = sight.layout.button + sight.style.offset
     above = (x, BUTTON_Y + sight.style.offset, 0.485)
@@ -76,7 +76,7 @@ def press_button(sight: Sight) -> list[Waypoint]:
     ]
 
 
-def move_switch(sight: Sight, up: bool) -> list[Waypoint]:
+def move_switch(sight: WorldView, up: bool) -> list[Waypoint]:
     """Put the tilted fingers below (above) the lever and slide it up (down) the console."""
     if up:
         start, end = _on_console(sight, -0.05), _on_console(sight, SWITCH_TRAVEL - 0.01)
@@ -91,7 +91,7 @@ def move_switch(sight: Sight, up: bool) -> list[Waypoint]:
     ]
 
 
-def _on_console(sight: Sight, travel: float) -> Vector:
+def _on_console(sight: WorldView, travel: float) -> Vector:
     """A point in front of the console, `travel` metres up its face from the lowered lever."""
     outward = 0.012
     y = SWITCH_CENTER[0] + SWITCH_AXIS[1] * travel - SWITCH_AXIS[2] * outward

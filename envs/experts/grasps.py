@@ -8,10 +8,10 @@ from firsthand.envs.experts.world_view import (
     NEUTRAL_YAW,
     OPEN_FINGER,
     PAD,
-    Block,
-    Sight,
+    BlockPose,
     Vector,
     Waypoint,
+    WorldView,
     lean,
 )
 from firsthand.envs.playtable.robot import CLOSE, OPEN
@@ -42,7 +42,7 @@ class Grasp:
     obstructed: bool
 
 
-def find_grasp(sight: Sight, block: Block, turn: float = 0.0) -> Grasp:
+def find_grasp(sight: WorldView, block: BlockPose, turn: float = 0.0) -> Grasp:
     """The least inconvenient grasp: reachable without much leaning or turning, in the middle, clear
     of other things. `turn` is how far the tool will be turned afterwards, in radians."""
     candidates = [
@@ -55,7 +55,7 @@ def find_grasp(sight: Sight, block: Block, turn: float = 0.0) -> Grasp:
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
-def grasp(sight: Sight, name: str, turn: float = 0.0, done: bool = False) -> list[Waypoint]:
+def grasp(sight: WorldView, name: str, turn: float = 0.0, done: bool = False) -> list[Waypoint]:
     """Come down around a block with open fingers and close them. `done` skips all of it."""
     block = sight.blocks[name]
     best = find_grasp(sight, block, turn)
@@ -71,7 +71,7 @@ def grasp(sight: Sight, name: str, turn: float = 0.0, done: bool = False) -> lis
     return [around, closed]
 
 
-def _yaws(block: Block) -> list[float]:
+def _yaws(block: BlockPose) -> list[float]:
     """Yaws of the tool at which the fingers close across the block, all within reach."""
     quarter = math.pi / 2
     angles = [block.angle + k * math.pi for k in range(-2, 3)]
@@ -82,7 +82,7 @@ def _yaws(block: Block) -> list[float]:
 
 
 def _cost_and_grasp(
-    sight: Sight, block: Block, yaw: float, shift: float, sideways: float, turn: float
+    sight: WorldView, block: BlockPose, yaw: float, shift: float, sideways: float, turn: float
 ) -> tuple[float, Grasp]:
     along = shift + sight.style.offset
     x = float(block.position[0]) + along * math.cos(yaw) + sideways * math.sin(yaw)
@@ -121,7 +121,7 @@ def _cost_and_grasp(
     return cost + obstruction, Grasp((x, y, z), pitch, yaw, obstruction >= 2)
 
 
-def _missing_behind_door(sight: Sight, x: float, y: float, yaw: float) -> float:
+def _missing_behind_door(sight: WorldView, x: float, y: float, yaw: float) -> float:
     """How many metres too near to the door in front of it the upright hand would come."""
     slide = sight.door("base__slide")
     left, right = (edge - slide for edge in sight.layout.door)
@@ -132,7 +132,13 @@ def _missing_behind_door(sight: Sight, x: float, y: float, yaw: float) -> float:
 
 
 def _obstruction(
-    sight: Sight, block: Block, x: float, y: float, yaw: float, in_drawer: bool, in_shelf: bool
+    sight: WorldView,
+    block: BlockPose,
+    x: float,
+    y: float,
+    yaw: float,
+    in_drawer: bool,
+    in_shelf: bool,
 ) -> float:
     """What it costs that fingers would land on other blocks or on walls."""
     cost = 0.0

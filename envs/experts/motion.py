@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.envs.experts.clearance import height_beside, needed_height
-from firsthand.envs.experts.world_view import Sight, Waypoint, unwound
+from firsthand.envs.experts.world_view import Waypoint, WorldView, unwound
 from firsthand.envs.playtable.robot import CLOSE, MAX_STEP, OPEN, wrap
 
 GAIN = 0.2  # share of the remaining way asked for in a control step
@@ -31,7 +31,7 @@ def reached(waypoint: Waypoint, robot: Mapping[str, Any]) -> bool:
     )
 
 
-def action(waypoint: Waypoint, sight: Sight, action_repeat: int) -> Float[np.ndarray, "7"]:
+def action(waypoint: Waypoint, sight: WorldView, action_repeat: int) -> Float[np.ndarray, "7"]:
     """The action towards a waypoint: in a straight line, at a speed that falls with the distance
     left; on a way in, above what stands between and never lower than the funnel around the way."""
     robot = sight.info["robot_info"]

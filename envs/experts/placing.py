@@ -11,10 +11,10 @@ from firsthand.envs.experts.world_view import (
     NEUTRAL_YAW,
     ON_DESK,
     PAD,
-    Block,
-    Sight,
+    BlockPose,
     Vector,
     Waypoint,
+    WorldView,
     lean,
 )
 from firsthand.envs.playtable.robot import CLOSE, OPEN
@@ -36,7 +36,7 @@ LEANING_BLOCK = 0.035  # metres by which the edge of a block hangs down where th
 DROP = 0.025  # metres that a block falls into the drawer
 
 
-def place_in_slider(sight: Sight) -> list[Waypoint]:
+def place_in_slider(sight: WorldView) -> list[Waypoint]:
     """Carry the block over the shelf, where the door is not, lower it and let go."""
     name = _subject(sight)
     x = _free_x(sight, name)
@@ -46,7 +46,7 @@ def place_in_slider(sight: Sight) -> list[Waypoint]:
     return [*grasped, *lid.uncover(sight, x, name), over, let_go]
 
 
-def place_in_drawer(sight: Sight) -> list[Waypoint]:
+def place_in_drawer(sight: WorldView) -> list[Waypoint]:
     """Carry the block over the open drawer and let it fall from low down."""
     name = _subject(sight)
     y = (DRAWER_INSIDE[0] - sight.door("base__drawer") + DESK_EDGE) / 2
@@ -58,7 +58,7 @@ def place_in_drawer(sight: Sight) -> list[Waypoint]:
     return _put_down(sight, name, (x, y, floor + BLOCK_EDGE / 2 + DROP))
 
 
-def stack_block(sight: Sight) -> list[Waypoint]:
+def stack_block(sight: WorldView) -> list[Waypoint]:
     """Lower the block onto another one, in line with it, and let go."""
     name = _subject(sight)
     below = _base(sight, name)
@@ -70,7 +70,7 @@ def stack_block(sight: Sight) -> list[Waypoint]:
     return _put_down(sight, name, (float(below.position[0]), float(below.position[1]), top), yaw)
 
 
-def unstack_block(sight: Sight) -> list[Waypoint]:
+def unstack_block(sight: WorldView) -> list[Waypoint]:
     """Push the upper block off the lower one, to the side where there is room; where there is none,
     or once they only lean on each other, take it away."""
     pair = stacked(sight, sight.start) or _closest(sight)
@@ -94,7 +94,7 @@ def unstack_block(sight: Sight) -> list[Waypoint]:
     ]
 
 
-def _take_away(sight: Sight, block: Block) -> list[Waypoint]:
+def _take_away(sight: WorldView, block: BlockPose) -> list[Waypoint]:
     """Take a block and put it down where the table is free."""
     xs = np.arange(sight.layout.spawn_table[0], sight.layout.spawn_table[1], 0.02)
     others = [other for other in sight.others(block.name) if other.position[1] < 0.03]
@@ -103,7 +103,7 @@ def _take_away(sight: Sight, block: Block) -> list[Waypoint]:
     return _put_down(sight, block.name, (x, y, ON_DESK + RELEASE_GAP))
 
 
-def push_into_drawer(sight: Sight) -> list[Waypoint]:
+def push_into_drawer(sight: WorldView) -> list[Waypoint]:
     """Push a block over the desk's edge into the drawer from behind; where the fingers do not fit
     between it and the door, take it and let it fall."""
     block = _nearest_above_drawer(sight)
@@ -128,7 +128,7 @@ def push_into_drawer(sight: Sight) -> list[Waypoint]:
     ]
 
 
-def _carry_over_edge(sight: Sight, block: Block, x: float) -> list[Waypoint]:
+def _carry_over_edge(sight: WorldView, block: BlockPose, x: float) -> list[Waypoint]:
     """Take a block, draw it out from under the sliding door's handle, let it fall into the drawer
     at some x."""
     *grasped, over, let_go = _put_down(sight, block.name, (x, DESK_EDGE - 0.07, ON_DESK + 0.01))
@@ -141,9 +141,9 @@ def _carry_over_edge(sight: Sight, block: Block, x: float) -> list[Waypoint]:
     return [*grasped, drawn, over, let_go]
 
 
-def stacked(sight: Sight, info: object = None) -> tuple[str, str] | None:
+def stacked(sight: WorldView, info: object = None) -> tuple[str, str] | None:
     """The names of a block and of the one it lies on, if there are such, now or in another info."""
-    view = sight if info is None else Sight(info, info, sight.layout, sight.style)  # pyright: ignore
+    view = sight if info is None else WorldView(info, info, sight.layout, sight.style)  # pyright: ignore
     for upper in view.blocks.values():
         for lower in view.others(upper.name):
             above = abs(upper.position[2] - upper.height / 2 - lower.top) < 0.012
@@ -152,7 +152,9 @@ def stacked(sight: Sight, info: object = None) -> tuple[str, str] | None:
     return None
 
 
-def _put_down(sight: Sight, name: str, place: Vector, yaw: float | None = None) -> list[Waypoint]:
+def _put_down(
+    sight: WorldView, name: str, place: Vector, yaw: float | None = None
+) -> list[Waypoint]:
     """Bring the middle of a block to a place and let go; take it first if it is not held."""
     holds = sight.holds(name)
     offset = sight.tool - sight.blocks[name].position if holds else np.array([0, 0, -0.004])
@@ -173,18 +175,18 @@ def _put_down(sight: Sight, name: str, place: Vector, yaw: float | None = None) 
     return [*grasp(sight, name, done=holds), over, let_go]
 
 
-def _subject(sight: Sight) -> str:
+def _subject(sight: WorldView) -> str:
     """The block that was in the gripper when the task was given, else the one nearest to it."""
     name = held_block(sight.start)
     if name is not None:
         return name
-    began = Sight(sight.start, sight.start, sight.layout, sight.style)
+    began = WorldView(sight.start, sight.start, sight.layout, sight.style)
     return min(
         began.blocks.values(), key=lambda block: float(np.linalg.norm(block.position - began.tool))
     ).name
 
 
-def _free_x(sight: Sight, name: str) -> float:
+def _free_x(sight: WorldView, name: str) -> float:
     """Where on the shelf to put a block: far from others, in the open, easy to reach."""
     left, right = sight.layout.shelf
     door = [edge - sight.door("base__slide") for edge in sight.layout.door]
@@ -202,7 +204,7 @@ def _free_x(sight: Sight, name: str) -> float:
     return float(max(np.arange(left + SHELF_EDGE, right - SHELF_EDGE, 0.01), key=merit))
 
 
-def _farthest(taken: list[Block], xs: np.ndarray, y: float, wished: float) -> float:
+def _farthest(taken: list[BlockPose], xs: np.ndarray, y: float, wished: float) -> float:
     """Of some x, one near the wished one at which a block at y is clear of others."""
 
     def merit(x: float) -> float:
@@ -212,13 +214,13 @@ def _farthest(taken: list[Block], xs: np.ndarray, y: float, wished: float) -> fl
     return float(max(xs, key=merit))
 
 
-def _base(sight: Sight, name: str) -> Block:
+def _base(sight: WorldView, name: str) -> BlockPose:
     """The block on the table to stack on: near, and with nothing on it."""
     pair = stacked(sight)
     taken = pair[1] if pair is not None and pair[0] != name else None
     others = [block for block in sight.others(name) if block.name != taken]
 
-    def cost(block: Block) -> float:
+    def cost(block: BlockPose) -> float:
         x, y, z = block.position
         off_table = y > 0.0 or abs(z - ON_DESK) > 0.02
         return 5 * off_table - lean((x, y, z + 0.1)) - 2 * block.depth - block.length
@@ -226,7 +228,7 @@ def _base(sight: Sight, name: str) -> Block:
     return min(others, key=cost)
 
 
-def _closest(sight: Sight) -> tuple[str, str]:
+def _closest(sight: WorldView) -> tuple[str, str]:
     """The two blocks closest to each other."""
     names = list(sight.blocks)
     pairs = [(a, b) for a in names for b in names if a != b]
@@ -238,7 +240,9 @@ def _closest(sight: Sight) -> tuple[str, str]:
     )
 
 
-def _cost_of_landing(sight: Sight, upper: Block, lower: Block, direction: float) -> float:
+def _cost_of_landing(
+    sight: WorldView, upper: BlockPose, lower: BlockPose, direction: float
+) -> float:
     """How unwelcome it is that the upper block falls down on one side; 1 where there is no room."""
     x, y = float(lower.position[0]), float(lower.position[1])
     others = sight.others(upper.name, lower.name)
@@ -249,7 +253,7 @@ def _cost_of_landing(sight: Sight, upper: Block, lower: Block, direction: float)
     return hits + 0.3 * button + 0.5 * effort + (abs(places[1]) > 0.36)
 
 
-def _nearest_above_drawer(sight: Sight) -> Block:
+def _nearest_above_drawer(sight: WorldView) -> BlockPose:
     """The block to push: on the table, in front of the drawer, and near its edge; or in the gripper
     already."""
     left, right = sight.layout.drawer
@@ -257,7 +261,7 @@ def _nearest_above_drawer(sight: Sight) -> Block:
     if held:
         return held[0]
 
-    def cost(block: Block) -> float:
+    def cost(block: BlockPose) -> float:
         x, y, z = block.position
         beside = max(left + 0.045 - x, x - right + 0.045, 0.0)
         return float(y) + 100 * beside + 10 * (abs(z - ON_DESK) > 0.03) + 10 * (y > 0.0)

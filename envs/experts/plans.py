@@ -18,10 +18,10 @@ from firsthand.envs.experts.placing import (
     stack_block,
     unstack_block,
 )
-from firsthand.envs.experts.world_view import Sight, Waypoint
+from firsthand.envs.experts.world_view import Waypoint, WorldView
 from firsthand.envs.tasks.tasks import COLOURS
 
-Plan = Callable[[Sight], list[Waypoint]]
+Plan = Callable[[WorldView], list[Waypoint]]
 
 PLANS: dict[str, Plan] = {
     "open_drawer": open_drawer,

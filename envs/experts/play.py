@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from firsthand.envs.playtable.layouts import Layout
+from firsthand.envs.playtable.layouts import DeskLayout
 from firsthand.envs.tasks.contacts import held_block
 from firsthand.envs.tasks.feasibility import feasible
 from firsthand.envs.tasks.tasks import TASKS
@@ -22,7 +22,7 @@ class PlayPlan:
     pushing blocks about.
     """
 
-    def __init__(self, tasks: Sequence[str], layout: Layout, rng: np.random.Generator) -> None:
+    def __init__(self, tasks: Sequence[str], layout: DeskLayout, rng: np.random.Generator) -> None:
         self._tasks, self._layout, self._rng = tasks, layout, rng
 
     def next_task(self, observation: Mapping[str, Any], info: Mapping[str, Any]) -> str | None:

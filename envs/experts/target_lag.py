@@ -7,18 +7,18 @@ reaches for what is too far away, would move the target out of sight and afterwa
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.experts.world_view import Sight
+from firsthand.envs.experts.world_view import WorldView
 from firsthand.envs.playtable.robot import MAX_LEAD, MAX_STEP, wrap
 
 
-class Lead:
+class TargetLag:
     """Estimates the target from the actions sent since a task was given."""
 
     def __init__(self) -> None:
         self._target: Float[np.ndarray, " 6"] | None = None
 
     def limited(
-        self, action: Float[np.ndarray, "6"], sight: Sight, action_repeat: int
+        self, action: Float[np.ndarray, "6"], sight: WorldView, action_repeat: int
     ) -> Float[np.ndarray, "6"]:
         """The action, less what would bring the target too far ahead of the tool."""
         robot = sight.info["robot_info"]

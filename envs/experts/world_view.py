@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.playtable.layouts import BLOCK_SIZES, Layout
+from firsthand.envs.playtable.layouts import BLOCK_SIZES, DeskLayout
 from firsthand.envs.playtable.robot import BASE_POSITION, CLOSE
 from firsthand.rendering.bullet import pybullet
 
@@ -30,7 +30,7 @@ MOST_LEAN = 0.65  # radians
 
 
 @dataclass(frozen=True)
-class Style:
+class ExpertParams:
     """How an expert differs from the others: drawn anew for every attempt.
 
     Attributes:
@@ -48,7 +48,7 @@ class Style:
     offset: float = 0.0
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Style":
+    def draw(cls, rng: np.random.Generator) -> "ExpertParams":
         return cls(
             speed=float(rng.uniform(0.55, 0.8)),
             height=float(rng.uniform(0.8, 1.3)),
@@ -91,7 +91,7 @@ class Waypoint:
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockPose:
     """A block as it lies: its edges' lengths, and the angle of the longer of the two level ones."""
 
     name: str
@@ -120,14 +120,14 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Sight:
+class WorldView:
     """The world as `info` describes it now and did when the task was given; `velocity` is the
     tool's, in metres a control step."""
 
     info: Info
     start: Info
-    layout: Layout
-    style: Style
+    layout: DeskLayout
+    style: ExpertParams
     velocity: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
 
     @property
@@ -148,11 +148,11 @@ class Sight:
         return float(self.info["scene_info"]["doors"][name]["current_state"])
 
     @cached_property
-    def blocks(self) -> dict[str, Block]:
+    def blocks(self) -> dict[str, BlockPose]:
         states = self.info["scene_info"]["movable_objects"]
         return {name: _block(name, states[name], self.layout) for name in self.layout.blocks}
 
-    def others(self, *names: str) -> list[Block]:
+    def others(self, *names: str) -> list[BlockPose]:
         return [block for block in self.blocks.values() if block.name not in names]
 
     def near(self, position: Sequence[float] | np.ndarray, distance: Vector) -> bool:
@@ -167,7 +167,7 @@ class Sight:
         return touched and around and 0.03 < self.width < 0.076
 
     @cached_property
-    def between_fingers(self) -> Block | None:
+    def between_fingers(self) -> BlockPose | None:
         """The block that closing the gripper would catch."""
         if self.width < 0.03:
             return None
@@ -196,11 +196,11 @@ def lean(position: Sequence[float] | np.ndarray, yaw: Number = NEUTRAL_YAW) -> f
     return -MOST_LEAN
 
 
-def _block(name: str, state: Mapping[str, Any], layout: Layout) -> Block:
+def _block(name: str, state: Mapping[str, Any], layout: DeskLayout) -> BlockPose:
     sizes = BLOCK_SIZES[layout.blocks[name]]
     axes = np.array(pybullet.getMatrixFromQuaternion(state["current_orn"])).reshape(3, 3)
     upright = int(np.argmax(np.abs(axes[2])))
     first, second = sorted((i for i in range(3) if i != upright), key=lambda i: -sizes[i])
     angle = math.atan2(axes[1, first], axes[0, first])
     position = np.asarray(state["current_pos"], np.float64)
-    return Block(name, position, angle, sizes[first], sizes[second], sizes[upright])
+    return BlockPose(name, position, angle, sizes[first], sizes[second], sizes[upright])

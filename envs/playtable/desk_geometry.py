@@ -14,8 +14,8 @@ from firsthand.envs.playtable.layouts import (
     SWITCH_CENTER,
     SWITCH_TRAVEL,
     TABLE_TOP,
+    DeskLayout,
     Extent,
-    Layout,
     Number,
     Vector,
 )
@@ -28,7 +28,7 @@ WIDTH, DEPTH, HEIGHT = 0.882, 0.362, 0.649  # of the whole desk
 
 
 @dataclass(frozen=True)
-class Part:
+class DeskPart:
     """A primitive of a link: its outline in metres, and where it sits in the link's frame.
 
     `size` holds the three edges of a box, (radius, length) of a cylinder along z, or (radius,) of
@@ -58,13 +58,13 @@ class Joint:
 def box(
     link: str, x: Extent, y: Extent, z: Extent,
     color: Vector, solid: bool = True,
-) -> Part:  # fmt: skip
+) -> DeskPart:  # fmt: skip
     """A box given by its extents in the link's frame."""
     size = (x[1] - x[0], y[1] - y[0], z[1] - z[0])
-    return Part(link, "box", size, (sum(x) / 2, sum(y) / 2, sum(z) / 2), color, solid=solid)
+    return DeskPart(link, "box", size, (sum(x) / 2, sum(y) / 2, sum(z) / 2), color, solid=solid)
 
 
-def joints(layout: Layout) -> list[Joint]:
+def joints(layout: DeskLayout) -> list[Joint]:
     """The desk's joints in the order of their links, 0 to 6, as CALVIN numbers them."""
     button = (layout.button, -0.12, TABLE_TOP)
     switch = (layout.switch, *SWITCH_CENTER)
@@ -81,12 +81,12 @@ def joints(layout: Layout) -> list[Joint]:
     ]
 
 
-def parts(layout: Layout) -> list[Part]:
+def parts(layout: DeskLayout) -> list[DeskPart]:
     """Every primitive of the desk."""
     return _body(layout) + _cabinet(layout) + _console(layout) + _drawer(layout) + _fixtures(layout)
 
 
-def _body(layout: Layout) -> list[Part]:
+def _body(layout: DeskLayout) -> list[DeskPart]:
     """Legs, the carcass around the drawer, and the desk top in front of the cabinet."""
     x, y, finish = WIDTH / 2, DEPTH / 2, layout.finish
     left, right = layout.drawer[0] - 0.004, layout.drawer[1] + 0.004
@@ -107,7 +107,7 @@ def _body(layout: Layout) -> list[Part]:
     ]
 
 
-def _cabinet(layout: Layout) -> list[Part]:
+def _cabinet(layout: DeskLayout) -> list[DeskPart]:
     """The open-topped cabinet behind the sliding door: back, sides, the shelf it stands on."""
     x, y, finish = WIDTH / 2, DEPTH / 2, layout.finish
     left, right = layout.shelf
@@ -122,7 +122,7 @@ def _cabinet(layout: Layout) -> list[Part]:
     ]
 
 
-def _console(layout: Layout) -> list[Part]:
+def _console(layout: DeskLayout) -> list[DeskPart]:
     """The leaning face the switch slides on, filled behind by steps that it hides."""
     on_right = layout.switch > 0
     x = (layout.switch - 0.10, WIDTH / 2) if on_right else (-WIDTH / 2, layout.switch + 0.10)
@@ -137,7 +137,7 @@ def _console(layout: Layout) -> list[Part]:
         TABLE_TOP + along[1] * length / 2 + normal[1] * thickness / 2,
     )
     size = (x[1] - x[0], length, thickness)
-    face = Part("base_link", "box", size, middle, layout.finish.inside, roll=LEAN)
+    face = DeskPart("base_link", "box", size, middle, layout.finish.inside, roll=LEAN)
     steps = []
     for low, top in ((0.44, 0.49), (0.49, 0.54), (0.54, 0.59), (0.59, 0.63)):
         front = foot + (top - TABLE_TOP) / math.tan(LEAN) + thickness
@@ -145,7 +145,7 @@ def _console(layout: Layout) -> list[Part]:
     return [face, *steps]
 
 
-def _drawer(layout: Layout) -> list[Part]:
+def _drawer(layout: DeskLayout) -> list[DeskPart]:
     """An open box with a front and a handle bar, in the frame of the closed drawer."""
     center, finish = sum(layout.drawer) / 2, layout.finish
     half = (layout.drawer[1] - layout.drawer[0]) / 2
@@ -163,19 +163,19 @@ def _drawer(layout: Layout) -> list[Part]:
     ]
 
 
-def _fixtures(layout: Layout) -> list[Part]:
+def _fixtures(layout: DeskLayout) -> list[DeskPart]:
     """Door, button, switch and lamps, each in its link's frame."""
     half, finish = (layout.door[1] - layout.door[0]) / 2, layout.finish
     ring = (layout.button, -0.12, TABLE_TOP)
     socket = (layout.bulb, BULB_CENTER[0], BULB_CENTER[1] - 0.035)
-    lever = Part("switch_link", "box", (0.12, 0.03, 0.06), (0, 0, 0), finish.handle, roll=LEAN)
+    lever = DeskPart("switch_link", "box", (0.12, 0.03, 0.06), (0, 0, 0), finish.handle, roll=LEAN)
     return [
         box("slide_link", (-half, half), (-0.006, 0.006), (0.002, 0.135), finish.front),
         box("slide_link", (-0.02, 0.02), (-0.046, -0.006), (0.06, 0.09), finish.handle),
-        Part("button_link", "cylinder", (0.021, 0.02), (0, 0, 0.01), RUBBER),
-        Part("base_link", "cylinder", (0.03, 0.002), ring, finish.handle, solid=False),
+        DeskPart("button_link", "cylinder", (0.021, 0.02), (0, 0, 0.01), RUBBER),
+        DeskPart("base_link", "cylinder", (0.03, 0.002), ring, finish.handle, solid=False),
         lever,
-        Part("led_link", "cylinder", (0.022, 0.012), (0, 0, 0.006), LIGHT_OFF, solid=False),
-        Part("light_link", "sphere", (0.030,), (0, 0, 0), LIGHT_OFF, solid=False),
-        Part("base_link", "cylinder", (0.016, 0.02), socket, finish.handle, solid=False),
+        DeskPart("led_link", "cylinder", (0.022, 0.012), (0, 0, 0.006), LIGHT_OFF, solid=False),
+        DeskPart("light_link", "sphere", (0.030,), (0, 0, 0), LIGHT_OFF, solid=False),
+        DeskPart("base_link", "cylinder", (0.016, 0.02), socket, finish.handle, solid=False),
     ]

@@ -51,7 +51,7 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Layout:
+class DeskLayout:
     """Where a scene's fixtures are, as world x in metres, and which block has which size.
 
     `door` and `drawer` are the extents at joint position 0, `shelf` that of the cabinet's floor.
@@ -89,8 +89,8 @@ def _blocks(red: str, blue: str, pink: str) -> dict[str, str]:
     return {"block_red": red, "block_blue": blue, "block_pink": pink}
 
 
-LAYOUTS: dict[str, Layout] = {
-    "A": Layout(
+LAYOUTS: dict[str, DeskLayout] = {
+    "A": DeskLayout(
         name="A",
         door=(-0.105, 0.185),
         door_travel=0.28,
@@ -109,7 +109,7 @@ LAYOUTS: dict[str, Layout] = {
             handle=(0.30, 0.31, 0.33), grain=11, rings=9, contrast=0.40,
         ),
     ),
-    "B": Layout(
+    "B": DeskLayout(
         name="B",
         door=(0.083, 0.373),
         door_travel=0.304,
@@ -128,7 +128,7 @@ LAYOUTS: dict[str, Layout] = {
             handle=(0.80, 0.80, 0.80), grain=23, rings=4, contrast=0.16,
         ),
     ),
-    "C": Layout(
+    "C": DeskLayout(
         name="C",
         door=(0.055, 0.345),
         door_travel=0.24,
@@ -147,7 +147,7 @@ LAYOUTS: dict[str, Layout] = {
             handle=(0.30, 0.31, 0.33), grain=37, rings=12, contrast=0.30,
         ),
     ),
-    "D": Layout(
+    "D": DeskLayout(
         name="D",
         door=(-0.105, 0.185),
         door_travel=0.28,

@@ -18,7 +18,7 @@ FRICTION_FORCE = 4.0  # newtons that hold a door, and that push the button back
 FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
 
 
-def write_urdfs(layout: table.Layout, folder: Path) -> None:
+def write_urdfs(layout: table.DeskLayout, folder: Path) -> None:
     """Writes the desk and its blocks as URDF files for `Scene` to load."""
     (folder / "table.urdf").write_text(table_urdf(layout))
     for name, size in layout.blocks.items():
@@ -48,7 +48,7 @@ class Scene:
     switch is up.
     """
 
-    def __init__(self, client: int, folder: Path, layout: table.Layout) -> None:
+    def __init__(self, client: int, folder: Path, layout: table.DeskLayout) -> None:
         self.client = client
         self.blocks = {
             name: pybullet.loadURDF(str(folder / f"{name}.urdf"), physicsClientId=client)

@@ -6,7 +6,7 @@ from firsthand.envs.playtable import desk_geometry as desk
 from firsthand.envs.playtable import layouts as table
 
 
-def table_urdf(layout: table.Layout) -> str:
+def table_urdf(layout: table.DeskLayout) -> str:
     """The desk as a URDF document whose links come in the order of `joints`."""
     links = ["base_link", *(joint.link for joint in desk.joints(layout))]
     everything = desk.parts(layout)
@@ -17,14 +17,14 @@ def table_urdf(layout: table.Layout) -> str:
 
 def block_urdf(name: str, size: str) -> str:
     """A block of one kilogram."""
-    part = desk.Part(name, "box", table.BLOCK_SIZES[size], (0, 0, 0), table.BLOCK_COLORS[name])
+    part = desk.DeskPart(name, "box", table.BLOCK_SIZES[size], (0, 0, 0), table.BLOCK_COLORS[name])
     link = _link(name, [part], mass=1.0, contact=(0.7, 0.001))
     return f"<robot name={quoteattr(name)}>\n{link}\n</robot>"
 
 
 def _link(
     name: str,
-    shapes: list[desk.Part],
+    shapes: list[desk.DeskPart],
     mass: float | None = None,
     contact: table.Extent = (0.5, 0),
 ) -> str:
@@ -50,7 +50,7 @@ def _link(
     return "\n".join([*lines, "</link>"])
 
 
-def _geometry(part: desk.Part) -> str:
+def _geometry(part: desk.DeskPart) -> str:
     if part.shape == "box":
         return f'<box size="{_numbers(part.size)}"/>'
     if part.shape == "cylinder":

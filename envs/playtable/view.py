@@ -22,7 +22,7 @@ class View:
         layout: whose wood is shown.
     """
 
-    def __init__(self, name: str, client: int, layout: table.Layout) -> None:
+    def __init__(self, name: str, client: int, layout: table.DeskLayout) -> None:
         self._name, self._client, self._layout = name, client, layout
         self._renderer: Any = None
         self._lights: dict[str, bool] = {}  # as the renderer shows them

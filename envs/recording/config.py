@@ -7,7 +7,7 @@ from typing import Any
 from firsthand.common.errors import UserError
 from firsthand.common.suggestions import one_of
 from firsthand.envs.config import PlayTableWorld, Scene, World
-from firsthand.envs.recording.schedule import Attempt, Show
+from firsthand.envs.recording.schedule import DemoRequest, RecordAttempt
 from firsthand.envs.tasks.calvin_settings import SETTINGS, SettingName
 from firsthand.envs.tasks.tasks import TASKS
 
@@ -91,14 +91,14 @@ class RecordConfig:
         return max(1, round(self.episodes * (SETTINGS[self.setting].share if self.setting else 1)))
 
     @property
-    def wanted(self) -> dict[Show, int]:
+    def wanted(self) -> dict[DemoRequest, int]:
         """How many episodes of everything."""
         tasks = (PLAY,) if self.play else self.tasks
-        shows = [Show(task, scene) for task in tasks for scene in self.scenes]
+        shows = [DemoRequest(task, scene) for task in tasks for scene in self.scenes]
         share, rest = divmod(self.total, len(shows))
         return {show: share + (i < rest) for i, show in enumerate(shows)}
 
-    def holds_out(self, attempt: Attempt) -> bool:
+    def holds_out(self, attempt: RecordAttempt) -> bool:
         """Whether an episode goes to the split `valid`. Tasks and scenes take turns, so that one in
         `held_out_every` does, however few there are of each."""
         every = self.held_out_every

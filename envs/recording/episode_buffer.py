@@ -11,7 +11,7 @@ from firsthand.episodes.episode import Narration
 from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames, encode_jpeg
 
 
-class Take:
+class EpisodeBuffer:
     """Collects what was seen and what was done next.
 
     Args:

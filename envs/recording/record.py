@@ -20,7 +20,7 @@ from firsthand.common.progress import progress
 from firsthand.envs.evaluation.records import check_same, read_json, versions
 from firsthand.envs.recording.config import RecordConfig
 from firsthand.envs.recording.recorder import Recorder
-from firsthand.envs.recording.schedule import Schedule
+from firsthand.envs.recording.schedule import RecordingSchedule
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
 __all__ = ["RecordConfig", "record"]
@@ -52,7 +52,7 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
         shutil.rmtree(parts, ignore_errors=True)  # left when stopped after the last step but one
         return out
     _open_parts(parts, circumstances, resume)
-    schedule = Schedule(config.wanted, parts)
+    schedule = RecordingSchedule(config.wanted, parts)
     make = partial(Recorder, config, parts)
     with progress() as begin:
         bar = begin("episodes", config.total, schedule.successes)

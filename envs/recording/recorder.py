@@ -7,8 +7,8 @@ import numpy as np
 
 from firsthand.envs.experts.play import PlayPlan
 from firsthand.envs.recording.config import RecordConfig
-from firsthand.envs.recording.episode_buffer import Take
-from firsthand.envs.recording.schedule import Attempt
+from firsthand.envs.recording.episode_buffer import EpisodeBuffer
+from firsthand.envs.recording.schedule import RecordAttempt
 from firsthand.envs.tasks.initial_states import generator, initial_state, sample_robot, sample_scene
 from firsthand.envs.tasks.instructions import choose
 from firsthand.episodes.episode import Narration
@@ -30,7 +30,7 @@ class Recorder:
             env.close()
         self._envs = {}
 
-    def __call__(self, attempt: Attempt) -> bool:
+    def __call__(self, attempt: RecordAttempt) -> bool:
         """Store the attempt in the folder of parts if it succeeded, and say whether it did."""
         episode = self.attempt(attempt)
         if episode is None:
@@ -41,7 +41,7 @@ class Recorder:
             writer.add(episode, split)
         return True
 
-    def attempt(self, attempt: Attempt) -> EncodedEpisode | None:
+    def attempt(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """What the expert did and saw, or None when it did not succeed."""
         return self._play(attempt) if self._config.play else self._demonstrate(attempt)
 
@@ -53,32 +53,32 @@ class Recorder:
             self._envs[scene] = world.make(self._config.cameras, self._config.action_repeat)
         return self._envs[scene]
 
-    def _generator(self, attempt: Attempt, purpose: str) -> np.random.Generator:
+    def _generator(self, attempt: RecordAttempt, purpose: str) -> np.random.Generator:
         name = f"{attempt.show} {purpose}"
         return generator(self._config.seed, "recording", name, attempt.index)
 
-    def _demonstrate(self, attempt: Attempt) -> EncodedEpisode | None:
+    def _demonstrate(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """One task, from a layout in which it can be begun."""
         config, (task, scene) = self._config, attempt.show
         robot_obs, scene_obs = initial_state(task, attempt.index, config.seed, "recording", scene)
         instruction = choose(task, "training", self._generator(attempt, "in words"))
         start = {"robot_obs": robot_obs, "scene_obs": scene_obs}
         observation, _ = self._env(scene).reset(options=start)
-        take = Take(config.cameras, config.action_repeat)
+        take = EpisodeBuffer(config.cameras, config.action_repeat)
         rng = self._generator(attempt, "disturbed")
         success, _ = self._act(attempt, take, observation, task, instruction, rng, config.steps)
         if not success:
             return None
         return take.episode(self._source(attempt, start) | {"task": task}, instruction)
 
-    def _play(self, attempt: Attempt) -> EncodedEpisode | None:
+    def _play(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """One task after another; None when hardly anything could be done."""
         config, scene = self._config, attempt.show.scene
         env = self._env(scene)
         layouts = self._generator(attempt, "from")
         start = {"robot_obs": sample_robot(layouts), "scene_obs": sample_scene(layouts, env.layout)}
         observation, info = env.reset(options=start)
-        take = Take(config.cameras, config.action_repeat)
+        take = EpisodeBuffer(config.cameras, config.action_repeat)
         plan = PlayPlan(config.tasks, env.layout, self._generator(attempt, "chosen"))
         words, rng = self._generator(attempt, "in words"), self._generator(attempt, "disturbed")
         subtasks: list[dict[str, Any]] = []
@@ -107,8 +107,8 @@ class Recorder:
 
     def _act(
         self,
-        attempt: Attempt,
-        take: Take,
+        attempt: RecordAttempt,
+        take: EpisodeBuffer,
         observation: dict[str, Any],
         task: str,
         instruction: str,
@@ -129,7 +129,7 @@ class Recorder:
                 break
         return success, observation
 
-    def _source(self, attempt: Attempt, start: dict[str, np.ndarray]) -> dict[str, Any]:
+    def _source(self, attempt: RecordAttempt, start: dict[str, np.ndarray]) -> dict[str, Any]:
         """Enough to make the episode again."""
         config = self._config
         return {

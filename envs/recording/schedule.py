@@ -11,7 +11,7 @@ from firsthand.common.errors import UserError
 FAILURES_ALLOWED = 20  # for every task, beyond as many as there are successes
 
 
-class Show(NamedTuple):
+class DemoRequest(NamedTuple):
     """What is to be shown, and on which desk."""
 
     task: str
@@ -22,10 +22,10 @@ class Show(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RecordAttempt:
     """One try of an expert at a task, from the layout of that index."""
 
-    show: Show
+    show: DemoRequest
     index: int
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Attempt:
         return f"{self.show.task}-{self.show.scene}-{self.index:06d}"
 
 
-class Schedule:
+class RecordingSchedule:
     """Which layouts are still to be tried.
 
     Nothing ever has more attempts under way or done well than it needs episodes. So none is made in
@@ -48,17 +48,17 @@ class Schedule:
         parts: the folder where finished attempts lie; what is there need not be done again.
     """
 
-    def __init__(self, wanted: Mapping[Show, int], parts: Path) -> None:
+    def __init__(self, wanted: Mapping[DemoRequest, int], parts: Path) -> None:
         self._wanted = wanted
-        self._done: dict[Show, dict[int, bool]] = {show: {} for show in wanted}
-        self._begun: dict[Show, set[int]] = defaultdict(set)
+        self._done: dict[DemoRequest, dict[int, bool]] = {show: {} for show in wanted}
+        self._begun: dict[DemoRequest, set[int]] = defaultdict(set)
         for path in parts.iterdir():
             if path.suffix in (".hdf5", ".failed"):
                 *show, index = path.stem.rsplit("-", 2)
-                self._done[Show(*show)][int(index)] = path.suffix == ".hdf5"
-                self._begun[Show(*show)].add(int(index))
+                self._done[DemoRequest(*show)][int(index)] = path.suffix == ".hdf5"
+                self._begun[DemoRequest(*show)].add(int(index))
 
-    def next_attempt(self) -> Attempt | None:
+    def next_attempt(self) -> RecordAttempt | None:
         """What to try now, or None when enough is under way."""
         open_shows = [
             show
@@ -71,9 +71,9 @@ class Schedule:
         begun = self._begun[show]
         index = next(i for i in range(len(begun) + 1) if i not in begun)
         begun.add(index)
-        return Attempt(show, index)
+        return RecordAttempt(show, index)
 
-    def finished(self, attempt: Attempt, success: bool) -> None:
+    def finished(self, attempt: RecordAttempt, success: bool) -> None:
         """Raises `UserError` when something keeps failing."""
         self._done[attempt.show][attempt.index] = success
         failed, made = self._failures(attempt.show), len(self._done[attempt.show])
@@ -83,7 +83,7 @@ class Schedule:
                 "try less noise, or more steps"
             )
 
-    def _failures(self, show: Show) -> int:
+    def _failures(self, show: DemoRequest) -> int:
         return sum(not success for success in self._done[show].values())
 
     @property
@@ -97,14 +97,14 @@ class Schedule:
     def failures_by_show(self) -> dict[str, int]:
         return {str(show): self._failures(show) for show in self._wanted}
 
-    def in_order(self) -> list[Attempt]:
+    def in_order(self) -> list[RecordAttempt]:
         """The successful attempts: the first of everything, then the second of everything, …"""
         kept = {
             show: sorted(index for index, success in done.items() if success)
             for show, done in self._done.items()
         }
         return [
-            Attempt(show, kept[show][round_])
+            RecordAttempt(show, kept[show][round_])
             for round_ in range(max(len(indices) for indices in kept.values()))
             for show in self._wanted
             if round_ < len(kept[show])

@@ -8,7 +8,13 @@ moved along x with the middle of that stretch.
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.playtable.layouts import DRAWER_TRAVEL, LAYOUTS, SWITCH_TRAVEL, Extent, Layout
+from firsthand.envs.playtable.layouts import (
+    DRAWER_TRAVEL,
+    LAYOUTS,
+    SWITCH_TRAVEL,
+    DeskLayout,
+    Extent,
+)
 from firsthand.envs.tasks.symbolic import COLOURS, SymbolicState
 from firsthand.envs.tasks.tasks import BULB, DRAWER, LED, SCENE_SIZE, SLIDE, SWITCH, block_slice
 
@@ -51,7 +57,7 @@ def initial_layout(
 
 
 def places(
-    layout: Layout,
+    layout: DeskLayout,
 ) -> tuple[list[Float[np.ndarray, "3"]], dict[str, Float[np.ndarray, "3"]]]:
     """A scene's two places on the table, and those in the shelf by the compartment's name."""
     own = LAYOUTS["D"]

@@ -5,7 +5,7 @@ lies where it must, in the open and with room around it.
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.playtable.layouts import BLOCK_SIZES, DRAWER_TRAVEL, SPAWN_Z, Layout
+from firsthand.envs.playtable.layouts import BLOCK_SIZES, DRAWER_TRAVEL, SPAWN_Z, DeskLayout
 from firsthand.envs.tasks.conditions import (
     BlockLifted,
     BlockPlaced,
@@ -32,7 +32,7 @@ _LIGHT_INDEX = {"lightbulb": BULB, "led": LED}
 
 
 def feasible(
-    task: str, scene_obs: Float[np.ndarray, "24"], layout: Layout, held: str | None = None
+    task: str, scene_obs: Float[np.ndarray, "24"], layout: DeskLayout, held: str | None = None
 ) -> bool:
     """Whether the task can be begun from a layout, with a block `held` in the gripper or none.
 
@@ -79,14 +79,14 @@ def on_table(scene_obs: Float[np.ndarray, "24"], block: str) -> bool:
     return bool(abs(x) < 0.42 and DESK_EDGE < y < 0.0 and abs(z - SPAWN_Z) < 0.02)
 
 
-def in_shelf(scene_obs: Float[np.ndarray, "24"], block: str, layout: Layout) -> bool:
+def in_shelf(scene_obs: Float[np.ndarray, "24"], block: str, layout: DeskLayout) -> bool:
     """Whether a block lies in the cabinet behind the sliding door."""
     x, y, z = scene_obs[block_slice(block)][:3]
     left, right = layout.shelf
     return bool(left < x < right and 0.03 < y < 0.17 and abs(z - SPAWN_Z) < 0.02)
 
 
-def in_the_open(scene_obs: Float[np.ndarray, "24"], block: str, layout: Layout) -> bool:
+def in_the_open(scene_obs: Float[np.ndarray, "24"], block: str, layout: DeskLayout) -> bool:
     """Whether a block lies in the cabinet and the door is not in front of it."""
     x = scene_obs[block_slice(block)][0]
     left, right = (edge - scene_obs[SLIDE] for edge in layout.door)
@@ -101,7 +101,7 @@ def in_drawer(scene_obs: Float[np.ndarray, "24"], block: str) -> bool:
     return bool(front < y < DESK_EDGE and z < DRAWER_FLOOR + BLOCK_EDGE)
 
 
-def push_range(layout: Layout) -> tuple[float, float]:
+def push_range(layout: DeskLayout) -> tuple[float, float]:
     """The world x between which a push may end: on the desk, and clear of the button."""
     low, high = layout.spawn_table[0] - _PUSH_MARGIN[0], layout.spawn_table[1] + _PUSH_MARGIN[1]
     if layout.button < sum(layout.spawn_table) / 2:
@@ -109,7 +109,7 @@ def push_range(layout: Layout) -> tuple[float, float]:
     return low, min(high, layout.button - _BUTTON_MARGIN)
 
 
-def _before_drawer(scene_obs: Float[np.ndarray, "24"], block: str, layout: Layout) -> bool:
+def _before_drawer(scene_obs: Float[np.ndarray, "24"], block: str, layout: DeskLayout) -> bool:
     """Whether a block pushed to the front falls into the drawer."""
     half = BLOCK_SIZES["big"][0] / 2 + _SLACK
     x = scene_obs[block_slice(block)][0]
@@ -130,7 +130,7 @@ def _stacked(scene_obs: Float[np.ndarray, "24"], block: str) -> bool:
 def _has_destination(
     condition: BlockPlaced | BlockStacked,
     scene_obs: Float[np.ndarray, "24"],
-    layout: Layout,
+    layout: DeskLayout,
     held: str,
 ) -> bool:
     if isinstance(condition, BlockStacked):

@@ -19,8 +19,8 @@ from firsthand.envs.playtable.layouts import (
     SPAWN_SHELF_Y,
     SPAWN_Z,
     SWITCH_TRAVEL,
+    DeskLayout,
     Extent,
-    Layout,
 )
 from firsthand.envs.playtable.robot import CLOSE, MAX_WIDTH, OPEN
 from firsthand.envs.tasks.conditions import (
@@ -102,7 +102,7 @@ def initial_state(
 
 
 def sample_start(
-    rng: np.random.Generator, layout: Layout, task: str
+    rng: np.random.Generator, layout: DeskLayout, task: str
 ) -> tuple[Float[np.ndarray, "15"], Float[np.ndarray, "24"]]:
     """A random (robot_obs, scene_obs) from which a task can be begun, whose block is in the gripper
     if it is to be placed; other things lie anywhere.
@@ -152,7 +152,7 @@ def sample_scene(
 
 
 def _sample(
-    rng: np.random.Generator, layout: Layout, task: str | None
+    rng: np.random.Generator, layout: DeskLayout, task: str | None
 ) -> tuple[Float[np.ndarray, "15"], Float[np.ndarray, "24"], str | None]:
     """The arm, the scene, and the block in the gripper."""
     scene_obs = np.zeros(SCENE_SIZE)
@@ -205,7 +205,7 @@ def _places(rng: np.random.Generator, task: str | None) -> dict[str, Place]:
 
 def _sample_blocks(
     rng: np.random.Generator,
-    layout: Layout,
+    layout: DeskLayout,
     places: Mapping[str, Place],
     robot_obs: Float[np.ndarray, "15"],
     scene_obs: Float[np.ndarray, "24"],
@@ -241,7 +241,7 @@ def _sample_blocks(
             return poses
 
 
-def _inside_shelf(stretch: Extent, layout: Layout) -> Extent:
+def _inside_shelf(stretch: Extent, layout: DeskLayout) -> Extent:
     """The part of a stretch along x in which no block touches the cabinet's walls."""
     low, high = layout.shelf
     return max(stretch[0], low + SHELF_MARGIN), min(stretch[1], high - SHELF_MARGIN)

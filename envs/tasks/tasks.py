@@ -47,7 +47,7 @@ class Task:
         return self.condition.succeeded(start_info, info)
 
 
-class Judge:
+class SuccessDetector:
     """Watches one task from the moment it is given.
 
     CALVIN counts the first control step on which a condition holds. Contacts flicker, though: a

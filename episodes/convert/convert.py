@@ -19,13 +19,13 @@ from hashlib import sha256
 
 from firsthand.common import uri as place
 from firsthand.common.errors import OutputError, UserError
-from firsthand.common.executor import Died, Executor, LocalExecutor
+from firsthand.common.executor import Executor, LocalExecutor, WorkerCrash
 from firsthand.common.lock import lock
 from firsthand.common.progress import progress
 from firsthand.common.uri import Place
 from firsthand.episodes.convert.packing import pack
-from firsthand.episodes.convert.report import Report
-from firsthand.episodes.convert.shard_job import Record, Shard, make_shard, settings_of
+from firsthand.episodes.convert.report import ConversionReport
+from firsthand.episodes.convert.shard_job import ShardJob, ShardRecord, make_shard, settings_of
 from firsthand.episodes.convert.source import Item, Listing, Source, recordings
 from firsthand.episodes.convert.splits import By, cut_by, split_recordings
 from firsthand.episodes.corpus.index_writer import IndexedShard, write_index
@@ -71,7 +71,7 @@ def convert(
     out: Place,
     settings: ConvertSettings | None = None,
     executor: Executor | None = None,
-) -> Report:
+) -> ConversionReport:
     """Make a corpus at `out`, a folder or a URL, or bring one up to date.
 
     Args:
@@ -88,7 +88,7 @@ def convert(
     _check_names(listing, source.origin)
     folder = place.join(out, "shards")
     packed = pack(listing.items, settings.shard_megabytes)
-    shards = [Shard(source, items, folder) for items in packed]
+    shards = [ShardJob(source, items, folder) for items in packed]
     key = _key(shards, listing, settings)
     with _held(out):
         if (report := _unchanged(out, key, shards)) is not None:
@@ -102,7 +102,9 @@ def convert(
         lost = [*(lost for record in records for lost in record.lost), *listing.lost]
         items = len(listing.items) + len(listing.lost)
         tallies = [listing.tally, *(record.tally for record in records)]
-        report = Report.of(source.origin, items, splits, lost, (*listing.notes, *word), tallies)
+        report = ConversionReport.of(
+            source.origin, items, splits, lost, (*listing.notes, *word), tallies
+        )
         place.write(place.join(out, REPORT), report.to_json())
         _acceptable(report, settings, out)
         kept = {"key": key, "source": settings_of(source), **asdict(settings)}
@@ -113,7 +115,7 @@ def convert(
 
 def _check_names(listing: Listing, origin: str) -> None:
     if not listing.items:
-        report = Report.of(
+        report = ConversionReport.of(
             origin, len(listing.lost), (), listing.lost, listing.notes, [listing.tally]
         )
         why = "".join(f"; {line.strip()}" for line in report.lines()[:_NAMED])
@@ -126,7 +128,7 @@ def _check_names(listing: Listing, origin: str) -> None:
         )
 
 
-def _key(shards: Sequence[Shard], listing: Listing, settings: ConvertSettings) -> str:
+def _key(shards: Sequence[ShardJob], listing: Listing, settings: ConvertSettings) -> str:
     """Changes with whatever decides the corpus."""
     items = [[item.name, item.group, item.split] for item in listing.items]
     divided = [settings.held_out, settings.split_by, settings.seed]
@@ -135,7 +137,7 @@ def _key(shards: Sequence[Shard], listing: Listing, settings: ConvertSettings) -
     return sha256(to_json(decided_by).encode()).hexdigest()
 
 
-def _unchanged(out: Place, key: str, shards: Sequence[Shard]) -> Report | None:
+def _unchanged(out: Place, key: str, shards: Sequence[ShardJob]) -> ConversionReport | None:
     """The report of a corpus that is there, whole as far as sizes tell, and made of just this."""
     report = place.read(place.join(out, REPORT))
     try:
@@ -148,20 +150,20 @@ def _unchanged(out: Place, key: str, shards: Sequence[Shard]) -> Report | None:
     sizes = {entry.name.rpartition("/")[2]: entry.bytes for entry in manifest.shards}
     records = {f"{shard.key}.json" for shard in shards}
     whole = sizes.items() <= found.items() and records <= found.keys()
-    return Report.from_json(report) if whole else None
+    return ConversionReport.from_json(report) if whole else None
 
 
-def _make_all(shards: Sequence[Shard], executor: Executor) -> list[Record]:
+def _make_all(shards: Sequence[ShardJob], executor: Executor) -> list[ShardRecord]:
     """Every shard's record, without summaries, in order."""
-    records: dict[str, Record] = {}
+    records: dict[str, ShardRecord] = {}
     with progress() as begin:
         bar = begin("converting", sum(len(shard.items) for shard in shards))
 
-        def make(jobs: Sequence[Shard]) -> list[tuple[Shard, str]]:
+        def make(jobs: Sequence[ShardJob]) -> list[tuple[ShardJob, str]]:
             """Make them; returns those whose process died, and how."""
             died = []
             for job, record in executor.run(make_shard, jobs):
-                if isinstance(record, Died):
+                if isinstance(record, WorkerCrash):
                     died.append((job, record.reason))
                 else:
                     records[job.key] = record
@@ -177,13 +179,13 @@ def _make_all(shards: Sequence[Shard], executor: Executor) -> list[Record]:
     return [records[shard.key] for shard in shards]
 
 
-def _deadly(shard: Shard, executor: Executor) -> dict[str, str]:
+def _deadly(shard: ShardJob, executor: Executor) -> dict[str, str]:
     """The items whose reading ends the process, and how it ends."""
     alone = [(shard.source, item) for item in shard.items]
     return {
         item.name: f"ends the process that reads it, which was {result.reason}"
         for (_, item), result in executor.run(_try, alone)
-        if isinstance(result, Died)
+        if isinstance(result, WorkerCrash)
     }
 
 
@@ -193,7 +195,9 @@ def _try(job: tuple[Source, Item]) -> None:
             pass
 
 
-def _acceptable(report: Report, settings: ConvertSettings, out: Place) -> Report:
+def _acceptable(
+    report: ConversionReport, settings: ConvertSettings, out: Place
+) -> ConversionReport:
     """Refuse a corpus of which too much was lost."""
     count, lost = len(report.lost), report.lost[:_NAMED]
     listed = "; ".join(f"{name} {reason}" for name, reason in lost)
@@ -209,10 +213,10 @@ def _acceptable(report: Report, settings: ConvertSettings, out: Place) -> Report
     return report
 
 
-def _indexed(shards: Sequence[Shard], splits: Sequence[str]) -> Iterator[IndexedShard]:
+def _indexed(shards: Sequence[ShardJob], splits: Sequence[str]) -> Iterator[IndexedShard]:
     first = 0
     for shard in shards:
-        record = Record.read(shard.folder, shard.key)
+        record = ShardRecord.read(shard.folder, shard.key)
         if record is None:
             raise UserError(f"{shard.folder}: shard {shard.key} has vanished; convert again")
         counts = dict(record.counts)
@@ -223,7 +227,7 @@ def _indexed(shards: Sequence[Shard], splits: Sequence[str]) -> Iterator[Indexed
         first += len(groups)
 
 
-def _sweep(out: Place, keep: Sequence[Shard]) -> None:
+def _sweep(out: Place, keep: Sequence[ShardJob]) -> None:
     """Remove shards of earlier states of the dataset, and halves that a killed process left.
 
     Not from a URL, where nobody knows who else is at work.

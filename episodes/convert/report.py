@@ -10,7 +10,7 @@ from firsthand.episodes.tally import Parts, Tally, notes_of
 
 
 @dataclass(frozen=True)
-class Report:
+class ConversionReport:
     """Attributes:
     origin: the dataset's format.
     items: how many items the dataset claims to hold, usable or not.
@@ -53,7 +53,7 @@ class Report:
         lost: Sequence[tuple[str, str]],
         notes: Sequence[str],
         tallies: Sequence[Tally] = (),
-    ) -> "Report":
+    ) -> "ConversionReport":
         """From the split of every recording, and what was counted on the way."""
         counted = dict(sorted(Counter(splits).items()))
         whole = Tally()
@@ -65,7 +65,7 @@ class Report:
         return (json.dumps(json.loads(to_json(asdict(self))), indent=1) + "\n").encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> "Report":
+    def from_json(cls, data: bytes) -> "ConversionReport":
         values = json.loads(data)
         values["lost"] = tuple((name, reason) for name, reason in values["lost"])
         parts = (

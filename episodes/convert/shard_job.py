@@ -30,7 +30,7 @@ _VERSION = 2  # of what this file makes of the same items: a new one makes them 
 
 
 @dataclass(frozen=True)
-class Record:
+class ShardRecord:
     """What became of a shard's items: what its JSON holds.
 
     Attributes:
@@ -63,7 +63,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardJob:
     """Items to be made into a file in `folder`.
 
     `barred` items are not tried, for the reason that is given.
@@ -88,28 +88,28 @@ def settings_of(source: Source) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not isinstance(value, Path)}
 
 
-def make_shard(shard: Shard) -> Record:
+def make_shard(shard: ShardJob) -> ShardRecord:
     """The shard's record (without its summary), after making the shard if it is not there.
 
     Raises:
         OutputError: it cannot be written.
     """
     file = place.join(shard.folder, f"{shard.key}.h5")
-    record = Record.read(shard.folder, shard.key)
+    record = ShardRecord.read(shard.folder, shard.key)
     if record is not None and (not record.bytes or place.size(file) == record.bytes):
         return replace(record, summary=None)
     with _file_for(file) as path:
         counts, lost, tally = _write(shard, path)
         made = any(count for _, count in counts)
         summary = describe(EpisodeFile(path)) if made else None
-        record = Record(counts, lost, path.stat().st_size if made else 0, summary, tally)
+        record = ShardRecord(counts, lost, path.stat().st_size if made else 0, summary, tally)
     facts = asdict(record) | {"tally": tally.to_json()}
     place.write(place.join(shard.folder, f"{shard.key}.json"), to_json(facts).encode())
     return replace(record, summary=None)
 
 
 def _write(
-    shard: Shard, path: Path
+    shard: ShardJob, path: Path
 ) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...], Tally]:
     """Write the recordings to `path`; returns a record's counts, lost and tally."""
     counts, lost, whole = [], [], Tally()

@@ -26,7 +26,7 @@ from firsthand.episodes.corpus import remote_files as remote
 from firsthand.episodes.corpus.index import Index, check_index, load_index
 from firsthand.episodes.corpus.index_writer import IndexBuilder
 from firsthand.episodes.corpus.manifest import NAME, Content, Manifest, Shard, read_manifest
-from firsthand.episodes.corpus.strings import Strings
+from firsthand.episodes.corpus.strings import StringTable
 from firsthand.episodes.episode import Narration
 from firsthand.episodes.storage.header import Header
 from firsthand.episodes.storage.reader import EpisodeFile
@@ -138,7 +138,7 @@ class Corpus:
         return self._index.narrations
 
     @property
-    def texts(self) -> Strings:
+    def texts(self) -> StringTable:
         """All different instructions and narrations; "" is one if a recording has none."""
         return self._index.texts
 

@@ -129,7 +129,7 @@ def _about(data: bytes, folder: str) -> dict[str, Any]:
         raise UserError(f"{folder}: what it says of its features is damaged: remove it") from None
 
 
-class Features:
+class StoredFeatures:
     """Reads the features of a corpus's pictures by one encoder.
 
     It may be handed to other processes by fork or by pickle.

@@ -24,7 +24,7 @@ from firsthand.common.errors import UserError
 from firsthand.common.uri import Place
 from firsthand.episodes.corpus import remote_files as remote
 from firsthand.episodes.corpus.manifest import Content, IndexFile
-from firsthand.episodes.corpus.strings import Strings
+from firsthand.episodes.corpus.strings import StringTable
 from firsthand.episodes.episode import Narration
 from firsthand.episodes.storage.header import Header
 
@@ -64,16 +64,16 @@ class Index:
 
     recordings: Shaped[np.ndarray, "n"]
     narrations: Shaped[np.ndarray, "m"]
-    texts: Strings
-    groups: Strings
-    sources: Strings
+    texts: StringTable
+    groups: StringTable
+    sources: StringTable
     loaded_from: tuple[Place, Mapping[str, IndexFile]] | None = field(default=None, compare=False)
 
     @property
     def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         arrays = {"recordings": self.recordings, "narrations": self.narrations}
         for name in ("text", "group", "source"):
-            strings: Strings = getattr(self, f"{name}s")
+            strings: StringTable = getattr(self, f"{name}s")
             arrays |= {f"{name}s": strings.data, f"{name}_ends": strings.ends}
         return arrays
 
@@ -118,7 +118,7 @@ def load_index(place: Place, files: Mapping[str, IndexFile], verify: bool = True
         raise UserError(f"{place}: its index has the parts {sorted(files)}, not {sorted(ARRAYS)}")
     arrays = {name: _load(place, files[name], ARRAYS[name], verify) for name in ARRAYS}
     strings = {
-        f"{name}s": Strings(arrays[f"{name}s"], arrays[f"{name}_ends"])
+        f"{name}s": StringTable(arrays[f"{name}s"], arrays[f"{name}_ends"])
         for name in ("text", "group", "source")
     }
     return Index(arrays["recordings"], arrays["narrations"], **strings, loaded_from=(place, files))
@@ -182,7 +182,7 @@ def _problems(
 ) -> Iterator[str]:
     rows, said = index.recordings, index.narrations["text"]
     for name in ("texts", "groups", "sources"):
-        strings: Strings = getattr(index, name)
+        strings: StringTable = getattr(index, name)
         size = int(strings.ends[-1]) if len(strings) else 0
         if size != len(strings.data) or (np.diff(strings.ends, prepend=0) < 0).any():
             yield f"has {name} that do not end where they should"

@@ -16,7 +16,7 @@ from firsthand.common.uri import Place
 from firsthand.episodes.corpus.index import NARRATION, RECORDING, Index
 from firsthand.episodes.corpus.manifest import Content, IndexFile, Manifest, Shard, content_of
 from firsthand.episodes.corpus.statistics import merge_statistics, statistics_of
-from firsthand.episodes.corpus.strings import Interned, Strings
+from firsthand.episodes.corpus.strings import StringInterner, StringTable
 from firsthand.episodes.storage.header import Header, headers_from_json, headers_to_json, to_json
 from firsthand.episodes.storage.reader import EpisodeFile
 
@@ -43,8 +43,12 @@ class IndexBuilder:
         self._rows = [np.empty(0, RECORDING)]
         self._narrations = [np.empty(0, NARRATION)]
         self._said = 0
-        self._texts, self._groups, self._sources = Interned(), Interned(), Interned()
-        self._contents, self._splits = Interned(), Interned()
+        self._texts, self._groups, self._sources = (
+            StringInterner(),
+            StringInterner(),
+            StringInterner(),
+        )
+        self._contents, self._splits = StringInterner(), StringInterner()
 
     def add(
         self,
@@ -92,7 +96,7 @@ class IndexBuilder:
         renumbered = np.array([splits.index(name) for name in self._splits.texts] + [-1])
         rows["split"] = renumbered[rows["split"]]
         texts, groups, sources = (
-            Strings.of(table.texts) for table in (self._texts, self._groups, self._sources)
+            StringTable.of(table.texts) for table in (self._texts, self._groups, self._sources)
         )
         index = Index(rows, np.concatenate(self._narrations), texts, groups, sources)
         contents = tuple(content_of(json.loads(text)) for text in self._contents.texts)

@@ -23,7 +23,7 @@ _NAMES, _FITTING = 84, 12  # pixels for cameras' names, and letters that fit
 
 
 @dataclass(frozen=True)
-class Summary:
+class CorpusSummary:
     """Counts over all recordings; texts and rates with how many recordings have them."""
 
     name: str
@@ -75,7 +75,7 @@ class Summary:
         return rows
 
 
-def summarise(corpus: Corpus) -> Summary:
+def summarise(corpus: Corpus) -> CorpusSummary:
     """Needs the index only; see `Corpus.problems` for whether the content is sound."""
     rows = corpus.recordings
     seconds = rows["length"] / rows["fps"]
@@ -93,7 +93,7 @@ def summarise(corpus: Corpus) -> Summary:
         with_actions += count * content.has_actions
     text_counts = _text_counts(corpus)
     most_frequent = np.argsort(-text_counts, kind="stable")[:_TEXTS]
-    return Summary(
+    return CorpusSummary(
         name=corpus.name,
         shards=len(corpus.shards),
         bytes=sum(shard.bytes for shard in corpus.shards),

@@ -12,7 +12,7 @@ def _overflowing():
     return np.errstate(over="ignore", invalid="ignore")
 
 
-class Running:
+class RunningStats:
     """Statistics over the first axis of everything that was added, kept in float64.
 
     Two sets of numbers are joined by the formula of Chan, Golub and LeVeque (1983), of which
@@ -32,7 +32,7 @@ class Running:
     @classmethod
     def counted(
         cls, values: Float64[np.ndarray, "k"], counts: Int64[np.ndarray, "k n"]
-    ) -> "Running":
+    ) -> "RunningStats":
         """Of `n` numbers that each took some of a few values, so many times."""
         running = cls(counts.shape[1:])
         running.count = int(counts[:, 0].sum())
@@ -51,7 +51,7 @@ class Running:
         """Real numbers or truth values, one set a row."""
         if not len(values):
             return
-        batch = Running(values.shape[1:])
+        batch = RunningStats(values.shape[1:])
         exact = values.astype(np.float64)
         with _overflowing():
             batch.count, batch.mean = len(exact), exact.mean(axis=0)
@@ -59,7 +59,7 @@ class Running:
         batch.min, batch.max = exact.min(axis=0), exact.max(axis=0)
         self.merge(batch)
 
-    def merge(self, other: "Running") -> None:
+    def merge(self, other: "RunningStats") -> None:
         if not other.count:
             return
         count = self.count + other.count
@@ -76,7 +76,7 @@ class Running:
         return {"count": self.count, "shape": list(self.mean.shape), **arrays}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Running":
+    def from_json(cls, values: Mapping[str, Any]) -> "RunningStats":
         running = cls(tuple(values["shape"]))
         running.count = int(values["count"])
         for name in ("mean", "squares", "min", "max"):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from firsthand.episodes.corpus.running_stats import Running
+from firsthand.episodes.corpus.running_stats import RunningStats
 from firsthand.episodes.storage.reader import EpisodeFile
 
 PICTURES = 4  # of each recording and camera, evenly spread
@@ -20,13 +20,13 @@ Key = tuple[str, tuple[int, ...]]  # a name; recordings may differ in what they 
 
 def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
     """Those of all recordings in a file, as plain JSON values that can be merged."""
-    found: dict[Key, Running] = {}
+    found: dict[Key, RunningStats] = {}
     levels: dict[str, Int64[np.ndarray, "256 3"]] = {}  # how often a camera showed each
 
     def add(name: str, values: np.ndarray | None) -> None:
         if values is not None:
             shape = values.shape[1:]
-            found.setdefault((name, shape), Running(shape)).add(values)
+            found.setdefault((name, shape), RunningStats(shape)).add(values)
 
     for episode, header in enumerate(file.headers):
         add("state", file.state(episode))
@@ -38,7 +38,7 @@ def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
             pictures = file.frames(episode, camera, np.unique(shown))
             levels[camera] = levels.get(camera, 0) + _levels(pictures)
     for camera, counts in levels.items():
-        found[f"pixels/{camera}", (3,)] = Running.counted(np.arange(256) / 255, counts)
+        found[f"pixels/{camera}", (3,)] = RunningStats.counted(np.arange(256) / 255, counts)
     return [{"of": name, **running.to_json()} for (name, _), running in sorted(found.items())]
 
 
@@ -52,12 +52,12 @@ def merge_statistics(shards: Iterable[Sequence[Mapping[str, Any]]]) -> dict[str,
 
     A signal whose shape differs between recordings appears once for each, its shape in its name.
     """
-    merged: dict[Key, Running] = {}
+    merged: dict[Key, RunningStats] = {}
     for shard in shards:
         for values in shard:
-            running = Running.from_json(values)
+            running = RunningStats.from_json(values)
             key = (values["of"], running.mean.shape)
-            merged.setdefault(key, Running(running.mean.shape)).merge(running)
+            merged.setdefault(key, RunningStats(running.mean.shape)).merge(running)
     names = [name for name, _ in merged]
     return {
         name if names.count(name) == 1 else f"{name} {shape}": {

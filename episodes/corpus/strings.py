@@ -9,14 +9,14 @@ from jaxtyping import Int64, UInt8
 _ERRORS = "surrogatepass"  # names of files need not be text
 
 
-class Strings(Sequence[str]):
+class StringTable(Sequence[str]):
     """Texts that are decoded when they are asked for, so that the arrays may be memory-mapped."""
 
     def __init__(self, data: UInt8[np.ndarray, "bytes"], ends: Int64[np.ndarray, "n"]) -> None:
         self.data, self.ends = data, ends
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> "Strings":
+    def of(cls, texts: Sequence[str]) -> "StringTable":
         encoded = [text.encode(errors=_ERRORS) for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
@@ -43,7 +43,7 @@ class Strings(Sequence[str]):
         return (self[index] for index in range(len(self)))
 
 
-class Interned:
+class StringInterner:
     """Numbers for texts, in the order in which they first came."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from firsthand.episodes.formats.clips import Clip, cut_clips, file_version
 from firsthand.episodes.formats.dataset_folder import Locate, Rooted, is_hidden, walk
 from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, encode_jpeg
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.text.caption_files import Said
+from firsthand.episodes.text.caption_files import VideoText
 from firsthand.episodes.text.narrations import read_narrations
 from firsthand.episodes.text.timing import narrations_within
 from firsthand.episodes.untrusted.trust import load_bytes
@@ -67,7 +67,7 @@ class PictureFolders(VideoSettings, Rooted):
             tally.note(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
         videos = [folder for folder in folders if folder != root]
         said, strangers, _ = read_narrations(root, videos, below, tally, self.links)
-        items = [self._item(f, root, found[f], said.get(f, Said())) for f in folders]
+        items = [self._item(f, root, found[f], said.get(f, VideoText())) for f in folders]
         notes = [f"narrations name {name}, which is no folder here" for name in strangers]
         gaps = [(folder.relative_to(root), _gap(found[folder])) for folder in folders]
         notes += [f"{name}: {gap}" for name, gap in gaps if gap]
@@ -91,7 +91,7 @@ class PictureFolders(VideoSettings, Rooted):
                 source={"start_seconds": start},
             )
 
-    def _item(self, folder: Path, root: Path, pictures: list[str], said: Said) -> Item:
+    def _item(self, folder: Path, root: Path, pictures: list[str], said: VideoText) -> Item:
         name = str(folder.relative_to(root))
         frames = len(pictures) * self.fps / self.rate
         versions = sorted(f"{picture} {file_version(folder / picture)}" for picture in pictures)

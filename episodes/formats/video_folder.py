@@ -12,7 +12,7 @@ from firsthand.episodes.episode import Narration
 from firsthand.episodes.formats.dataset_folder import Rooted, kinds, walk
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.text.caption_files import Said
+from firsthand.episodes.text.caption_files import VideoText
 from firsthand.episodes.text.narrations import read_narrations
 from firsthand.episodes.video.frames import VideoSettings, read_video
 
@@ -65,7 +65,7 @@ class VideoFolder(VideoSettings, Rooted):
         return read_video(path, self, instruction, said, tally, item.name)
 
 
-def _item(video: Path, root: Path, said: Said) -> Item:
+def _item(video: Path, root: Path, said: VideoText) -> Item:
     name = str(video.relative_to(root))
     stat = video.stat() if video.exists() else video.lstat()  # of a broken link, told when read
     decided_by = [_VERSION, stat.st_size, stat.st_mtime_ns, asdict(said)]

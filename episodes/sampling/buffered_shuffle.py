@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int64
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.sampling.order import Place, nth_batch
-from firsthand.episodes.sampling.segments import Pieces
+from firsthand.episodes.sampling.segments import Segments
 
 TOGETHER = 16  # shards from which the pieces of one stretch come
 
@@ -45,7 +45,7 @@ class _Epoch:
     ends: Int64[np.ndarray, "blocks"]
 
 
-class Blocked:
+class BufferedShuffle:
     """See the top of this file.
 
     An epoch costs a sort of the pieces, and a batch of it a look at a few blocks, wherever it
@@ -61,7 +61,7 @@ class Blocked:
     """
 
     def __init__(
-        self, pieces: Pieces, shards: Int64[np.ndarray, "p"], seed: int, pool: int, lanes: int
+        self, pieces: Segments, shards: Int64[np.ndarray, "p"], seed: int, pool: int, lanes: int
     ) -> None:
         if not 1 <= lanes <= pieces.count:
             raise UserError(f"{pieces.count} windows cannot be dealt to {lanes} lanes")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from firsthand.episodes.corpus.features import Features
+from firsthand.episodes.corpus.features import StoredFeatures
 from firsthand.episodes.episode import Course, Window
 from firsthand.episodes.sampling.order import Order
 from firsthand.episodes.sampling.windows import Windows
@@ -11,7 +11,7 @@ from firsthand.episodes.sampling.windows import Windows
 class FeaturedWindows:
     """The windows of one corpus; what its futures show stays pictures: they are to be predicted."""
 
-    def __init__(self, windows: Windows, features: Features) -> None:
+    def __init__(self, windows: Windows, features: StoredFeatures) -> None:
         self._windows, self._features = windows, features
         self.lanes = windows.lanes
 

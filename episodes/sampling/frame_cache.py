@@ -29,7 +29,7 @@ class Decoded:
         return sum(array.nbytes for array in arrays if array is not None)
 
 
-class Pool:
+class FrameCache:
     """Stretches by number; those not used for longest make room for others.
 
     limit: bytes kept, though the newest one always is; None for no limit. What is kept within a

@@ -9,7 +9,7 @@ from firsthand.common.errors import UserError
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Segments:
     """All windows of a corpus, cut into runs without gaps.
 
     Attributes:
@@ -47,7 +47,7 @@ def cut(
     frame: Int64[np.ndarray, "r"],
     largest: int,
     windows: Int64[np.ndarray, "r"] | None = None,
-) -> Pieces:
+) -> Segments:
     """Pieces of at most `largest` bytes, as equal in each recording as possible.
 
     Args:
@@ -78,4 +78,4 @@ def cut(
     counts = np.where(uncut > 0, uncut, lengths)
     first = np.repeat(np.cumsum(counts) - counts, parts) + start
     count = np.where(of == 1, counts[recording], stop - start)
-    return Pieces(recording, first, start, count, frames, frames * frame[recording])
+    return Segments(recording, first, start, count, frames, frames * frame[recording])

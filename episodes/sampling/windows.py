@@ -16,10 +16,10 @@ from firsthand.common.errors import UserError
 from firsthand.common.progress import track
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Course, Window, WindowSpec
-from firsthand.episodes.sampling.buffered_shuffle import Blocked
-from firsthand.episodes.sampling.frame_cache import Decoded, Pool
+from firsthand.episodes.sampling.buffered_shuffle import BufferedShuffle
+from firsthand.episodes.sampling.frame_cache import Decoded, FrameCache
 from firsthand.episodes.sampling.order import Order, Shuffled
-from firsthand.episodes.sampling.segments import Pieces, cut
+from firsthand.episodes.sampling.segments import Segments, cut
 from firsthand.episodes.storage.merge import EpisodeFile
 
 
@@ -30,7 +30,7 @@ def to_frames(seconds: float, fps: float) -> int:
 
 
 @dataclass(frozen=True)
-class PoolConfig:
+class FrameCacheConfig:
     """How windows are read whose pictures do not fit in memory (see `sampling.buffered_shuffle`).
 
     megabytes: decoded pictures of which a lane draws its batches: more mix better.
@@ -86,7 +86,7 @@ class Windows:
         spec: WindowSpec,
         split: str | None = None,
         in_memory: bool = False,
-        pool: PoolConfig | None = None,
+        pool: FrameCacheConfig | None = None,
         verify: bool = True,
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.of(corpus)
@@ -103,12 +103,12 @@ class Windows:
         self._check_cameras()
         self._ends = np.cumsum(np.where(self._uncut > 0, self._uncut, self._lengths))
         self._config = None if in_memory else pool
-        self._pool: Pool | None = None
+        self._pool: FrameCache | None = None
         if in_memory:
-            self._pool = Pool()
+            self._pool = FrameCache()
             self._decode_all(self._pool)
         elif pool is not None:
-            self._pool = Pool()
+            self._pool = FrameCache()
             self.keep_for(pool.lanes)
 
     def _check_cameras(self) -> None:
@@ -147,7 +147,9 @@ class Windows:
         if self._config is None:
             return Shuffled(len(self), seed, lanes)
         shards = self.corpus.recordings["shard"][self._chosen[self._pieces.recording]]
-        return Blocked(self._pieces, shards.astype(np.int64), seed, self._config.bytes, lanes)
+        return BufferedShuffle(
+            self._pieces, shards.astype(np.int64), seed, self._config.bytes, lanes
+        )
 
     def keep_for(self, lanes: int) -> None:
         """Keep pictures for so many lanes of the order: those that this process reads."""
@@ -190,7 +192,7 @@ class Windows:
         return np.array(sizes)[self._column("content")]
 
     @cached_property
-    def _pieces(self) -> Pieces:
+    def _pieces(self) -> Segments:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
         largest = self._config.bytes // 4 if self._config else self.decoded_bytes
         future = 0 if self.spec.future is None else self._frames_in(self.spec.future)
@@ -282,7 +284,7 @@ class Windows:
             actions = actions[first : end + self.spec.chunk].copy()
         return Decoded(first, frames, state, actions)
 
-    def _decode_all(self, pool: Pool) -> None:
+    def _decode_all(self, pool: FrameCache) -> None:
         with ThreadPoolExecutor(2) as threads:  # decoding leaves the interpreter lock
             count = len(self._pieces)
             decoded = threads.map(self._decode, range(count))
@@ -301,7 +303,7 @@ def picked(
 
 
 @dataclass(frozen=True)
-class Said:
+class WindowText:
     """A sentence, and which frames of its recording it is about: from `first` to before `end`."""
 
     text: str
@@ -312,7 +314,7 @@ class Said:
         return (self.first <= frames) & (frames < self.end)
 
 
-def said_at(corpus: Corpus, recording: int, first: int, last: int) -> Said:
+def said_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText:
     """The narration that overlaps frames `first` to `last` most, else the recording's instruction.
 
     A narration is about the frames whose middle it covers. One without duration counts when it
@@ -331,10 +333,10 @@ def said_at(corpus: Corpus, recording: int, first: int, last: int) -> Said:
             text = corpus.texts[int(said["text"][best])]
             begin, over = float(said["start"][best]), float(said["end"][best])
             if begin < over:
-                return Said(text, float(begin * fps - 0.5), float(over * fps - 0.5))
+                return WindowText(text, float(begin * fps - 0.5), float(over * fps - 0.5))
             later = said["start"][said["start"] > begin]
             until = later.min() * fps - 0.5 if later.size else np.inf
-            return Said(text, float(np.floor(begin * fps)), float(until))
+            return WindowText(text, float(np.floor(begin * fps)), float(until))
     text = corpus.texts[int(row["instruction"])]
     silent = not text and any(corpus.texts[i] for i in range(min(2, len(corpus.texts))))
-    return Said(text, np.inf if silent else -np.inf, np.inf)
+    return WindowText(text, np.inf if silent else -np.inf, np.inf)

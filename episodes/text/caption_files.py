@@ -31,14 +31,14 @@ Rows = list[tuple[int, Any]]  # with their lines, or places in a list
 
 
 @dataclass(frozen=True)
-class Said:
+class VideoText:
     """A text about the whole of a video, and timed ones."""
 
     instruction: str = ""
     narrations: tuple[Narration, ...] = ()
 
 
-def read_sentences(path: Path, lose: Lose) -> Said | None:
+def read_sentences(path: Path, lose: Lose) -> VideoText | None:
     """What a file beside a video says; None if it is another tool's, which says nothing of ours.
 
     Raises:
@@ -49,25 +49,25 @@ def read_sentences(path: Path, lose: Lose) -> Said | None:
         content = load_json(path)
         return None if isinstance(content, dict) else said_in(content, lose)
     if ending in (".srt", ".vtt"):
-        return Said(narrations=tuple(_cues(load_text(path), lose)))
+        return VideoText(narrations=tuple(_cues(load_text(path), lose)))
     if ending == ".txt":
         caption = " ".join(load_text(path).split())
-        return Said(text_of(caption)) if len(caption) <= _LONGEST_CAPTION else None
+        return VideoText(text_of(caption)) if len(caption) <= _LONGEST_CAPTION else None
     rows, comma = read_table(path, COLUMNS, lose)
-    return Said(narrations=tuple(_narrations(rows, "line", lose, comma)))
+    return VideoText(narrations=tuple(_narrations(rows, "line", lose, comma)))
 
 
-def said_in(value: Any, lose: Lose, where: str = "") -> Said:
+def said_in(value: Any, lose: Lose, where: str = "") -> VideoText:
     """A text, or a list of start, end and text.
 
     Raises:
         UserError: it is neither.
     """
     if isinstance(value, str):
-        return Said(instruction=text_of(value))
+        return VideoText(instruction=text_of(value))
     if not isinstance(value, list):
         raise UserError(f"must be a text or a list of start, end, text, not a {_kind(value)}")
-    return Said(narrations=tuple(_narrations(list(enumerate(value)), f"{where}entry", lose)))
+    return VideoText(narrations=tuple(_narrations(list(enumerate(value)), f"{where}entry", lose)))
 
 
 def read_table(path: Path, columns: tuple[str, ...], lose: Lose) -> tuple[Rows, bool]:

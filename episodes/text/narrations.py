@@ -25,7 +25,7 @@ from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import (
     ENDINGS,
     Lose,
-    Said,
+    VideoText,
     narration,
     read_sentences,
     read_table,
@@ -41,7 +41,7 @@ Below = dict[Path, list[str]]  # folders and the names of the files in them: `ro
 
 def read_narrations(
     root: Path, videos: list[Path], below: Below, tally: Tally, links: bool = False
-) -> tuple[dict[Path, Said], list[str], set[Path]]:
+) -> tuple[dict[Path, VideoText], list[str], set[Path]]:
     """What is said in each video (or folder in a video's place), which entries name none, and
     which files were read.
 
@@ -57,7 +57,7 @@ def read_narrations(
     strangers = [str(path.relative_to(root)) for path in sorted(set(reading.said) - set(videos))]
     for folder, names in below.items():
         reading.beside([video for video in videos if video.parent == folder], names)
-    return {v: reading.said.get(v, Said()) for v in videos}, strangers, reading.files
+    return {v: reading.said.get(v, VideoText()) for v in videos}, strangers, reading.files
 
 
 @dataclass
@@ -67,15 +67,15 @@ class _Entries:
     texts: dict[Path, str] = field(default_factory=dict)
     timed: dict[Path, list[Narration]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, video: Path, said: Said) -> None:
+    def add(self, video: Path, said: VideoText) -> None:
         """Raises `UserError` for a second text about the whole."""
         if said.instruction and self.texts.get(video):
             raise UserError(f"{video.name} has a text about the whole already")
         self.texts[video] = self.texts.get(video) or said.instruction
         self.timed[video] += said.narrations
 
-    def said(self) -> dict[Path, Said]:
-        return {v: Said(text, tuple(self.timed[v])) for v, text in self.texts.items()}
+    def said(self) -> dict[Path, VideoText]:
+        return {v: VideoText(text, tuple(self.timed[v])) for v, text in self.texts.items()}
 
 
 @dataclass
@@ -83,7 +83,7 @@ class _Reading:
     root: Path
     tally: Tally
     links: bool
-    said: dict[Path, Said] = field(default_factory=dict)
+    said: dict[Path, VideoText] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
 
     def folder(self, folder: Path, names: list[str]) -> None:
@@ -107,7 +107,9 @@ class _Reading:
                     self.said[video] = said
                     break
 
-    def _tried(self, path: Path, read: Callable[[Path, Lose], Said | None]) -> Said | None:
+    def _tried(
+        self, path: Path, read: Callable[[Path, Lose], VideoText | None]
+    ) -> VideoText | None:
         """What a file says, if anything; a file that cannot be read is lost."""
         name = str(path.relative_to(self.root))
 
@@ -123,9 +125,9 @@ class _Reading:
             return None
         if said is None:
             self.files.discard(path)
-        return None if said == Said() else said
+        return None if said == VideoText() else said
 
-    def _list(self, path: Path, lose: Lose) -> Said:
+    def _list(self, path: Path, lose: Lose) -> VideoText:
         content = load_json(path)
         if not isinstance(content, dict):
             raise UserError("must map video names to texts")
@@ -137,7 +139,7 @@ class _Reading:
                 lose(f"{key!r:.100}", str(error))
         return self._take(entries)
 
-    def _table(self, path: Path, lose: Lose) -> Said:
+    def _table(self, path: Path, lose: Lose) -> VideoText:
         if path.suffix.lower() == ".jsonl":
             rows, comma = load_json_lines(path, lose), False
         else:
@@ -157,17 +159,17 @@ class _Reading:
                 if _is_empty(row.get("start")) and _is_empty(row.get("end")):
                     said = said_in(text, lose, f"line {number}, ")
                 else:
-                    said = Said(narrations=(narration({**row, "text": text}, comma),))
+                    said = VideoText(narrations=(narration({**row, "text": text}, comma),))
                 entries.add(video, said)
             except UserError as error:
                 lose(f"line {number}", str(error))
         return self._take(entries)
 
-    def _take(self, entries: _Entries) -> Said:
+    def _take(self, entries: _Entries) -> VideoText:
         """What says nothing leaves what an earlier file says."""
         for video, said in entries.said().items():
-            self.said[video] = said if said != Said() else self.said.get(video, said)
-        return Said()
+            self.said[video] = said if said != VideoText() else self.said.get(video, said)
+        return VideoText()
 
     def _video(self, path: Path, name: str) -> Path:
         video = Path(os.path.normpath(path.parent / name)) if "\0" not in name else self.root.parent

@@ -60,9 +60,9 @@ class CheckpointActor:
             return self.policy.to("cuda")
         torch.set_num_threads(1)
         if self.precision is not None:
-            from firsthand.policy.inference.quantize import hasten
+            from firsthand.policy.inference.quantize import quantize
 
-            hasten(self.policy, self.precision)
+            quantize(self.policy, self.precision)
         return self.policy
 
 

@@ -13,7 +13,7 @@ from firsthand.common import uri as place
 from firsthand.common.errors import UserError
 from firsthand.common.executor import LocalExecutor
 from firsthand.episodes.convert.convert import ConvertSettings, convert
-from firsthand.episodes.convert.report import Report
+from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.convert.splits import By
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.formats.saycam.dataset import Saycam
@@ -83,7 +83,7 @@ class VideosCorpus(VideoFolder):
         )
         return settings, LocalExecutor(self.workers)
 
-    def convert(self, out: Path) -> Report:
+    def convert(self, out: Path) -> ConversionReport:
         """Make the corpus, unless it is there and unchanged."""
         folder = VideoFolder(**{f.name: getattr(self, f.name) for f in fields(VideoFolder)})
         return convert(folder, out, *self.means())
@@ -110,7 +110,7 @@ def here(make: Callable[[], str]) -> str:
 def corpora_of(corpus: Choice, once: Once = here) -> tuple[Part, ...]:
     """The corpora to learn from, made first where they are not there yet.
 
-    once: how several processes that learn together make one (`training.distributed.Team.once`).
+    once: how processes that learn together make one (`training.distributed.Distributed.once`).
 
     Raises:
         UserError: there are none, or one of them cannot be made.
@@ -144,7 +144,7 @@ def _made(corpus: NurseryConfig | HomeConfig | VideosCorpus) -> str:
     return str(path)
 
 
-def _converted(corpus: VideosCorpus) -> tuple[Path, Report]:
+def _converted(corpus: VideosCorpus) -> tuple[Path, ConversionReport]:
     """Where the corpus of these settings is, made unless it was there, and what came of it."""
     root = corpus.root.resolve()
     path = MADE / f"{root.name}_{_digest(asdict(corpus) | {'root': str(root), 'workers': 0})}"
@@ -196,7 +196,7 @@ def is_corpus(path: str) -> bool:
     return place.is_remote(path) or (place.local(path) / "corpus.json").is_file()
 
 
-def say_report(report: Report) -> None:
+def say_report(report: ConversionReport) -> None:
     """Name what could not be used, and why."""
     lines = report.lines()
     for line in lines[:_NAMED]:

@@ -42,7 +42,7 @@ class Cvcl:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corpus:
+class EpisodeExport:
     """Episodes of ours, a corpus or files, which become a dataset of others.
 
     format: LeRobot's v3.0.
@@ -70,7 +70,7 @@ CHOICES = {
     "cvcl": Cvcl,
     "ego4d": Ego4D,
     "epic": EpicKitchens,
-    "episodes": Corpus,
+    "episodes": EpisodeExport,
     "gr1": Gr1,
     "lerobot": LeRobot,
     "pictures": PictureFolders,

@@ -16,7 +16,7 @@ from firsthand.envs.evaluation.evaluate import (
     task_trial,
 )
 from firsthand.envs.evaluation.policy_errors import where
-from firsthand.envs.evaluation.rollout import CONTROL_HZ, Assignment, Examiner
+from firsthand.envs.evaluation.rollout import CONTROL_HZ, RolloutJob, RolloutRunner
 from firsthand.envs.tasks.tasks import TASKS as ALL_TASKS
 from firsthand.episodes.sampling.mixture import Part
 from firsthand.policy.config import PolicyConfig
@@ -60,10 +60,10 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
         outcome: dict[str, float | Film] = {}
         solved = []
         world = partial(make_world, config)
-        with closing(Examiner(lambda: learner, world, config.steps, repeat)) as examiner:
+        with closing(RolloutRunner(lambda: learner, world, config.steps, repeat)) as examiner:
             for index, task in enumerate(tasks):
                 film = out / f"{step:06d}-{task}.mp4"
-                record = examiner(Assignment(task_trial(config, task, 0, index), film, film))
+                record = examiner(RolloutJob(task_trial(config, task, 0, index), film, film))
                 if record["error"]:
                     say(f"step {step}: the policy could not act: {where(record)}")
                 solved.append(float(record["success"]))

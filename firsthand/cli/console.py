@@ -38,7 +38,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
+def spinner(what: str) -> Iterator[None]:
     """Say what is being done while it lasts, where nothing can be counted."""
     if console().is_terminal:
         with console().status(f"{what} …"):

@@ -8,7 +8,7 @@ import torch
 from firsthand.benchmarks import control_step, trunk_step
 from firsthand.benchmarks.machine import machine
 from firsthand.build import checkpoints
-from firsthand.cli.console import say, table, working
+from firsthand.cli.console import say, spinner, table
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.atomic import write_text
@@ -37,7 +37,7 @@ def execute(config: BenchmarkControlStepConfig, run: Run) -> None:
     """Measure, print two tables, write results.json."""
     policy = _policy(config).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     try:
-        with working("choosing actions by turns in every way"):
+        with spinner("choosing actions by turns in every way"):
             times = list(control_step.step_times(policy, config.steps, config.seed))
     except ValueError as error:
         raise UserError(f"this policy cannot act at every step: {error}") from error
@@ -57,12 +57,12 @@ def execute(config: BenchmarkControlStepConfig, run: Run) -> None:
     columns = ("way", "median ms", "p95 ms", "times faster", "error", "drift", "flips", "MB")
     table(f"a control step, {config.steps} measured", columns, rows)
 
-    with working(f"choosing actions in {config.seats} worlds at once"):
+    with spinner(f"choosing actions in {config.seats} worlds at once"):
         crowd = control_step.crowd_times(policy, config.seats, config.steps, config.seed)
     for t in crowd:
         say(f"{t.way}, {t.seats} at once: {t.median:.1f} ms a step, {t.rate:.1f} actions/s")
 
-    with working("reading frames with the trunk alone"):
+    with spinner("reading frames with the trunk alone"):
         trunk = trunk_step.trunk_times(policy.config, 3 * config.steps, config.seed)
     rows = [
         (t.way, f"{t.median:.1f}", f"{t.ratio:.1f}", "" if t.error is None else f"{t.error:.1e}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from firsthand.benchmarks import index, loader
 from firsthand.benchmarks.machine import machine
 from firsthand.benchmarks.starvation import UNMEASURED, Starvation, starvation
-from firsthand.cli.console import say, table, working
+from firsthand.cli.console import say, spinner, table
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.atomic import write_text
@@ -52,18 +52,18 @@ SCHEMA = Schema(BenchmarkLoaderConfig)
 def execute(config: BenchmarkLoaderConfig, run: Run) -> None:
     """Measure, print tables, write results.json. The recordings are removed afterwards."""
     with tempfile.TemporaryDirectory(dir=run.path) as folder:
-        with working("writing the same recordings in every format"):
+        with spinner("writing the same recordings in every format"):
             library = loader.Library(Path(folder), config.episodes, config.length)
-        with working("reading windows by turns"):
+        with spinner("reading windows by turns"):
             rates = list(loader.rates(library, config.windows, config.seed))
-        with working("reading on to see whether memory grows"):
+        with spinner("reading on to see whether memory grows"):
             grown = loader.growth(library, config.flat, config.seed)
-        with working("training on what two readers bring"):
+        with spinner("training on what two readers bring"):
             training = TrainConfig(
                 steps=config.steps, batch_size=config.batch_size, warmup=0, workers=config.workers
             )
             hungry = starvation(library.corpus, config.policy, loader.POOL, training)
-        with working("opening an index"):
+        with spinner("opening an index"):
             index.write_clips(Path(folder) / "index", config.clips)
             opened = index.measure(Path(folder) / "index")
     ours, npz, raw = (_rate(rates, *key).milliseconds for key in _COMPARED)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from firsthand.benchmarks import training_step
 from firsthand.benchmarks.machine import machine
-from firsthand.cli.console import say, table, working
+from firsthand.cli.console import say, spinner, table
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.atomic import write_text
@@ -29,7 +29,7 @@ SCHEMA = Schema(BenchmarkTrainingStepConfig)
 
 def execute(config: BenchmarkTrainingStepConfig, run: Run) -> None:
     """Measure, print a table, write results.json."""
-    with working("training by turns on windows and on a sequence"):
+    with spinner("training by turns on windows and on a sequence"):
         rates = list(
             training_step.step_rates(
                 config.policy, config.windows, config.tries, config.precision, config.seed

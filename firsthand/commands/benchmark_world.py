@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from firsthand.benchmarks import crowd, world
-from firsthand.cli.console import say, table, working
+from firsthand.cli.console import say, spinner, table
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.atomic import write_text
@@ -38,21 +38,21 @@ def execute(config: BenchmarkWorldConfig, run: Run) -> None:
     """Measure, print tables, write results.json and renderers.png."""
     from PIL import Image
 
-    times: dict[str, list[world.StepTime]] = {}
+    times: dict[str, list[world.WorldStepTime]] = {}
     memory: dict[str, crowd.Memory | None] = {}
     rates: dict[str, dict[int, float]] = {}
     scene = config.env.scene
     for static, gripper in SIZES:
         size, cameras = f"{static}/{gripper}", {"rgb_static": static, "rgb_gripper": gripper}
-        with working(f"stepping at {size} pixels"):
+        with spinner(f"stepping at {size} pixels"):
             times[size] = list(world.step_times(config.env, cameras, config.steps, config.seed))
-        with working(f"many worlds at {size} pixels"):
+        with spinner(f"many worlds at {size} pixels"):
             memory[size] = crowd.memory(scene, cameras)
             rates[size] = {
                 count: crowd.steps_per_second(scene, cameras, config.seconds, count)
                 for count in config.workers
             }
-    with working("comparing segmentation"):
+    with spinner("comparing segmentation"):
         agreement = world.segmentation_agreement(config.states, SIZES[0][0], config.seed)
         Image.fromarray(world.side_by_side(400, config.seed)).save(run.path / "renderers.png")
     results = {
@@ -70,14 +70,14 @@ def execute(config: BenchmarkWorldConfig, run: Run) -> None:
     say(f"written to {run.path}: results.json, renderers.png")
 
 
-def _times_faster(rows: list[world.StepTime]) -> dict[str, float]:
+def _times_faster(rows: list[world.WorldStepTime]) -> dict[str, float]:
     """How many times the time of a raster step another world's takes."""
     ours, *others = rows
     return {other.world: other.total / ours.total for other in others}
 
 
 def _show(
-    times: Mapping[str, list[world.StepTime]],
+    times: Mapping[str, list[world.WorldStepTime]],
     memory: Mapping[str, crowd.Memory | None],
     rates: Mapping[str, Mapping[int, float]],
     agreement: Mapping[str, list[float]],
@@ -111,5 +111,5 @@ def _show(
         say(f"{camera}: segmentation equal on {min(shares):.2%} of pixels at least")
 
 
-def _parts(time: world.StepTime) -> tuple[float, ...]:
+def _parts(time: world.WorldStepTime) -> tuple[float, ...]:
     return time.total, time.physics, time.kinematics, time.rendering, time.queries, time.rest

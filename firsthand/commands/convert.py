@@ -31,7 +31,7 @@ class ConvertConfig(ConvertSettings):
     """
 
     root: str
-    source: sources.Dataset | sources.Checkpoint | sources.Corpus
+    source: sources.Dataset | sources.Checkpoint | sources.EpisodeExport
     out: str | None = None
     executor: Literal["local", "ray"] = "local"
     workers: int = 2
@@ -66,7 +66,7 @@ def execute(config: ConvertConfig, run: Run) -> None:
     """Convert, and leave in report.json what was used and what was not."""
     if isinstance(config.source, sources.Dataset):
         report = _corpus(config, config.source, config.out or str(run.path / "corpus"))
-    elif isinstance(config.source, sources.Corpus):
+    elif isinstance(config.source, sources.EpisodeExport):
         report = _lerobot(config.source, Path(config.out or run.path / "lerobot"))
     else:
         report = _checkpoint(config.source, Path(config.out or run.path / "policy"))
@@ -81,7 +81,7 @@ def _corpus(config: ConvertConfig, source: sources.Dataset, out: str) -> dict:
     return asdict(report)
 
 
-def _lerobot(source: sources.Corpus, out: Path) -> dict:
+def _lerobot(source: sources.EpisodeExport, out: Path) -> dict:
     from firsthand.episodes.corpus.corpus import Corpus
     from firsthand.episodes.formats.lerobot.writer import LeRobotWriter
 

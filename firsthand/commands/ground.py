@@ -9,11 +9,11 @@ from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
 from firsthand.grounding.controls import VARIANTS, Variant
-from firsthand.grounding.policy_encoder import as_the_policy
+from firsthand.grounding.policy_encoder import with_policy_encoder
 from firsthand.grounding.study import Study, learn
 from firsthand.grounding.train import GroundConfig
 from firsthand.synthetic.home.corpus import HomeConfig
-from firsthand.training.distributed import join
+from firsthand.training.distributed import init_distributed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ SCHEMA = Schema(GroundCommand)
 
 def execute(config: GroundCommand, run: Run) -> None:
     """Make the home if there is no other corpus, train, say what came of it and where it is."""
-    with join() as team:
+    with init_distributed() as team:
         root = config.root or Path(team.once(lambda: str(corpora.home(config.home))))
         study = Study.of(root, config.variants, config.seeds)
         recipe = seeing(config.ground)
@@ -69,7 +69,7 @@ def seeing(config: GroundConfig) -> GroundConfig:
     if vision.encoder != "policy" or not vision.weights:
         return config
     try:
-        found = as_the_policy(replace(vision, weights=checkpoints.locate(vision.weights)))
+        found = with_policy_encoder(replace(vision, weights=checkpoints.locate(vision.weights)))
     except ValueError as error:
         raise UserError(str(error)) from error
     return replace(config, model=replace(config.model, vision=found))

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from firsthand.cli.console import say, working
+from firsthand.cli.console import say, spinner
 from firsthand.cli.run_dir import RUNS, Run
 from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
-from firsthand.common.progress import Bar, progress
+from firsthand.common.progress import ProgressBar, progress
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.studies import STUDY, at, read_studies
 
@@ -39,7 +39,7 @@ def execute(config: GroundEvalCommand, run: Run) -> None:
     recipe = GroundEvalConfig(**{f.name: getattr(config, f.name) for f in fields(GroundEvalConfig)})
     with notices() as notice:
         evaluation = evaluate(studies, recipe, notice)
-    with working("pictures"):
+    with spinner("pictures"):
         page = publish(evaluation, run.path)
     say(page)
     say(f"report, pictures, figures: {run.path}")
@@ -64,7 +64,7 @@ def newest() -> str:
 def notices() -> Iterator[Callable[[str, int, int], None]]:
     """Says who looks at pictures and how far they are."""
     with progress() as begin:
-        bars: dict[str, Bar] = {}
+        bars: dict[str, ProgressBar] = {}
 
         def notice(name: str, done: int, total: int) -> None:
             bars[name] = bars.get(name) or begin(name, total)

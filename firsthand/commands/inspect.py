@@ -18,7 +18,7 @@ from firsthand.commands.evaluate import show_results
 from firsthand.common import uri as places
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.summary import ChainResults, TaskResults
-from firsthand.episodes.convert.report import Report
+from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.corpus.corpus import SUFFIXES, Corpus
 from firsthand.episodes.corpus.inspect import contact_sheet, summarise
 from firsthand.policy.checkpoints.model_path import near
@@ -270,7 +270,7 @@ def _say_report(path: str) -> None:
     if data is None:
         return
     try:
-        report = Report.from_json(data)
+        report = ConversionReport.from_json(data)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error})") from None
     say(f"lost in conversion: {len(report.lost)} of {report.items} items")

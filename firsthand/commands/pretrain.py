@@ -8,7 +8,7 @@ from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.pretrain.recipe import PretrainConfig, pretrain
 from firsthand.synthetic.nursery.corpus import NurseryConfig
-from firsthand.training.distributed import join
+from firsthand.training.distributed import init_distributed
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})
 def execute(config: PretrainCommand, run: Run) -> None:
     """Make or find the corpus, train, say what came of it."""
     recipe = PretrainConfig(**{f.name: getattr(config, f.name) for f in fields(PretrainConfig)})
-    with join() as team:
+    with init_distributed() as team:
         parts = corpora.corpora_of(config.corpus, team.once)
         corpora.refuse_without_held_out(parts, _advice(config.corpus))
         result = pretrain(recipe, parts, run.path, resume=run.resume)

@@ -18,7 +18,7 @@ from firsthand.build.checkpoints import locate
 from firsthand.build.rollouts import rollouts
 from firsthand.cli.stages import Stages
 from firsthand.common import workers
-from firsthand.common.follow_logs import watch
+from firsthand.common.follow_logs import follow_logs
 from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks
 from firsthand.envs.evaluation.summary import TaskResults
 from firsthand.envs.recording.record import RecordConfig, record
@@ -101,7 +101,7 @@ def _finetune(
         for start in STARTS
     ])  # fmt: skip
     logs = {start: out / start / "metrics.jsonl" for start in STARTS}
-    with watch(logs, config.finetuning.steps):
+    with follow_logs(logs, config.finetuning.steps):
         make = partial(partial, _finetune_one, demonstrations, filmed(config.demonstrations.tasks))
         done = list(workers.run(make, lambda: next(jobs, None), len(STARTS)))
     return {job[0].name: metrics for job, metrics in done}

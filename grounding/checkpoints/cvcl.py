@@ -21,10 +21,10 @@ from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.text_encoder import sinusoids
 from firsthand.grounding.vocabulary import Vocabulary
 from firsthand.policy.checkpoints.fit import Shapes, listed, shapes_of
-from firsthand.policy.checkpoints.state_dict import Change, Row, needed, translate
-from firsthand.policy.checkpoints.torch_files import Record, open_file, read_state_dict
+from firsthand.policy.checkpoints.state_dict import KeyMap, Transform, needed, translate
+from firsthand.policy.checkpoints.torch_files import InertRecord, open_file, read_state_dict
 
-IN_THE_MIDDLE = Change(lambda ours: (ours[0], 1, *ours[1:]), lambda theirs: theirs[0][:, 0])
+IN_THE_MIDDLE = Transform(lambda ours: (ours[0], 1, *ours[1:]), lambda theirs: theirs[0][:, 0])
 
 LEARNED_SCALE = "model.logit_neg_log_temperature"  # minus the temperature's logarithm
 UNUSED_LAYER = "text_encoder.encoder_layer."  # the transformer was copied from it
@@ -39,12 +39,12 @@ COPIES = {
 
 # Their name, our name. `*` is the rest of a name.
 NAMES = (
-    Row("vision_encoder.model.*", "vision.trunk.*"),
-    Row("text_encoder.embedding.weight", "utterance.embedding.weight"),
-    Row("text_encoder.lstm.*", "utterance.lstm.*"),
-    Row("text_encoder.pos_embed", "utterance.position", IN_THE_MIDDLE),
-    Row("text_encoder.transformer_encoder.layers.0.*", "utterance.layer.*"),
-    Row(LEARNED_SCALE, "log_scale"),
+    KeyMap("vision_encoder.model.*", "vision.trunk.*"),
+    KeyMap("text_encoder.embedding.weight", "utterance.embedding.weight"),
+    KeyMap("text_encoder.lstm.*", "utterance.lstm.*"),
+    KeyMap("text_encoder.pos_embed", "utterance.position", IN_THE_MIDDLE),
+    KeyMap("text_encoder.transformer_encoder.layers.0.*", "utterance.layer.*"),
+    KeyMap(LEARNED_SCALE, "log_scale"),
 )
 LAST_LAYER = r"vision_encoder\.model\.(fc|head)\.(weight|bias)"
 USUAL_TEMPERATURE = 0.07
@@ -96,7 +96,7 @@ def read_cvcl(
     with torch.device("meta"):
         wanted = shapes_of(GroundingModel(config).state_dict())  # names and shapes alone
     projection = "fc" if config.vision.patch is None else "head"
-    rows = (Row(f"vision_encoder.model.{projection}.*", "project.*"), *NAMES)
+    rows = (KeyMap(f"vision_encoder.model.{projection}.*", "project.*"), *NAMES)
     try:
         found = translate(weights, rows, wanted, _unused(weights, needed(rows, wanted)))
         _check_copies(weights)
@@ -191,7 +191,7 @@ def _temperature(content: Mapping[str, Any]) -> float:
     """What the run was told, if the file says; a fixed temperature is no weight."""
     settings = content.get("hyper_parameters")
     told = settings.get("args") if isinstance(settings, Mapping) else None
-    if isinstance(told, Record):
+    if isinstance(told, InertRecord):
         told = told.state
     elif isinstance(told, Namespace):
         told = vars(told)

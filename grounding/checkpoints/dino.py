@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from firsthand.grounding.config import VisionConfig
 from firsthand.grounding.image_encoder import PolicyVision, TimmVision, timm_trunk
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.policy_encoder import borrow
+from firsthand.grounding.policy_encoder import load_policy_encoder
 from firsthand.policy.checkpoints.fit import shapes_of
-from firsthand.policy.checkpoints.state_dict import Row, translate
+from firsthand.policy.checkpoints.state_dict import KeyMap, translate
 from firsthand.policy.checkpoints.torch_files import open_file, read_state_dict
 
 TEACHER = "teacher"
@@ -46,14 +46,14 @@ def load_vision(model: GroundingModel) -> None:
     """Give a new model the eyes that `vision.weights` names, if it names any.
 
     Raises:
-        ValueError: as for `load_dino`, for a policy's encoder as for `borrow`, or nobody has such
+        ValueError: as for `load_dino`, for a policy's encoder as for `load_policy_encoder`, or nobody has such
             a network.
     """
     source = model.config.vision.weights
     if not source:
         return
     if isinstance(model.vision, PolicyVision):
-        borrow(model.vision)
+        load_policy_encoder(model.vision)
     elif isinstance(model.vision, TimmVision):
         model.vision.trunk.load_state_dict(trunk_weights(model.vision.trunk, source))
     else:
@@ -69,7 +69,7 @@ def trunk_weights(trunk: nn.Module, source: str | Path | Mapping[str, Any]) -> d
     weights = {_bare(name): value for name, value in read_state_dict(content, where).items()}
     inside = {name: value for name, value in weights.items() if not name.startswith(BESIDE)}
     try:
-        return translate(inside, (Row("*", "*"),), shapes_of(trunk.state_dict()), {})
+        return translate(inside, (KeyMap("*", "*"),), shapes_of(trunk.state_dict()), {})
     except ValueError as error:
         raise ValueError(f"{where} is no {type(trunk).__name__} of that kind: {error}") from error
 

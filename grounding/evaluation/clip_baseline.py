@@ -10,14 +10,14 @@ from torch import Tensor
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.embeddings import BATCH, Tell, read_pictures
-from firsthand.grounding.evaluation.scoring import Judge
+from firsthand.grounding.evaluation.scoring import Scorer
 from firsthand.grounding.evaluation.test_sets import TestSet
 from firsthand.policy.modules.clip_text import tokenize
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-class Clip:
+class ClipScorer:
     """A CLIP in a folder as transformers saves it: `config.json`, `model.safetensors`.
 
     Raises:
@@ -39,7 +39,7 @@ class Clip:
         self.size = int(model.config.vision_config.image_size)
 
     @torch.no_grad()
-    def judge(self, test_set: TestSet, words: Sequence[str], tell: Tell | None = None) -> Judge:
+    def judge(self, test_set: TestSet, words: Sequence[str], tell: Tell | None = None) -> Scorer:
         """The prompt is the bare name of the category."""
         tokens = tokenize(list(words)).to(self.device)
         said = F.normalize(_vectors(self.model.get_text_features(input_ids=tokens)), dim=1)
@@ -53,7 +53,7 @@ class Clip:
             rows.append((F.normalize(_vectors(seen), dim=1) @ said.t()).float().cpu())
             if tell is not None:
                 tell(min(start + BATCH, len(paths)), len(paths))
-        return Judge.of(words, paths, torch.cat(rows))
+        return Scorer.of(words, paths, torch.cat(rows))
 
 
 def _vectors(found: Any) -> Float[Tensor, "n d"]:

@@ -16,14 +16,14 @@ from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.encoder_layers import averaged, stages
 from firsthand.grounding.model import GroundingModel
-from firsthand.policy.modules.image_encoder import Features, imagenet_normalised, to_unit
+from firsthand.policy.modules.image_encoder import ImageFeatures, imagenet_normalised, to_unit
 
 BATCH = 64  # pictures that are encoded at a time
 Tell = Callable[[int, int], None]  # how many pictures are done, of how many
 
 
 @dataclass(frozen=True)
-class Views:
+class Embeddings:
     """n pictures, row by row the same.
 
     nearness: cosines with every word that is asked for. vectors: in the space of words.
@@ -37,7 +37,7 @@ class Views:
     stages: Mapping[str, Float[Tensor, "n _"]]
 
 
-class Eyes:
+class EncoderCache:
     """A model and the words it is asked for, by category: those that it knows.
 
     Raises:
@@ -63,7 +63,7 @@ class Eyes:
     @torch.no_grad()
     def look(
         self, paths: Sequence[Path], *, shrunk: bool = False, tell: Tell | None = None
-    ) -> Views:
+    ) -> Embeddings:
         """At pictures resized (bicubic) to what the model looks at; everything is on the CPU.
 
         Those that are `shrunk` fill the middle half of that, on white.
@@ -83,7 +83,7 @@ class Eyes:
             self._seen[path, shrunk] = tuple(rows)
         columns = zip(*(self._seen[path, shrunk] for path in paths), strict=True)
         nearness, vectors, features, *inner = (torch.stack(column) for column in columns)
-        return Views(nearness, vectors, features, dict(zip(self._stages, inner, strict=True)))
+        return Embeddings(nearness, vectors, features, dict(zip(self._stages, inner, strict=True)))
 
     def _encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _"]]:
         images = imagenet_normalised(to_unit(pixels.to(self.device)))
@@ -104,7 +104,7 @@ class Eyes:
         """What the stages give while the block runs; under no name the encoder's own features."""
         heard: dict[str, Tensor] = {}
 
-        def features(_: object, __: object, output: Features) -> None:
+        def features(_: object, __: object, output: ImageFeatures) -> None:
             assert output.summary is not None
             heard[""] = output.summary
 

@@ -7,15 +7,20 @@ from pathlib import Path
 import torch
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.evaluation.clip_baseline import Clip
+from firsthand.grounding.evaluation.clip_baseline import ClipScorer
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.metrics import Figures, Scene, measure
+from firsthand.grounding.evaluation.metrics import Figures, PictureSet, measure
 from firsthand.grounding.evaluation.stitching import as_markdown, measure_stitching, plain
-from firsthand.grounding.evaluation.studies import LABELS, Member, Study, read_studies
+from firsthand.grounding.evaluation.studies import (
+    LABELS,
+    EvaluatedModel,
+    EvaluatedStudy,
+    read_studies,
+)
 from firsthand.grounding.evaluation.test_sets import TestSet, find_test_sets, labelled_pictures
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.report import tables
-from firsthand.grounding.report.report import Part, Report, Row
+from firsthand.grounding.report.report import GroundingReport, Section, TableRow
 from firsthand.grounding.report.sections import Measured, measure_parts, parts_of
 
 Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are done, of how many
@@ -26,14 +31,14 @@ class Evaluation:
     """What was found; and of the model that is shown in pictures where it is, what it sees, and
     what it chose in trials of other kinds."""
 
-    report: Report
+    report: GroundingReport
     model: str
-    scene: Scene | None
+    scene: PictureSet | None
     parts: Measured
 
 
 def evaluate(
-    studies: Sequence[Study], config: GroundEvalConfig, notice: Notice | None = None
+    studies: Sequence[EvaluatedStudy], config: GroundEvalConfig, notice: Notice | None = None
 ) -> Evaluation:
     """The first study in full; of all of them accuracy against alignment.
 
@@ -69,7 +74,7 @@ def evaluate(
     if config.clip:
         rows.append(_clip(config, sets, main[0], notice))
     first = next(iter(main[0].choices))
-    report = Report(
+    report = GroundingReport(
         study=study.name,
         root=str(root),
         alignment=study.alignment,
@@ -105,15 +110,15 @@ def load_model(source: str) -> GroundingModel:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _root(study: Study) -> Path:
+def _root(study: EvaluatedStudy) -> Path:
     if study.root is None:
         raise UserError(f"{study.name} does not say what it learned from: write root=CORPUS")
     return study.root
 
 
 def _briefly(
-    study: Study, config: GroundEvalConfig, notice: Notice | None
-) -> tuple[Study, dict[str, list[Figures]]]:
+    study: EvaluatedStudy, config: GroundEvalConfig, notice: Notice | None
+) -> tuple[EvaluatedStudy, dict[str, list[Figures]]]:
     """A study's accuracy alone."""
     sets = find_test_sets(_root(study), config)
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
@@ -124,7 +129,7 @@ def _briefly(
     return study, found
 
 
-def _name(member: Member) -> str:
+def _name(member: EvaluatedModel) -> str:
     return f"{LABELS.get(member.variant, member.variant)}, seed {member.seed}"
 
 
@@ -134,19 +139,19 @@ def _tell(notice: Notice | None, name: str) -> Callable[[int, int], None] | None
 
 def _clip(
     config: GroundEvalConfig, sets: Mapping[str, TestSet], main: Figures, notice: Notice | None
-) -> Row:
+) -> TableRow:
     """CLIP in the trials that the models are asked, by the categories' own names."""
-    clip, chosen = Clip(config.clip), {}
+    clip, chosen = ClipScorer(config.clip), {}
     for name in main.choices:
         known = sets[name].asking(tuple(main.called))
         assert known is not None
         judge = clip.judge(known, known.words, _tell(notice, f"CLIP, {known.title}"))
         if (choices := judge.choose(known)) is not None:
             chosen[name] = choices
-    return Row.of("CLIP", [chosen])
+    return TableRow.of("CLIP", [chosen])
 
 
-def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Part, ...]:
+def _stitched(study: EvaluatedStudy, root: Path, config: GroundEvalConfig) -> tuple[Section, ...]:
     """The first model of the study and the one that is to be stitched to it."""
     if not config.stitched:
         return ()
@@ -164,4 +169,6 @@ def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Part,
         "accuracy that a model has with its own eyes."
     )
     text, values = as_markdown(found), {"stitches": plain(found)}
-    return (Part("Do one model's eyes do in the other's place?", says, text=text, values=values),)
+    return (
+        Section("Do one model's eyes do in the other's place?", says, text=text, values=values),
+    )

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.grounding.accuracy import Summary
-from firsthand.grounding.evaluation.trials import Trial
+from firsthand.grounding.accuracy import AccuracySummary
+from firsthand.grounding.evaluation.trials import ForcedChoiceTrial
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Choices:
 
 
 def forced_choice(
-    trials: Sequence[Trial],
+    trials: Sequence[ForcedChoiceTrial],
     images: Mapping[str, Float[Tensor, " d"]],
     words: Mapping[str, Float[Tensor, " d"]],
 ) -> Choices:
@@ -65,7 +65,7 @@ def forced_choice(
     return Choices(tuple(trial.word for trial in trials), tuple(credit), chance)
 
 
-def over_seeds(models: Sequence[Choices]) -> tuple[Summary, dict[str, Summary]]:
+def over_seeds(models: Sequence[Choices]) -> tuple[AccuracySummary, dict[str, AccuracySummary]]:
     """The accuracy of models trained alike with other seeds, in all and by word.
 
     Raises:
@@ -75,7 +75,7 @@ def over_seeds(models: Sequence[Choices]) -> tuple[Summary, dict[str, Summary]]:
     if any(asked != words[0] for asked in words):
         raise ValueError("the models were asked for different words")
     by_word = {
-        word: Summary.of_answers([model.credit_of(word) for model in models])
+        word: AccuracySummary.of_answers([model.credit_of(word) for model in models])
         for word in models[0].by_word
     }
-    return Summary.of_answers([model.credit for model in models]), by_word
+    return AccuracySummary.of_answers([model.credit for model in models]), by_word

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import Eyes, Tell
+from firsthand.grounding.evaluation.embeddings import EncoderCache, Tell
 from firsthand.grounding.evaluation.forced_choice import Choices
 from firsthand.grounding.evaluation.linear_probe import ProbeConfig, train_probe
-from firsthand.grounding.evaluation.scoring import Judge
+from firsthand.grounding.evaluation.scoring import Scorer
 from firsthand.grounding.evaluation.test_sets import TestSet
 
 
@@ -24,7 +24,7 @@ class Probed:
 
 
 def probe_words(
-    eyes: Eyes,
+    eyes: EncoderCache,
     labelled: Mapping[str, Sequence[Path]],
     sets: Mapping[str, TestSet],
     config: GroundEvalConfig,
@@ -52,7 +52,7 @@ def probe_words(
                 if known is not None:
                     looked = list(known.places.values())
                     rows = probe.classify(eyes.look(looked).features)
-                    chosen = Judge.of(probe.classes, looked, rows).choose(known)
+                    chosen = Scorer.of(probe.classes, looked, rows).choose(known)
                     choices |= {} if chosen is None else {name: chosen}
             found[share] = Probed(probe.labels, choices)
     if 1.0 in config.shares:
@@ -67,7 +67,7 @@ def probe_words(
 
 
 def _by_halves(
-    eyes: Eyes, test_set: TestSet, config: GroundEvalConfig, seed: int
+    eyes: EncoderCache, test_set: TestSet, config: GroundEvalConfig, seed: int
 ) -> Choices | None:
     """What probes choose that learned from the half of every category which is no target."""
     images: dict[str, list[str]] = {}
@@ -88,7 +88,7 @@ def _by_halves(
         known = torch.stack([features[name] for name in names])
         shown = [test_set.shown[name] for name in names]
         probe = train_probe(known, shown, ProbeConfig(seed=seed, compared=config.compared))
-        judge = Judge.of(probe.classes, paths, probe.classify(rows))
+        judge = Scorer.of(probe.classes, paths, probe.classify(rows))
         trials = tuple(trial for trial in test_set.trials if trial.images[0] in held_out)
         asked = TestSet(test_set.name, trials, test_set.places, test_set.shrunk)
         if trials and (chosen := judge.choose(asked)) is not None:
@@ -100,7 +100,7 @@ def _by_halves(
 
 
 @dataclass(frozen=True)
-class Exchange:
+class LabelNoise:
     """How many utterances that name a category one label is worth.
 
     by_word: how many name each; said: all of these. labels: what a probe needs to be as accurate
@@ -119,7 +119,7 @@ class Exchange:
 
 def exchange_rate(
     by_word: Mapping[str, int], accuracy: float, probes: Sequence[tuple[int, float]]
-) -> Exchange:
+) -> LabelNoise:
     """From the accuracy of a model that heard each category named so often, and those of probes by
     their number of labels, the fewest first.
 
@@ -129,10 +129,10 @@ def exchange_rate(
     """
     points, said = tuple(probes), sum(by_word.values())
     if accuracy < points[0][1]:
-        return Exchange(by_word, said, accuracy, points, None, "at least", said / points[0][0])
+        return LabelNoise(by_word, said, accuracy, points, None, "at least", said / points[0][0])
     for (few, low), (many, high) in zip(points, points[1:], strict=False):
         if low <= accuracy < high:
             part = (accuracy - low) / (high - low)
             labels = float(np.exp((1 - part) * np.log(few) + part * np.log(many)))
-            return Exchange(by_word, said, accuracy, points, labels, "", said / labels)
-    return Exchange(by_word, said, accuracy, points, None, "at most", said / points[-1][0])
+            return LabelNoise(by_word, said, accuracy, points, labels, "", said / labels)
+    return LabelNoise(by_word, said, accuracy, points, None, "at most", said / points[-1][0])

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import Eyes, Tell
+from firsthand.grounding.evaluation.embeddings import EncoderCache, Tell
 from firsthand.grounding.evaluation.forced_choice import Choices
 from firsthand.grounding.evaluation.labels import Probed, probe_words
 from firsthand.grounding.evaluation.layers import LayerScores, layer_scores
-from firsthand.grounding.evaluation.scoring import Judge, Retrieval
+from firsthand.grounding.evaluation.scoring import Retrieval, Scorer
 from firsthand.grounding.evaluation.test_sets import TestSet, with_other_pictures
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.representation.rsa import Agreement, concept_agreement
 
 
 @dataclass(frozen=True)
-class Scene:
+class PictureSet:
     """The pictures of the first test set, n of them, and its w words, as a model has them.
 
     means: of the vectors of the pictures that show what each word means. shrunk: whether it saw the
@@ -55,7 +55,7 @@ class Figures:
     probes: Mapping[float, Probed] = field(default_factory=dict)
     layers: Mapping[str, LayerScores] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
-    scene: Scene | None = None
+    scene: PictureSet | None = None
 
 
 def measure(
@@ -77,20 +77,20 @@ def measure(
         UserError: the model has no vocabulary or knows no word, or a picture cannot be read.
     """
     words = sorted({word for test_set in sets.values() for word in test_set.words})
-    eyes = Eyes(model, words, config)
+    eyes = EncoderCache(model, words, config)
     if not eyes.words:
         raise UserError(f"the model knows none of the words {', '.join(words)}")
     choices: dict[str, Choices] = {}
     retrieval: dict[str, Retrieval] = {}
     agreement: dict[str, Agreement | None] = {}
     apart = with_other_pictures(dict(sets))
-    scene: Scene | None = None
+    scene: PictureSet | None = None
     for name, test_set in sets.items():
         if (known := test_set.asking(eyes.words)) is None:
             continue
         paths = list(dict.fromkeys(known.places.values()))
         nearness = eyes.look(paths, shrunk=known.shrunk, tell=tell).nearness
-        judge = Judge.of(eyes.words, paths, nearness)
+        judge = Scorer.of(eyes.words, paths, nearness)
         if (chosen := judge.choose(known)) is not None:
             choices[name] = chosen
         if briefly or name not in apart:
@@ -115,14 +115,14 @@ def measure(
     )
 
 
-def make_scene(eyes: Eyes, test_set: TestSet) -> Scene:
+def make_scene(eyes: EncoderCache, test_set: TestSet) -> PictureSet:
     """The pictures of a set that show what the model has a word for."""
     shown = {image: what for image, what in test_set.shown.items() if what in eyes.words}
     paths = [test_set.places[image] for image in shown]
     views = eyes.look(paths, shrunk=test_set.shrunk)
     words = tuple(sorted(set(shown.values())))
     columns = [eyes.words.index(word) for word in words]
-    return Scene(
+    return PictureSet(
         tuple(paths),
         tuple(shown.values()),
         words,
@@ -144,7 +144,7 @@ def _means(
     return torch.stack(means)
 
 
-def _agreement(scene: Scene, config: GroundEvalConfig) -> Agreement | None:
+def _agreement(scene: PictureSet, config: GroundEvalConfig) -> Agreement | None:
     try:
         return concept_agreement(
             scene.means, scene.said, permutations=config.permutations, seed=config.seed
@@ -153,14 +153,16 @@ def _agreement(scene: Scene, config: GroundEvalConfig) -> Agreement | None:
         return None
 
 
-def _seen_layers(eyes: Eyes, scene: Scene) -> dict[str, Float[Tensor, "w _"]]:
+def _seen_layers(eyes: EncoderCache, scene: PictureSet) -> dict[str, Float[Tensor, "w _"]]:
     """Means over the pictures of each concept, from the first stage to the space of words."""
     views = eyes.look(scene.paths, shrunk=scene.shrunk)
     layers = {**views.stages, "features": views.features, "projection": views.vectors}
     return {name: _means(rows, scene.shown, scene.words) for name, rows in layers.items()}
 
 
-def _layers(eyes: Eyes, scene: Scene, config: GroundEvalConfig) -> dict[str, LayerScores]:
+def _layers(
+    eyes: EncoderCache, scene: PictureSet, config: GroundEvalConfig
+) -> dict[str, LayerScores]:
     return layer_scores(
         _seen_layers(eyes, scene),
         {"words": scene.said},

@@ -27,7 +27,7 @@ class Retrieval:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Scorer:
     """How near pictures are to words; the words' columns are in their order."""
 
     words: tuple[str, ...]
@@ -36,7 +36,7 @@ class Judge:
     @classmethod
     def of(
         cls, words: Sequence[str], paths: Sequence[Path], nearness: Float[Tensor, "n words"]
-    ) -> "Judge":
+    ) -> "Scorer":
         return cls(tuple(words), dict(zip(paths, nearness, strict=True)))
 
     def choose(self, test_set: TestSet) -> Choices | None:

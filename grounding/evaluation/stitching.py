@@ -21,11 +21,11 @@ from torch import Tensor
 from firsthand.common.errors import UserError
 from firsthand.episodes.formats.saycam.utterances import read_utterances
 from firsthand.episodes.untrusted.trust import inside
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import Eyes, Views
+from firsthand.grounding.evaluation.embeddings import Embeddings, EncoderCache
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.scoring import Judge
+from firsthand.grounding.evaluation.scoring import Scorer
 from firsthand.grounding.evaluation.test_sets import TITLES, TestSet, find_test_sets
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import FRAMES
@@ -97,7 +97,7 @@ def measure_stitching(
     """
     sets = find_test_sets(root, config)
     asked = sorted({word for test_set in sets.values() for word in test_set.words})
-    eyes = {name: Eyes(model, asked, config) for name, model in models.items()}
+    eyes = {name: EncoderCache(model, asked, config) for name, model in models.items()}
     words = [word for word in asked if all(word in one.words for one in eyes.values())]
     sets = {n: known for n, s in sets.items() if (known := s.asking(words)) is not None}
     if not sets:
@@ -126,7 +126,7 @@ def as_markdown(stitches: Sequence[Stitch]) -> str:
             chosen, best = stitch.choices[name], own.choices[name].accuracy
             above = best - chosen.chance
             left = f"{100 * (chosen.accuracy - chosen.chance) / above:.0f} %" if above > 0 else ""
-            shown = Summary.of_answers([chosen.credit]).shown()
+            shown = AccuracySummary.of_answers([chosen.credit]).shown()
             line += [shown, left, f"{stitch.precision[name]:.2f}"]
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -152,7 +152,7 @@ class _Side:
     """
 
     name: str
-    eyes: Eyes
+    eyes: EncoderCache
     known: tuple[int, ...]
     features: Float[Tensor, "n a"]
     vectors: Float[Tensor, "n d"]
@@ -163,7 +163,7 @@ class _Side:
     def of(
         cls,
         name: str,
-        eyes: Eyes,
+        eyes: EncoderCache,
         words: Sequence[str],
         heard: Sequence[str],
         pictures: Sequence[Path],
@@ -175,10 +175,10 @@ class _Side:
         return cls(name, eyes, known, views.features, views.vectors, said, asked)
 
 
-Nearness = Callable[[Views], Float[Tensor, "n w"]]
+Nearness = Callable[[Embeddings], Float[Tensor, "n w"]]
 
 
-def _stitches(giver: _Side, taker: _Side) -> Iterator[tuple[str, Eyes | None, Nearness]]:
+def _stitches(giver: _Side, taker: _Side) -> Iterator[tuple[str, EncoderCache | None, Nearness]]:
     """Labels, who looks if not the taker, and how near what they see is to the taker's words."""
     here, there = taker.name, giver.name
     yield f"{here}, its own eyes", None, lambda views: views.nearness[:, list(taker.known)]
@@ -209,14 +209,14 @@ def _judged(
     own: bool,
     sets: Mapping[str, TestSet],
     words: Sequence[str],
-    eyes: Eyes,
+    eyes: EncoderCache,
     nearness: Nearness,
 ) -> Stitch:
     choices, precision = {}, {}
     for name, test_set in sets.items():
         paths = list(test_set.places.values())
         near = nearness(eyes.look(paths, shrunk=test_set.shrunk)).float()
-        judge = Judge.of(words, paths, near)
+        judge = Scorer.of(words, paths, near)
         chosen, found = judge.choose(test_set), judge.retrieve(test_set)
         assert chosen is not None  # the sets ask for these words alone
         assert found is not None

@@ -27,7 +27,7 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Member:
+class EvaluatedModel:
     """A model: where it is saved, or a hub id."""
 
     variant: str
@@ -36,7 +36,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Study:
+class EvaluatedStudy:
     """Models that learned from the corpus at `root`.
 
     alignment: the share of its utterances that name something in view, where that is known.
@@ -45,7 +45,7 @@ class Study:
     name: str
     root: Path | None
     alignment: float | None
-    members: tuple[Member, ...]
+    members: tuple[EvaluatedModel, ...]
 
     @property
     def variants(self) -> list[str]:
@@ -61,31 +61,33 @@ class Study:
         return NATURAL if NATURAL in names else names[-1]
 
 
-def read_studies(sources: Sequence[str], checkpoint: str) -> list[Study]:
+def read_studies(sources: Sequence[str], checkpoint: str) -> list[EvaluatedStudy]:
     """What is meant by runs, saved models and hub ids; single models make one study together.
 
     Raises:
         UserError: a run's table cannot be read, or there is no model.
     """
-    studies: list[Study] = []
-    alone: list[Member] = []
+    studies: list[EvaluatedStudy] = []
+    alone: list[EvaluatedModel] = []
     for source in sources:
         path = Path(source)
         if (path / STUDY).is_file():
             studies.append(_read(path, checkpoint))
         else:
-            alone.append(Member(NATURAL, len(alone), _saved(path, checkpoint)))
+            alone.append(EvaluatedModel(NATURAL, len(alone), _saved(path, checkpoint)))
     if alone:
-        studies.append(Study(", ".join(member.model for member in alone), None, None, tuple(alone)))
+        studies.append(
+            EvaluatedStudy(", ".join(member.model for member in alone), None, None, tuple(alone))
+        )
     return studies
 
 
-def at(root: Path, study: Study) -> Study:
+def at(root: Path, study: EvaluatedStudy) -> EvaluatedStudy:
     """The study measured on the corpus at `root`."""
     return replace(study, root=root)
 
 
-def _read(run: Path, checkpoint: str) -> Study:
+def _read(run: Path, checkpoint: str) -> EvaluatedStudy:
     content = load_json(run / STUDY)
     where = f"{run / STUDY}"
     rows = content.get("members") if isinstance(content, dict) else None
@@ -97,11 +99,11 @@ def _read(run: Path, checkpoint: str) -> Study:
         if not isinstance(row, dict) or any(type(row.get(k)) is not v for k, v in fields.items()):
             raise UserError(f"{where}: model {number} has no variant, seed and path")
         place = inside(run, row["path"])
-        members.append(Member(row["variant"], row["seed"], _saved(place, checkpoint)))
+        members.append(EvaluatedModel(row["variant"], row["seed"], _saved(place, checkpoint)))
     root = content.get("root")
     if not isinstance(root, str):
         raise UserError(f"{where}: root is {root!r:.100}, no text")
-    return Study(str(run), Path(root), _alignment(content.get("corpus")), tuple(members))
+    return EvaluatedStudy(str(run), Path(root), _alignment(content.get("corpus")), tuple(members))
 
 
 def _alignment(corpus: Any) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from firsthand.common.errors import UserError
 from firsthand.episodes.formats.dataset_folder import is_hidden
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.trials import Trial, locate, read_trials
+from firsthand.grounding.evaluation.trials import ForcedChoiceTrial, locate, read_trials
 
 # Files by their name, CVCL's, the home's and those that circulate, and what tables call them.
 TITLES = {
@@ -33,7 +33,7 @@ class TestSet:
     __test__ = False  # pytest takes it for a test
 
     name: str
-    trials: tuple[Trial, ...]
+    trials: tuple[ForcedChoiceTrial, ...]
     places: dict[str, Path]
     shrunk: bool
 

@@ -25,7 +25,7 @@ COLUMNS = ("trial_id", "target_category", "real_category", "image")
 
 
 @dataclass(frozen=True)
-class Trial:
+class ForcedChoiceTrial:
     """`images` are file names, the target's first, and `categories` what they show.
 
     `word` is what is asked for.
@@ -44,7 +44,7 @@ class Trial:
 
 def make_trials(
     pictures: Mapping[str, Sequence[str]], *, choices: int = 4, each: int = 100, seed: int = 0
-) -> list[Trial]:
+) -> list[ForcedChoiceTrial]:
     """`each` trials for every category; targets, foils' categories and foils are drawn at random.
 
     Raises:
@@ -62,11 +62,11 @@ def make_trials(
             foils = random.choice(len(others), choices - 1, replace=False)
             shown = (category, *(others[foil] for foil in foils))
             images = (pictures[name][int(random.integers(len(pictures[name])))] for name in shown)
-            trials.append(Trial(category, shown, tuple(images)))
+            trials.append(ForcedChoiceTrial(category, shown, tuple(images)))
     return trials
 
 
-def read_trials(path: str | Path) -> list[Trial]:
+def read_trials(path: str | Path) -> list[ForcedChoiceTrial]:
     """The trials of a `.json` or `.csv` file.
 
     Raises:
@@ -82,7 +82,7 @@ def read_trials(path: str | Path) -> list[Trial]:
     return [_from_row(row, f"{path}: trial {number}") for number, row in enumerate(rows)]
 
 
-def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
+def write_trials(path: str | Path, trials: Sequence[ForcedChoiceTrial]) -> None:
     """A `.json` or `.csv` file of the same trials."""
     path = Path(path)
     if path.suffix == ".csv":
@@ -98,7 +98,7 @@ def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
     write_text(path, text)
 
 
-def locate(root: Path, trial: Trial, links: bool = False) -> list[Path]:
+def locate(root: Path, trial: ForcedChoiceTrial, links: bool = False) -> list[Path]:
     """Where a trial's pictures lie: by their names in `root`, or in a folder called as they show.
 
     Of absolute names, those of the machine that a file was made on as CVCL's are, the longest end
@@ -121,7 +121,7 @@ def locate(root: Path, trial: Trial, links: bool = False) -> list[Path]:
     return found
 
 
-def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def _rows(trials: Sequence[ForcedChoiceTrial]) -> list[dict[str, Any]]:
     """Numbered within their category, as upstream's are."""
     counts: dict[str, int] = {}
     rows = []
@@ -137,7 +137,7 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     return rows
 
 
-def _from_row(row: Any, where: str) -> Trial:
+def _from_row(row: Any, where: str) -> ForcedChoiceTrial:
     if not isinstance(row, dict):
         raise UserError(f"{where}: is no table")
     word, target = (_text(row, name, where) for name in ("target_category", "target_img_filename"))
@@ -148,7 +148,7 @@ def _from_row(row: Any, where: str) -> Trial:
         raise UserError(
             f"{where}: has {len(categories)} foil_categories and {len(images)} foil_img_filenames"
         )
-    return Trial(word, (word, *categories), (target, *images))
+    return ForcedChoiceTrial(word, (word, *categories), (target, *images))
 
 
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:
@@ -164,7 +164,7 @@ def _texts(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _from_lines(lines: Sequence[Mapping[str, str]], path: Path) -> list[Trial]:
+def _from_lines(lines: Sequence[Mapping[str, str]], path: Path) -> list[ForcedChoiceTrial]:
     """Lines of a trial need not lie together; the target may stand anywhere among them."""
     together: dict[str, list[Mapping[str, str]]] = {}
     for line in lines:
@@ -181,5 +181,5 @@ def _from_lines(lines: Sequence[Mapping[str, str]], path: Path) -> list[Trial]:
             raise UserError(f"{where}: {len(targets)} of its {len(group)} pictures show a {word}")
         shown = [*targets, *(line for line in group if line is not targets[0])]
         categories = tuple(line["real_category"] for line in shown)
-        trials.append(Trial(word, categories, tuple(line["image"] for line in shown)))
+        trials.append(ForcedChoiceTrial(word, categories, tuple(line["image"] for line in shown)))
     return trials

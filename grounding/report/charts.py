@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.report.style import (
     COLOURS,
     Picture,
@@ -20,7 +20,9 @@ _MIXED = 9999  # orders that a correlation is compared with
 
 
 def accuracy_bars(
-    rows: Mapping[str, Sequence[Summary | None]], sets: Sequence[str], chance: Sequence[float]
+    rows: Mapping[str, Sequence[AccuracySummary | None]],
+    sets: Sequence[str],
+    chance: Sequence[float],
 ) -> Picture:
     """A group of bars for each test set, in each a bar for every row (CVCL's figure 2).
 
@@ -57,7 +59,7 @@ def accuracy_bars(
     return rendered(drawn)
 
 
-def category_dots(rows: Mapping[str, Mapping[str, Summary]], chance: float) -> Picture:
+def category_dots(rows: Mapping[str, Mapping[str, AccuracySummary]], chance: float) -> Picture:
     """A line for each category, on it a dot for every row; those best for the first row on top."""
     first = next(iter(rows.values()))
     others = sorted({name for values in rows.values() for name in values} - set(first))
@@ -81,7 +83,7 @@ def category_dots(rows: Mapping[str, Mapping[str, Summary]], chance: float) -> P
 
 
 def alignment_curve(
-    curves: Mapping[str, Sequence[tuple[float, Summary]]], chance: float
+    curves: Mapping[str, Sequence[tuple[float, AccuracySummary]]], chance: float
 ) -> Picture:
     """Accuracy against the share of utterances that name something in view."""
     drawn = figure(6.0, 4.0)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 
 from firsthand.grounding.evaluation.embeddings import read_pictures
-from firsthand.grounding.evaluation.metrics import Scene
+from firsthand.grounding.evaluation.metrics import PictureSet
 from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.evaluation.tsne import place_words
 from firsthand.grounding.evaluation.verbs import VerbChoices
@@ -20,7 +20,7 @@ from firsthand.grounding.report.montage import (
     looks_montage,
     words_by_frame_montage,
 )
-from firsthand.grounding.report.report import Report, Row
+from firsthand.grounding.report.report import GroundingReport, TableRow
 from firsthand.grounding.report.saliency_plots import word_looks
 from firsthand.grounding.report.scatter import concept_map, frame_map
 from firsthand.grounding.report.style import Picture, evenly
@@ -54,8 +54,8 @@ _CAPTIONS = {
 
 
 def album(
-    report: Report,
-    scene: Scene | None,
+    report: GroundingReport,
+    scene: PictureSet | None,
     model: GroundingModel,
     verbs: Mapping[str, VerbChoices] | None = None,
 ) -> dict[str, Picture]:
@@ -88,7 +88,7 @@ def captions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _of_report(report: Report) -> dict[str, Picture]:
+def _of_report(report: GroundingReport) -> dict[str, Picture]:
     pictures = {}
     rows = {row.label: [row.sets.get(name) for name in report.sets] for row in report.rows}
     titles = [facts.title for facts in report.sets.values()]
@@ -127,7 +127,7 @@ def _of_report(report: Report) -> dict[str, Picture]:
     return pictures
 
 
-def _of_scene(report: Report, scene: Scene) -> dict[str, Picture]:
+def _of_scene(report: GroundingReport, scene: PictureSet) -> dict[str, Picture]:
     """Maps and matrices of what one model sees."""
     pictures = {}
     means, said = _doubles(scene.means), _doubles(scene.said)
@@ -157,7 +157,7 @@ def _of_scene(report: Report, scene: Scene) -> dict[str, Picture]:
     return pictures
 
 
-def _montages(scene: Scene, model: GroundingModel) -> dict[str, Picture]:
+def _montages(scene: PictureSet, model: GroundingModel) -> dict[str, Picture]:
     """Pictures as the model sees them, nearest to words."""
     pictures: dict[str, Picture] = {}
     shown = np.array(scene.shown)
@@ -187,7 +187,7 @@ def _montages(scene: Scene, model: GroundingModel) -> dict[str, Picture]:
     return pictures
 
 
-def some_frames(scene: Scene) -> list[int]:
+def some_frames(scene: PictureSet) -> list[int]:
     """The numbers of at most `FRAMES` pictures of each word."""
     chosen = []
     for word in scene.words:
@@ -196,13 +196,15 @@ def some_frames(scene: Scene) -> list[int]:
     return chosen
 
 
-def _frames(scene: Scene, model: GroundingModel, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+def _frames(
+    scene: PictureSet, model: GroundingModel, rows: Sequence[int] | np.ndarray
+) -> np.ndarray:
     paths = [scene.paths[row] for row in rows]
     pixels = read_pictures(paths, model.config.vision.size, scene.shrunk)
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def _compared(report: Report) -> Row:
+def _compared(report: GroundingReport) -> TableRow:
     return next(row for row in report.rows if row.compared)
 
 

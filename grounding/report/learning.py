@@ -7,7 +7,14 @@ from firsthand.grounding.pairs import Pairs
 from firsthand.grounding.report.saliency_plots import word_looks
 from firsthand.grounding.report.style import evenly
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
-from firsthand.training.visualize.image_grid import Bar, Picture, Row, bright, overlaid, sheet
+from firsthand.training.visualize.image_grid import (
+    ColorBar,
+    GridRow,
+    Picture,
+    bright,
+    overlaid,
+    sheet,
+)
 
 _ROWS = 4
 
@@ -34,6 +41,6 @@ def heard(model: GroundingModel, pairs: Pairs, among: int) -> Picture:
         cells = [frames[number]]
         if maps is not None:
             cells.append(overlaid(frames[number], maps[number]))
-        shown.append(Row([f"said: {said[row]}", f"nearest: {said[nearest[row]]}"], cells))
+        shown.append(GridRow([f"said: {said[row]}", f"nearest: {said[nearest[row]]}"], cells))
     title = f"nearest of {len(chosen)} utterances; looked at"
-    return sheet(title, [], shown, Bar(bright, "looked at least", "most"))
+    return sheet(title, [], shown, ColorBar(bright, "looked at least", "most"))

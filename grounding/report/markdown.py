@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from firsthand.grounding.evaluation.studies import LABELS
-from firsthand.grounding.report.report import Part, Report, Row
+from firsthand.grounding.report.report import GroundingReport, Section, TableRow
 
 PICTURES = "pictures"  # the folder beside the page
 
@@ -17,7 +17,7 @@ LOOKS = ("looks",)
 CURVE = ("alignment_curve",)
 
 
-def as_markdown(report: Report, captions: Mapping[str, str]) -> str:
+def as_markdown(report: GroundingReport, captions: Mapping[str, str]) -> str:
     """All tables; `captions` are those of the pictures in the folder beside it, by their name."""
     page = _Page(captions)
     _head(page, report)
@@ -71,7 +71,7 @@ class _Page:
         return "\n".join(self._lines).rstrip() + "\n"
 
 
-def _head(page: _Page, report: Report) -> None:
+def _head(page: _Page, report: GroundingReport) -> None:
     page.say("# Which words are known")
     words = "" if report.alignment is None else (
         f", where {_percent(report.alignment)} of the utterances name something in view"
@@ -94,7 +94,7 @@ def _head(page: _Page, report: Report) -> None:
     page.table(head, facts)
 
 
-def _accuracy(page: _Page, report: Report) -> None:
+def _accuracy(page: _Page, report: GroundingReport) -> None:
     page.section("Which picture does the word mean?", found=True)
     titles = [facts.title for facts in report.sets.values()]
     chance = ["chance", *(_percent(facts.chance) for facts in report.sets.values())]
@@ -109,12 +109,12 @@ def _accuracy(page: _Page, report: Report) -> None:
     _generalisation(page, report)
 
 
-def _line(row: Row, names: Sequence[str]) -> list[str]:
+def _line(row: TableRow, names: Sequence[str]) -> list[str]:
     label = f"**{row.label}**" if row.compared else row.label
     return [label, *(row.sets[name].shown() if name in row.sets else "" for name in names)]
 
 
-def _generalisation(page: _Page, report: Report) -> None:
+def _generalisation(page: _Page, report: GroundingReport) -> None:
     """What is left, of what lies above chance, in other rooms and on white."""
     first, *others = report.sets
     row = next(row for row in report.rows if row.compared)
@@ -133,7 +133,7 @@ def _generalisation(page: _Page, report: Report) -> None:
         )
 
 
-def _curve(page: _Page, report: Report) -> None:
+def _curve(page: _Page, report: GroundingReport) -> None:
     if not page.section("Accuracy against alignment", CURVE, bool(report.curve)):
         return
     variants = list(dict.fromkeys(v for point in report.curve for v in point.accuracy))
@@ -154,7 +154,7 @@ def _curve(page: _Page, report: Report) -> None:
     page.show(CURVE)
 
 
-def _categories(page: _Page, report: Report) -> None:
+def _categories(page: _Page, report: GroundingReport) -> None:
     name, facts = next(iter(report.sets.items()))
     rows = [row for row in report.rows if name in row.by_word]
     page.section("By category", found=True)
@@ -185,7 +185,7 @@ def _categories(page: _Page, report: Report) -> None:
     page.show(CATEGORIES)
 
 
-def _shown(row: Row, name: str, word: str) -> str:
+def _shown(row: TableRow, name: str, word: str) -> str:
     """Of one model in one category an interval says little that the number of trials does not."""
     found = row.by_word.get(name, {}).get(word)
     if found is None:
@@ -193,7 +193,7 @@ def _shown(row: Row, name: str, word: str) -> str:
     return found.shown() if found.error is not None else _percent(found.mean)
 
 
-def _labels(page: _Page, report: Report) -> None:
+def _labels(page: _Page, report: GroundingReport) -> None:
     if not page.section("What labels are worth", found=bool(report.exchange or report.probes)):
         return
     if (rate := report.exchange) is not None:
@@ -222,7 +222,7 @@ def _labels(page: _Page, report: Report) -> None:
         )
 
 
-def _concepts(page: _Page, report: Report) -> None:
+def _concepts(page: _Page, report: GroundingReport) -> None:
     if not page.section(
         "Is what looks alike called alike?", CONCEPTS, any(report.concepts.values())
     ):
@@ -266,7 +266,7 @@ def _number(summary) -> str:
     return f"{summary.mean:.2f}" + ("" if summary.error is None else f" ± {summary.error:.2f}")
 
 
-def _retrieval(page: _Page, report: Report) -> None:
+def _retrieval(page: _Page, report: GroundingReport) -> None:
     found = any(report.retrieval.values())
     if not page.section("Pictures by word, words by picture", RETRIEVAL, found):
         return
@@ -298,7 +298,7 @@ def _retrieval(page: _Page, report: Report) -> None:
     page.show(RETRIEVAL)
 
 
-def _part(page: _Page, part: Part) -> None:
+def _part(page: _Page, part: Section) -> None:
     page.say(f"## {part.title}", part.says)
     if part.rows:
         chance = ["chance", *(_percent(part.chance[name]) for name in part.columns)]

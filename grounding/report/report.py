@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.labels import Exchange
+from firsthand.grounding.evaluation.labels import LabelNoise
 
 
 @dataclass(frozen=True)
@@ -24,28 +24,30 @@ class SetFacts:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A line of the table: who was asked, and how well it did, by test set and by word in it.
 
     compared: whether it is the model in question, and no control or judge of another kind.
     """
 
     label: str
-    sets: Mapping[str, Summary]
-    by_word: Mapping[str, Mapping[str, Summary]]
+    sets: Mapping[str, AccuracySummary]
+    by_word: Mapping[str, Mapping[str, AccuracySummary]]
     compared: bool = False
 
     @classmethod
     def of(
         cls, label: str, models: Sequence[Mapping[str, Choices]], compared: bool = False
-    ) -> "Row":
+    ) -> "TableRow":
         """Of models that differ in their seed: what each chose, by test set."""
         names = [name for name in models[0] if all(name in model for model in models)]
         asked = {name: [model[name] for model in models] for name in names}
-        sets = {n: Summary.of_answers([c.credit for c in found]) for n, found in asked.items()}
+        sets = {
+            n: AccuracySummary.of_answers([c.credit for c in found]) for n, found in asked.items()
+        }
         by_word = {
             name: {
-                word: Summary.of_answers([choices.credit_of(word) for choices in found])
+                word: AccuracySummary.of_answers([choices.credit_of(word) for choices in found])
                 for word in found[0].by_word
                 if all(word in choices.by_word for choices in found)
             }
@@ -55,26 +57,26 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Found:
+class Result:
     """Retrieval of one variant in one set, means over seeds.
 
     average_precision, first_10, first_100: of frames by word. by_word: the average precision of
     each. own_word: share of frames whose own word is the nearest. reciprocal_rank: of that word.
     """
 
-    average_precision: Summary
-    first_10: Summary
-    first_100: Summary
-    by_word: Mapping[str, Summary]
-    own_word: Summary
-    reciprocal_rank: Summary
+    average_precision: AccuracySummary
+    first_10: AccuracySummary
+    first_100: AccuracySummary
+    by_word: Mapping[str, AccuracySummary]
+    own_word: AccuracySummary
+    reciprocal_rank: AccuracySummary
 
 
 @dataclass(frozen=True)
 class Concepts:
     """Correlated similarities of one variant in one set: over seeds the mean r, the largest p."""
 
-    r: Summary
+    r: AccuracySummary
     p: float
 
 
@@ -112,11 +114,11 @@ class CurvePoint:
 
     study: str
     alignment: float
-    accuracy: Mapping[str, Mapping[str, Summary]]
+    accuracy: Mapping[str, Mapping[str, AccuracySummary]]
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """A section of its own: trials of another kind, or a `text` with the `values` in it.
 
     columns: what the table calls each trial file.
@@ -126,13 +128,13 @@ class Part:
     says: str
     columns: Mapping[str, str] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     text: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Report:
+class GroundingReport:
     """Everything that was found. Mappings by variant have controls first.
 
     rows: CVCL's figure 2 and 3 as a table, without chance, which the sets have. probes: of every
@@ -145,15 +147,15 @@ class Report:
     main: str
     seeds: int
     sets: Mapping[str, SetFacts]
-    rows: tuple[Row, ...]
-    probes: Mapping[str, Row]
-    exchange: Exchange | None
+    rows: tuple[TableRow, ...]
+    probes: Mapping[str, TableRow]
+    exchange: LabelNoise | None
     ranks: Ranks | None
-    retrieval: Mapping[str, Mapping[str, Found]]
+    retrieval: Mapping[str, Mapping[str, Result]]
     concepts: Mapping[str, Mapping[str, Concepts]]
     layers: Layers | None
     curve: tuple[CurvePoint, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Section, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""

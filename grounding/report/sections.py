@@ -10,14 +10,14 @@ from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.evaluation.verbs import measure_verbs
 from firsthand.grounding.evaluation.word_order import measure_order
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.report.report import Part, Row
+from firsthand.grounding.report.report import Section, TableRow
 
 VERBS = "What is being done?"
 Measured = Mapping[str, Mapping[str, Choices]]  # kind of trials -> file -> what was chosen
 
 
 @dataclass(frozen=True)
-class Kind:
+class SectionKind:
     """`measure` gives what a model chose, by trial file, in those that the corpus has."""
 
     title: str
@@ -36,14 +36,14 @@ def _order(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mappi
 
 
 KINDS = (
-    Kind(
+    SectionKind(
         VERBS,
         "Clips of different deeds with the same thing; a model of single pictures sees one of "
         "each, at a moment drawn at random.",
         {"eval_verbs.json": "verbs", "eval_verbs_reversed.json": "a verb and it backwards"},
         _verbs,
     ),
-    Kind(
+    SectionKind(
         "Is the order of words heard?",
         "Two pictures and two utterances of the same words in another order: which utterance is "
         "true of a picture, and of which picture an utterance is true. Whoever hears no order gets "
@@ -59,12 +59,12 @@ def measure_parts(model: GroundingModel, root: Path, config: GroundEvalConfig) -
     return {kind.title: kind.measure(model, root, config) for kind in KINDS}
 
 
-def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Part, ...]:
+def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Section, ...]:
     """A section for each kind of trials that there were, from what each variant's models chose."""
     parts = []
     for kind in KINDS:
         rows = [
-            Row.of(LABELS.get(variant, variant), [one[kind.title] for one in models])
+            TableRow.of(LABELS.get(variant, variant), [one[kind.title] for one in models])
             for variant, models in found.items()
         ]
         chance = {
@@ -75,5 +75,5 @@ def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Part, ...]:
         }
         if chance:
             columns = {name: kind.columns.get(name, name) for name in chance}
-            parts.append(Part(kind.title, kind.says, columns, chance, tuple(rows)))
+            parts.append(Section(kind.title, kind.says, columns, chance, tuple(rows)))
     return tuple(parts)

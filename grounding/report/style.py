@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
 
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -83,7 +83,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}"
 
 
-def middle_and_bars(values: Sequence[Summary]) -> tuple[list[float], list[list[float]]]:
+def middle_and_bars(values: Sequence[AccuracySummary]) -> tuple[list[float], list[list[float]]]:
     """Means in percent, and how far their intervals reach below and above, as matplotlib asks."""
     below = [100 * max(value.mean - value.low, 0.0) for value in values]
     above = [100 * max(value.high - value.mean, 0.0) for value in values]

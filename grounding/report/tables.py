@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 
 from firsthand.episodes.formats.saycam.utterances import read_utterances
-from firsthand.grounding.accuracy import Summary
-from firsthand.grounding.evaluation.labels import Exchange, exchange_rate
+from firsthand.grounding.accuracy import AccuracySummary
+from firsthand.grounding.evaluation.labels import LabelNoise, exchange_rate
 from firsthand.grounding.evaluation.layers import LayerScores
 from firsthand.grounding.evaluation.linear_probe import times_said
 from firsthand.grounding.evaluation.metrics import Figures
-from firsthand.grounding.evaluation.studies import LABELS, Study
+from firsthand.grounding.evaluation.studies import LABELS, EvaluatedStudy
 from firsthand.grounding.evaluation.test_sets import TestSet
 from firsthand.grounding.report.report import (
     Concepts,
     CurvePoint,
-    Found,
     Layers,
     LayerTable,
     Ranks,
-    Row,
+    Result,
     SetFacts,
+    TableRow,
     spearman,
 )
 
@@ -42,29 +42,31 @@ def facts(sets: Mapping[str, TestSet], main: Figures) -> dict[str, SetFacts]:
     }
 
 
-def rows(study: Study, found: ByVariant) -> list[Row]:
+def rows(study: EvaluatedStudy, found: ByVariant) -> list[TableRow]:
     """Controls, the models in question, and what labels are worth to their features."""
     rows = [
-        Row.of(LABELS.get(v, v), [one.choices for one in figures], v == study.main)
+        TableRow.of(LABELS.get(v, v), [one.choices for one in figures], v == study.main)
         for v, figures in found.items()
     ]
     main = found[study.main]
     for share in main[0].probes:
         name = f"linear probe, {100 * share:g} % of labels"
-        rows.append(Row.of(name, [one.probes[share].choices for one in main]))
+        rows.append(TableRow.of(name, [one.probes[share].choices for one in main]))
     return rows
 
 
-def probes(found: ByVariant) -> dict[str, Row]:
+def probes(found: ByVariant) -> dict[str, TableRow]:
     """Of every variant's features, with all labels."""
     return {
-        variant: Row.of(LABELS.get(variant, variant), [one.probes[1.0].choices for one in figures])
+        variant: TableRow.of(
+            LABELS.get(variant, variant), [one.probes[1.0].choices for one in figures]
+        )
         for variant, figures in found.items()
         if all(1.0 in one.probes for one in figures)
     }
 
 
-def exchange(root: Path, main: Sequence[Figures], name: str) -> Exchange | None:
+def exchange(root: Path, main: Sequence[Figures], name: str) -> LabelNoise | None:
     """Utterances that name a category for a label, in the first test set."""
     shares = [share for share, probed in main[0].probes.items() if name in probed.choices]
     if not shares or name not in main[0].choices or not (root / "train.json").is_file():
@@ -86,8 +88,8 @@ def exchange(root: Path, main: Sequence[Figures], name: str) -> Exchange | None:
 def ranks(main: Sequence[Figures], name: str) -> Ranks | None:
     if any(1.0 not in one.probes or name not in one.probes[1.0].choices for one in main):
         return None
-    mine = Row.of("", [one.choices for one in main]).by_word[name]
-    probes = Row.of("", [one.probes[1.0].choices for one in main]).by_word[name]
+    mine = TableRow.of("", [one.choices for one in main]).by_word[name]
+    probes = TableRow.of("", [one.probes[1.0].choices for one in main]).by_word[name]
     words = [word for word in mine if word in probes]
     sides = [{side[word].mean for word in words} for side in (mine, probes)]
     if len(words) < 3 or min(map(len, sides)) < 2:  # constants have no ranks
@@ -96,30 +98,32 @@ def ranks(main: Sequence[Figures], name: str) -> Ranks | None:
     return Ranks(rho, len(words))
 
 
-def retrieval(found: ByVariant) -> dict[str, dict[str, Found]]:
+def retrieval(found: ByVariant) -> dict[str, dict[str, Result]]:
     return {
         variant: {name: _mean_retrieval(figures, name) for name in _shared(figures, "retrieval")}
         for variant, figures in found.items()
     }
 
 
-def _mean_retrieval(figures: Sequence[Figures], name: str) -> Found:
+def _mean_retrieval(figures: Sequence[Figures], name: str) -> Result:
     each = [one.retrieval[name] for one in figures]
 
-    def over_words(value: Callable) -> Summary:
-        return Summary.of([float(np.mean([value(f) for f in one.frames.values()])) for one in each])
+    def over_words(value: Callable) -> AccuracySummary:
+        return AccuracySummary.of(
+            [float(np.mean([value(f) for f in one.frames.values()])) for one in each]
+        )
 
-    return Found(
+    return Result(
         over_words(lambda frames: frames.average_precision),
         over_words(lambda frames: frames.precision[10]),
         over_words(lambda frames: frames.precision[100]),
         {
-            word: Summary.of([one.frames[word].average_precision for one in each])
+            word: AccuracySummary.of([one.frames[word].average_precision for one in each])
             for word in each[0].frames
             if all(word in one.frames for one in each)
         },
-        Summary.of([one.words.first for one in each]),
-        Summary.of([one.words.reciprocal_rank for one in each]),
+        AccuracySummary.of([one.words.first for one in each]),
+        AccuracySummary.of([one.words.reciprocal_rank for one in each]),
     )
 
 
@@ -130,7 +134,7 @@ def concepts(found: ByVariant) -> dict[str, dict[str, Concepts]]:
         for name in _shared(figures, "agreement"):
             agreed = [a for one in figures if (a := one.agreement[name]) is not None]
             if agreed:
-                r, p = Summary.of([a.r for a in agreed]), max(a.p for a in agreed)
+                r, p = AccuracySummary.of([a.r for a in agreed]), max(a.p for a in agreed)
                 table[variant][name] = Concepts(r, p)
     return table
 
@@ -158,13 +162,16 @@ def layers(main: Sequence[Figures]) -> Layers | None:
 
 
 def curve(
-    studies: Sequence[tuple[Study, ByVariant]],
+    studies: Sequence[tuple[EvaluatedStudy, ByVariant]],
 ) -> tuple[CurvePoint, ...]:
     points = [
         CurvePoint(
             study.name,
             study.alignment,
-            {v: Row.of(v, [one.choices for one in figures]).sets for v, figures in found.items()},
+            {
+                v: TableRow.of(v, [one.choices for one in figures]).sets
+                for v, figures in found.items()
+            },
         )
         for study, found in studies
         if study.alignment is not None

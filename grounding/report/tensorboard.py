@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from firsthand.common.atomic import write_bytes
 from firsthand.grounding.evaluation.embeddings import read_pictures
-from firsthand.grounding.evaluation.metrics import Scene
+from firsthand.grounding.evaluation.metrics import PictureSet
 from firsthand.grounding.report.figures import some_frames
-from firsthand.grounding.report.report import Report
+from firsthand.grounding.report.report import GroundingReport
 from firsthand.grounding.report.style import Picture
 from firsthand.training.logger import TensorBoardLogger
 
@@ -74,7 +74,7 @@ def show_words(
         logs.close()
 
 
-def scalars_of(report: Report) -> dict[str, float]:
+def scalars_of(report: GroundingReport) -> dict[str, float]:
     """What the model in question is right in, by test set; all else is in pictures and the page:
     a card for each of a hundred numbers hides them all. Tags come after those of pictures.
     """
@@ -82,7 +82,7 @@ def scalars_of(report: Report) -> dict[str, float]:
     return {f"trials/{_tag(name)}": accuracy.mean for name, accuracy in compared.sets.items()}
 
 
-def embeddings_of(scene: Scene) -> dict[str, Embedding]:
+def embeddings_of(scene: PictureSet) -> dict[str, Embedding]:
     """Words and some of the pictures of what they mean, in the space that they share."""
     rows = some_frames(scene)
     paths = [scene.paths[row] for row in rows]

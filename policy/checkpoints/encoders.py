@@ -20,7 +20,7 @@ from firsthand.policy.checkpoints.state_dict import (
     SECOND,
     THIRD,
     TRANSPOSED,
-    Row,
+    KeyMap,
     translate,
 )
 from firsthand.policy.checkpoints.torch_files import read_state_dict
@@ -34,51 +34,51 @@ FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face director
 
 OPENAI_BLOCK = ("transformer.resblocks.{i}.", "text_model.encoder.layers.{i}.")
 OPENAI_CLIP = (
-    Row("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
-    Row("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+    KeyMap("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
+    KeyMap("positional_embedding", "text_model.embeddings.position_embedding.weight"),
     *(
         row.within(*OPENAI_BLOCK)
         for row in (
-            Row("ln_1.*", "layer_norm1.*"),
-            Row("attn.in_proj_*", "self_attn.q_proj.*", FIRST),
-            Row("attn.in_proj_*", "self_attn.k_proj.*", SECOND),
-            Row("attn.in_proj_*", "self_attn.v_proj.*", THIRD),
-            Row("attn.out_proj.*", "self_attn.out_proj.*"),
-            Row("ln_2.*", "layer_norm2.*"),
-            Row("mlp.c_fc.*", "mlp.fc1.*"),
-            Row("mlp.c_proj.*", "mlp.fc2.*"),
+            KeyMap("ln_1.*", "layer_norm1.*"),
+            KeyMap("attn.in_proj_*", "self_attn.q_proj.*", FIRST),
+            KeyMap("attn.in_proj_*", "self_attn.k_proj.*", SECOND),
+            KeyMap("attn.in_proj_*", "self_attn.v_proj.*", THIRD),
+            KeyMap("attn.out_proj.*", "self_attn.out_proj.*"),
+            KeyMap("ln_2.*", "layer_norm2.*"),
+            KeyMap("mlp.c_fc.*", "mlp.fc1.*"),
+            KeyMap("mlp.c_proj.*", "mlp.fc2.*"),
         )
     ),
-    Row("ln_final.*", "text_model.final_layer_norm.*"),
-    Row("text_projection", "text_projection.weight", TRANSPOSED),
+    KeyMap("ln_final.*", "text_model.final_layer_norm.*"),
+    KeyMap("text_projection", "text_projection.weight", TRANSPOSED),
 )
-HUGGING_FACE_CLIP = (Row("*", "*"),)
-TIMM_VIT = (Row("*", "*"),)
+HUGGING_FACE_CLIP = (KeyMap("*", "*"),)
+TIMM_VIT = (KeyMap("*", "*"),)
 HUGGING_FACE_VIT = (
-    Row("embeddings.cls_token", "cls_token"),
-    Row("embeddings.position_embeddings", "pos_embed"),
-    Row("embeddings.patch_embeddings.projection.*", "patch_embed.proj.*"),
+    KeyMap("embeddings.cls_token", "cls_token"),
+    KeyMap("embeddings.position_embeddings", "pos_embed"),
+    KeyMap("embeddings.patch_embeddings.projection.*", "patch_embed.proj.*"),
     *(
         row.within("encoder.layer.{i}.", "blocks.{i}.")
         for row in (
-            Row("layernorm_before.*", "norm1.*"),
-            Row(
+            KeyMap("layernorm_before.*", "norm1.*"),
+            KeyMap(
                 tuple(f"attention.attention.{part}.*" for part in ("query", "key", "value")),
                 "attn.qkv.*",
                 JOINED,
             ),
-            Row("attention.output.dense.*", "attn.proj.*"),
-            Row("layernorm_after.*", "norm2.*"),
-            Row("intermediate.dense.*", "mlp.fc1.*"),
-            Row("output.dense.*", "mlp.fc2.*"),
+            KeyMap("attention.output.dense.*", "attn.proj.*"),
+            KeyMap("layernorm_after.*", "norm2.*"),
+            KeyMap("intermediate.dense.*", "mlp.fc1.*"),
+            KeyMap("output.dense.*", "mlp.fc2.*"),
         )
     ),
-    Row("layernorm.*", "norm.*"),
+    KeyMap("layernorm.*", "norm.*"),
 )
 
 
 @dataclass(frozen=True)
-class Layout:
+class KeyLayout:
     """How a kind of file names its weights.
 
     sign: a name that only this kind has. beside: how the names begin that have no place here.
@@ -86,18 +86,18 @@ class Layout:
 
     name: str
     sign: str
-    rows: Sequence[Row]
+    rows: Sequence[KeyMap]
     beside: tuple[str, ...]
 
 
 CLIP_LAYOUTS = (
-    Layout(
+    KeyLayout(
         "OpenAI's CLIP",
         "token_embedding.weight",
         OPENAI_CLIP,
         ("visual.", "logit_scale", "input_resolution", "context_length", "vocab_size"),
     ),
-    Layout(
+    KeyLayout(
         "Hugging Face's CLIP",
         "text_model.embeddings.token_embedding.weight",
         HUGGING_FACE_CLIP,
@@ -110,13 +110,13 @@ CLIP_LAYOUTS = (
     ),
 )
 VIT_LAYOUTS = (
-    Layout(
+    KeyLayout(
         "MAE's or timm's vision transformer",
         "patch_embed.proj.weight",
         TIMM_VIT,
         ("decoder_", "mask_token", "head.", "fc_norm."),
     ),
-    Layout(
+    KeyLayout(
         "Hugging Face's ViTMAE",
         "embeddings.patch_embeddings.projection.weight",
         HUGGING_FACE_VIT,
@@ -169,7 +169,7 @@ def vit_weights(tower: nn.Module, source: str | Path | Mapping[str, Any]) -> dic
 
 
 def _weights(
-    tower: nn.Module, source: str | Path | Mapping[str, Any], layouts: Sequence[Layout]
+    tower: nn.Module, source: str | Path | Mapping[str, Any], layouts: Sequence[KeyLayout]
 ) -> dict[str, Tensor]:
     if isinstance(source, Mapping):
         where, weights = "the state dict", read_state_dict(source)

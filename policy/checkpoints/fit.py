@@ -13,7 +13,7 @@ def shapes_of(weights: Mapping[str, Tensor]) -> Shapes:
     return {name: tuple(value.shape) for name, value in weights.items()}
 
 
-def misfits(given: Shapes, wanted: Shapes) -> str:
+def shape_mismatches(given: Shapes, wanted: Shapes) -> str:
     """What keeps `given` from filling `wanted`, counted and by name; empty if nothing does."""
     shapes = [
         f"{name} is {given[name]}, not {wanted[name]}"

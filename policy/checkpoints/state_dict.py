@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from firsthand.policy.checkpoints.fit import Shapes, listed, misfits, shapes_of
+from firsthand.policy.checkpoints.fit import Shapes, listed, shape_mismatches, shapes_of
 
 Shape = tuple[int, ...]
 
@@ -16,33 +16,33 @@ COUNTS = "num_batches_tracked"  # of batch normalisation: the only whole numbers
 
 
 @dataclass(frozen=True)
-class Change:
+class Transform:
     """What is to be done to their tensors to get ours; `shape` says which shape of theirs fits."""
 
     shape: Callable[[Shape], Shape]
     tensor: Callable[[Sequence[Tensor]], Tensor]
 
 
-AS_IS = Change(lambda ours: ours, lambda theirs: theirs[0])
+AS_IS = Transform(lambda ours: ours, lambda theirs: theirs[0])
 # GPT-2's Conv1D keeps its matrices the other way round; so does CLIP its projection.
-TRANSPOSED = Change(lambda ours: ours[::-1], lambda theirs: theirs[0].t())
+TRANSPOSED = Transform(lambda ours: ours[::-1], lambda theirs: theirs[0].t())
 # A vector there has dimensions of size 1 before its own.
-IN_3_DIMENSIONS = Change(lambda ours: (1, 1, *ours), lambda theirs: theirs[0][0, 0])
-IN_4_DIMENSIONS = Change(lambda ours: (1, 1, 1, *ours), lambda theirs: theirs[0][0, 0, 0])
+IN_3_DIMENSIONS = Transform(lambda ours: (1, 1, *ours), lambda theirs: theirs[0][0, 0])
+IN_4_DIMENSIONS = Transform(lambda ours: (1, 1, 1, *ours), lambda theirs: theirs[0][0, 0, 0])
 # Query, key and value in one matrix there, in three here.
 FIRST, SECOND, THIRD = (
-    Change(
+    Transform(
         lambda ours: (3 * ours[0], *ours[1:]),
         lambda theirs, part=part: theirs[0].chunk(3)[part],
     )
     for part in range(3)
 )
 # The same the other way round.
-JOINED = Change(lambda ours: (ours[0] // 3, *ours[1:]), lambda theirs: torch.cat(list(theirs)))
+JOINED = Transform(lambda ours: (ours[0] // 3, *ours[1:]), lambda theirs: torch.cat(list(theirs)))
 
 
 @dataclass(frozen=True)
-class Row:
+class KeyMap:
     """Their name (or several), our name, and what is to be done.
 
     `{i}` stands for a number and a final `*` for the rest of a name, the same on both sides.
@@ -50,9 +50,9 @@ class Row:
 
     theirs: str | tuple[str, ...]
     ours: str
-    change: Change = AS_IS
+    change: Transform = AS_IS
 
-    def within(self, theirs: str, ours: str) -> "Row":
+    def within(self, theirs: str, ours: str) -> "KeyMap":
         """The same row for weights that have these prefixes."""
         return replace(
             self,
@@ -77,7 +77,7 @@ class Row:
 
 
 def translate(
-    weights: Mapping[str, Tensor], rows: Sequence[Row], wanted: Shapes, dropped: Shapes
+    weights: Mapping[str, Tensor], rows: Sequence[KeyMap], wanted: Shapes, dropped: Shapes
 ) -> dict[str, Tensor]:
     """Their weights under our names.
 
@@ -92,7 +92,7 @@ def translate(
             numbers, each by its name in the source.
     """
     plan = {name: _find(name, rows) for name in wanted}
-    if wrong := misfits(shapes_of(weights), {**dropped, **needed(rows, wanted)}):
+    if wrong := shape_mismatches(shapes_of(weights), {**dropped, **needed(rows, wanted)}):
         raise ValueError(wrong)
     if wild := sorted(name for name, value in weights.items() if not _finite(value)):
         raise ValueError(f"{len(wild)} not finite: {listed(wild)}")
@@ -106,7 +106,7 @@ def translate(
     }
 
 
-def needed(rows: Sequence[Row], wanted: Shapes) -> dict[str, Shape]:
+def needed(rows: Sequence[KeyMap], wanted: Shapes) -> dict[str, Shape]:
     """The names and shapes of theirs that fill `wanted`."""
     theirs: dict[str, Shape] = {}
     for name, shape in wanted.items():
@@ -120,7 +120,7 @@ def _finite(value: Tensor) -> bool:
     return bool(value.sum(dtype=torch.float32).isfinite()) or bool(value.isfinite().all())
 
 
-def _find(ours: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], Change]:
+def _find(ours: str, rows: Sequence[KeyMap]) -> tuple[tuple[str, ...], Transform]:
     for row in rows:
         if (sources := row.sources(ours)) is not None:
             return sources, row.change

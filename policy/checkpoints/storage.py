@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from firsthand.common.atomic import whole_file, write_json
-from firsthand.policy.checkpoints.fit import listed, misfits, shapes_of
+from firsthand.policy.checkpoints.fit import listed, shape_mismatches, shapes_of
 from firsthand.policy.checkpoints.model_path import locate
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.statistics import Statistics
@@ -60,14 +60,14 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
     return config, statistics, read_weights(directory / "model.safetensors")
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
     """Give a model made from the same directory's configuration its weights.
 
     Raises:
         ValueError: weights are missing, too many or of another shape, or hold what is no number,
             each by name.
     """
-    if wrong := misfits(shapes_of(weights), shapes_of(model.state_dict())):
+    if wrong := shape_mismatches(shapes_of(weights), shapes_of(model.state_dict())):
         raise ValueError(f"{source}: model.safetensors does not fit config.json: {wrong}")
     if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
         raise ValueError(f"{source}: model.safetensors holds NaN or infinite in {listed(broken)}")

@@ -4,7 +4,7 @@ A .pt, .pth or .ckpt file is a pickle: a program that may call anything. torch r
 part of that language (`weights_only`). Two kinds of file need a little more, and get it by name:
 Lightning's checkpoints keep the settings of the run beside the weights, and OpenAI's CLIP is a
 TorchScript archive, a tree of modules. Of those the tensors are read; everything else becomes a
-`Record`, which keeps what it is given and does nothing. A type that is on no list is refused.
+`InertRecord`, which keeps what it is given and does nothing. A type that is on no list is refused.
 """
 
 import pickle
@@ -27,7 +27,7 @@ WRAPPERS = ("state_dict", "model")  # where a file keeps its weights: Lightning 
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, Lightning, torch.compile
 
 
-class Record(dict):
+class InertRecord(dict):
     """Stands for an object of another program: its items and its state, none of its code."""
 
     def __init__(self, *arguments: object) -> None:
@@ -228,9 +228,9 @@ class _Unpickler(pickle.Unpickler):
         if full in SCRIPTED:
             return SCRIPTED[full]
         if full in KEPT or full.startswith(KEPT_MODULES):
-            return Record
+            return InertRecord
         if module.split(".")[0] == "__torch__":  # a module of a TorchScript tree
-            return Record
+            return InertRecord
         raise RefusedType(full)
 
     def persistent_load(self, saved: tuple) -> Tensor:
@@ -248,7 +248,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _flatten(module: Any, prefix: str = "") -> list[tuple[str, Tensor]]:
     """The tensors of a tree of modules by their dotted names."""
-    if not isinstance(module, Record) or not isinstance(module.state, Mapping):
+    if not isinstance(module, InertRecord) or not isinstance(module.state, Mapping):
         return []
     found = []
     for name, value in module.state.items():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from firsthand.policy.checkpoints.fit import misfits, shapes_of
+from firsthand.policy.checkpoints.fit import shape_mismatches, shapes_of
 from firsthand.policy.policy import Policy
 
 
@@ -23,6 +23,6 @@ def start_from(policy: Policy, weights: Mapping[str, Tensor]) -> None:
     given = dict(weights)
     if time in given and len(given[time]) > len(mine[time]):
         given[time] = given[time][: len(mine[time])]
-    if wrong := misfits(shapes_of(given), shapes_of(mine)):
+    if wrong := shape_mismatches(shapes_of(given), shapes_of(mine)):
         raise ValueError(f"the pretrained policy does not fit: {wrong}")
     policy.load_state_dict(given)

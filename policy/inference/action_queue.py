@@ -12,7 +12,7 @@ from firsthand.policy.modules.action_head import decode_actions
 
 
 @runtime_checkable
-class Plan(Protocol):
+class ActionQueue(Protocol):
     """What is to be done in one world."""
 
     @property
@@ -29,7 +29,7 @@ class Plan(Protocol):
         ...
 
 
-class Chunks:
+class ChunkQueue:
     """The first `execute` actions of a chunk are carried out, then the policy looks again."""
 
     def __init__(self, config: ActionConfig) -> None:
@@ -48,7 +48,7 @@ class Chunks:
         return self._left.popleft()
 
 
-class Ensemble:
+class TemporalEnsembler:
     """The average of what all chunks so far say of now (ACT's temporal ensemble, Zhao et al. 2023).
 
     The i-th oldest chunk weighs exp(-ensemble * i).

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.policy.batch import Batch
-from firsthand.policy.inference.action_queue import Chunks, Ensemble, Plan
-from firsthand.policy.inference.history import ActingModel, History, Stream
+from firsthand.policy.inference.action_queue import ActionQueue, ChunkQueue, TemporalEnsembler
+from firsthand.policy.inference.history import ActingModel, KVCacheHistory, TokenHistory
 
 Observation = Mapping[str, Any]
 
@@ -26,10 +26,10 @@ class Seat:
     """One world: its instruction and what is planned there."""
 
     instruction: Float[Tensor, " d"]
-    plan: Plan
+    plan: ActionQueue
 
 
-class Actor:
+class PolicyActor:
     """Acts in `seats` worlds side by side, each on its own instruction and with its own history.
 
     Worlds that want an action at the same moment are served as one batch. Observations are
@@ -50,7 +50,7 @@ class Actor:
         execute = policy.config.action.execute
         # Frames between two looks are needed only if some later window shows them.
         self.every = execute if policy.config.length == 1 or stride % execute == 0 else 1
-        kind = Stream if policy.config.trunk.position == "rotary" else History
+        kind = KVCacheHistory if policy.config.trunk.position == "rotary" else TokenHistory
         self.memory = kind(policy, seats, stride / self.every)
         self._seats: list[Seat | None] = [None] * seats
 
@@ -58,7 +58,7 @@ class Actor:
         """Begin to act on a new instruction in one world: its history is forgotten."""
         said = self.policy.encode_instructions([instruction])[0].to(self.device)
         action = self.policy.config.action
-        plan = Chunks(action) if action.ensemble is None else Ensemble(action)
+        plan = ChunkQueue(action) if action.ensemble is None else TemporalEnsembler(action)
         self._seats[seat] = Seat(said, plan)
         self.memory.forget(seat)
 

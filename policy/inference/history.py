@@ -12,7 +12,7 @@ from firsthand.policy.batch import Batch
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.layout import Layout
 from firsthand.policy.modules.action_head import ActionHead
-from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.kv_cache import RingKVCache
 from firsthand.policy.modules.transformer import Trunk
 from firsthand.policy.statistics import Statistics
 
@@ -43,7 +43,7 @@ class ActingModel(Protocol):
     def queries(self, layout: Layout) -> Float[Tensor, "q d"]: ...
 
 
-class History:
+class TokenHistory:
     """The tokens of each seat's last frames; the trunk reads the whole window at every look.
 
     A learned vector for each slot of the window was added to the tokens, so when the window slides
@@ -95,7 +95,7 @@ class History:
         return self.policy.run_transformer(window, valid, self.layout, asked=1)["action"]
 
 
-class Stream:
+class KVCacheHistory:
     """The keys and values of each seat's last frames: a new frame costs its own tokens alone."""
 
     def __init__(self, policy: ActingModel, seats: int, apart: float) -> None:
@@ -114,9 +114,7 @@ class Stream:
         self.policy = policy
         self.layout = layout = acting_layout(policy)
         device = next(policy.parameters()).device
-        self.ring = KeyValueRing(config.trunk, config.length, layout.observed_size, seats).to(
-            device
-        )
+        self.ring = RingKVCache(config.trunk, config.length, layout.observed_size, seats).to(device)
         self.within = layout.mask(1).to(device)
         self.read = torch.zeros(seats, 1, layout.query_size, config.trunk.width, device=device)
 

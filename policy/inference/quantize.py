@@ -96,7 +96,7 @@ def quantise(x: Float[Tensor, "n i"]) -> tuple[Int8[Tensor, "n i"], Float[Tensor
     return (x / scale).round_().to(torch.int8), scale
 
 
-def hasten(policy: "Policy", precision: Precision) -> None:
+def quantize(policy: "Policy", precision: Precision) -> None:
     """Change a policy, in place and for good, into one that acts only, faster on this processor.
 
     Raises:

@@ -15,7 +15,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Features(NamedTuple):
+class ImageFeatures(NamedTuple):
     """What an encoder makes of n pictures.
 
     `summary` is the class token of encoders that have one.
@@ -25,7 +25,7 @@ class Features(NamedTuple):
     summary: Float[Tensor, "n c"] | None
 
     @classmethod
-    def of_tokens(cls, tokens: Float[Tensor, "n k c"]) -> "Features":
+    def of_tokens(cls, tokens: Float[Tensor, "n k c"]) -> "ImageFeatures":
         """From a vision transformer's tokens: the class token, then patches row by row."""
         rows = math.isqrt(tokens.shape[1] - 1)
         grid = tokens[:, 1:].transpose(1, 2).unflatten(2, (rows, rows))
@@ -116,12 +116,12 @@ class ConvEncoder(nn.Module):
         """Pictures at the size the policy sees, as whole numbers: quick to move and to scale."""
         return resize(pictures, size)
 
-    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> Features:
+    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
         x = pictures.to(self._dtype(), memory_format=torch.channels_last).div_(127.5).sub_(1)
         x = F.relu(self.stem(x))
         for block in self.blocks:
             x = block(x, instruction)
-        return Features(grid=x, summary=None)
+        return ImageFeatures(grid=x, summary=None)
 
     def _dtype(self) -> torch.dtype:
         """Under autocast pictures are scaled in its type at once: half the memory to move."""
@@ -164,12 +164,12 @@ class ViTEncoder(nn.Module):
             return pictures
         return resize(pictures.float(), size, self.antialias)
 
-    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> Features:
+    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
         return self.encode(imagenet_normalised(to_unit(pictures)))
 
-    def encode(self, normalised: Float[Tensor, "n 3 h w"]) -> Features:
+    def encode(self, normalised: Float[Tensor, "n 3 h w"]) -> ImageFeatures:
         """The features of pictures that are normalised already."""
-        return Features.of_tokens(self.tokens(normalised))
+        return ImageFeatures.of_tokens(self.tokens(normalised))
 
     def tokens(self, normalised: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k c"]:
         """The same as the transformer gives it: the class token first."""

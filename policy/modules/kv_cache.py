@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from firsthand.policy.config import TrunkConfig
 
 
-class KeyValueRing(nn.Module):
+class RingKVCache(nn.Module):
     """Room for the last `window` frames of several seats (worlds that are acted in side by side).
 
     A frame takes the slot of the frame that has just left the window. Shapes never change and

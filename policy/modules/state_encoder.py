@@ -13,7 +13,7 @@ POSITION, ANGLES, WIDTH, GRIPPER_ACTION = slice(0, 3), slice(3, 6), slice(6, 7),
 LONGEST, OCTAVES = 1.6, 6  # metres: waves from 1.6 m down to 5 cm
 
 
-class WaveState(nn.Module):
+class FourierState(nn.Module):
     """Position and gripper width, normalised; position and angles as waves; one layer.
 
     Joint angles and the last gripper command are left out: with them a cloned policy reads its

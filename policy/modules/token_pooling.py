@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from firsthand.policy.config import PoolConfig
+from firsthand.policy.config import PoolingConfig
 from firsthand.policy.modules.attention import attend
 from firsthand.policy.modules.fourier import wave_width, waves
 
@@ -29,7 +29,7 @@ class AttentionPoints(nn.Module):
     fraction of a grid cell, which is what a hand must know to reach.
     """
 
-    def __init__(self, config: PoolConfig, width: int, instruction_width: int) -> None:
+    def __init__(self, config: PoolingConfig, width: int, instruction_width: int) -> None:
         super().__init__()
         self.width = width + wave_width(2, OCTAVES)
         self.tokens = config.tokens
@@ -67,7 +67,7 @@ class PerceiverResampler(nn.Module):
     latents together, linear layers have no biases. The instruction is not looked at.
     """
 
-    def __init__(self, config: PoolConfig, width: int) -> None:
+    def __init__(self, config: PoolingConfig, width: int) -> None:
         super().__init__()
         self.width = width
         self.latents = nn.Parameter(torch.randn(config.tokens, width))
@@ -88,7 +88,7 @@ class PerceiverResampler(nn.Module):
 class ResamplerLayer(nn.Module):
     """Cross-attention and a perceptron, both residual."""
 
-    def __init__(self, config: PoolConfig, width: int) -> None:
+    def __init__(self, config: PoolingConfig, width: int) -> None:
         super().__init__()
         inner = config.heads * config.head_width
         self.heads = config.heads
@@ -116,7 +116,7 @@ class ResamplerLayer(nn.Module):
 
 
 def pool(
-    config: PoolConfig, width: int, instruction_width: int
+    config: PoolingConfig, width: int, instruction_width: int
 ) -> AttentionPoints | PerceiverResampler:
     if config.kind == "points":
         return AttentionPoints(config, width, instruction_width)

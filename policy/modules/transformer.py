@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from firsthand.policy.config import TrunkConfig
 from firsthand.policy.modules.attention import attend
-from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.kv_cache import RingKVCache
 from firsthand.policy.modules.rotary import Rotation, rotate, rotation
 
 PLACES = 1024  # GPT-2's
@@ -19,7 +19,7 @@ PLACES = 1024  # GPT-2's
 Memory = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention, then a two-layer perceptron, each on a normalised copy of the stream."""
 
     def __init__(self, config: TrunkConfig) -> None:
@@ -93,7 +93,7 @@ class Trunk(nn.Module):
         self.input_norm = nn.LayerNorm(config.width)
         if config.position == "token":
             self.embed_position = nn.Embedding(PLACES, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.depth))
         self.output_norm = nn.LayerNorm(config.width)
 
     def forward(
@@ -131,7 +131,7 @@ class Trunk(nn.Module):
         observed: Float[Tensor, "b k d"],
         queries: Float[Tensor, "b q d"],
         within: Bool[Tensor, "n k"],
-        ring: KeyValueRing,
+        ring: RingKVCache,
         seats: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b q d"]:
         """One new frame for each of `seats` (distinct; None: all, in order), after those that

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from firsthand.policy.config import TrunkConfig, VideoConfig
-from firsthand.policy.modules.transformer import Block
+from firsthand.policy.modules.transformer import TransformerBlock
 
 
 class VideoDecoder(nn.Module):
@@ -27,7 +27,7 @@ class VideoDecoder(nn.Module):
         if config.from_current:
             self.embed_cell = nn.Linear(cell_width, config.width)
         block = TrunkConfig(config.width, config.depth, config.heads, activation=config.activation)
-        self.blocks = nn.ModuleList(Block(block) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(TransformerBlock(block) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.predict = nn.Linear(config.width, 3 * config.patch**2)
         if config.from_current:

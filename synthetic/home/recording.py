@@ -11,13 +11,13 @@ import numpy as np
 from firsthand.episodes.formats.saycam.utterances import Utterance, frame_name
 from firsthand.episodes.jpeg import encode_jpeg
 from firsthand.synthetic.home.behaviour.activities import FPS, Bout, plan
-from firsthand.synthetic.home.camera.view import HeadCamera, Sight
+from firsthand.synthetic.home.camera.view import HeadCamera, HomeFrame
 from firsthand.synthetic.home.language.relations import relate, together
 from firsthand.synthetic.home.language.speech import Moment, speak
 from firsthand.synthetic.home.world.furnishings import Rng
 from firsthand.synthetic.home.world.house import ROOMS
 from firsthand.synthetic.home.world.nouns import Thing
-from firsthand.synthetic.home.world.scene import Scene, make_scene, noun_weights
+from firsthand.synthetic.home.world.scene import HomeScene, make_scene, noun_weights
 
 QUALITY = 90
 LONGEST = 32  # frames of an utterance at most, as in SAYCam-S
@@ -71,7 +71,7 @@ def record_home(
         yield Spoken(row, pictures, in_view(moment, scene), moment.verb)
 
 
-def in_view(moment: Moment, scene: Scene) -> dict[str, float]:
+def in_view(moment: Moment, scene: HomeScene) -> dict[str, float]:
     """Noun -> mean share of the picture, of everything that is nameable."""
     return {scene.things[i].noun: round(moment.seen[i], 4) for i in moment.nameable()}
 
@@ -104,7 +104,7 @@ def utterance_spans(bouts: Sequence[Bout], count: int, rng: Rng) -> list[tuple[i
 
 
 def _moment(
-    things: Sequence[Thing], sights: Sequence[Sight], bout: Bout, begin: int, end: int
+    things: Sequence[Thing], sights: Sequence[HomeFrame], bout: Bout, begin: int, end: int
 ) -> Moment:
     shares = np.stack([sight.shares for sight in sights])
     mean, most = shares.mean(0), shares.max(0)

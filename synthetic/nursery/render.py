@@ -9,16 +9,16 @@ from firsthand.episodes.episode import Episode
 from firsthand.rendering.rasterizer import Camera, Instance, Picture, Rasteriser
 from firsthand.synthetic.hand import hand_poses
 from firsthand.synthetic.nursery.room import LAMP_OFF, LAMP_ON
-from firsthand.synthetic.nursery.scene import Clip, imagine
+from firsthand.synthetic.nursery.scene import NurseryClip, sample_scene
 from firsthand.synthetic.parts import placed
 
 ROOM_ID, TOY_ID, SLIDER_ID, HAND_ID = 0, 1, 50, 100  # what segmentation shows
 
 
-class Film:
+class ClipRenderer:
     """Draws the frames of a clip at any size."""
 
-    def __init__(self, clip: Clip, size: int) -> None:
+    def __init__(self, clip: NurseryClip, size: int) -> None:
         self.clip, self.size = clip, size
         scene = clip.scene
         pieces = [scene.room + scene.furniture.fixed, *(toy.parts for toy in scene.toys)]
@@ -79,15 +79,15 @@ class Film:
         return replace(picture, rgb=exposed.clip(0, 255).astype(np.uint8))
 
 
-def film(clip: Clip, size: int) -> UInt8[np.ndarray, "t h w 3"]:
+def film(clip: NurseryClip, size: int) -> UInt8[np.ndarray, "t h w 3"]:
     """All frames of a clip."""
-    camera = Film(clip, size)
+    camera = ClipRenderer(clip, size)
     return np.stack([camera.draw(frame).rgb for frame in range(len(clip))])
 
 
 def make_episode(seed: int, index: int, seconds: float, fps: int, size: int) -> Episode:
     """A clip as a recording: pictures under `rgb_static`, as for every egocentric video."""
-    clip = imagine(seed, index, seconds, fps)
+    clip = sample_scene(seed, index, seconds, fps)
     source = {"source": "nursery", "seed": seed, "index": index}
     return Episode(
         {"rgb_static": film(clip, size)}, float(fps), narrations=clip.narrations, source=source

@@ -12,8 +12,8 @@ from firsthand.synthetic.parts import (
     DARK,
     PAPER,
     Color,
+    MeshPart,
     Number,
-    Part,
     dyed,
     lathe,
     pose,
@@ -38,8 +38,8 @@ BACK = 0.50  # where the table ends and furniture stands against
 class Furniture:
     """What stands on the table: moving parts with their meshes, fixed ones, where they are."""
 
-    fixed: tuple[Part, ...]
-    sliders: tuple[tuple[Slider, tuple[Part, ...]], ...]
+    fixed: tuple[MeshPart, ...]
+    sliders: tuple[tuple[Slider, tuple[MeshPart, ...]], ...]
     obstacles: tuple[Obstacle, ...]
 
 
@@ -67,7 +67,7 @@ def pattern(rng: np.random.Generator) -> np.ndarray | None:
     return None
 
 
-def room(rng: np.random.Generator) -> tuple[Part, ...]:
+def room(rng: np.random.Generator) -> tuple[MeshPart, ...]:
     """Floor, three walls, table, and what hangs on and stands before the walls."""
     white = (1.0, 1.0, 1.0)
     wall = _texture(rng, str(rng.choice(["noise", "checker", "fabric", "tiles"])), _pale(rng))
@@ -80,29 +80,33 @@ def room(rng: np.random.Generator) -> tuple[Part, ...]:
     side = plane((3.0, 2.2)).tiled(rng.uniform(0.25, 0.6))
     ahead = plane((2 * width + 0.4, 2.2)).tiled(rng.uniform(0.25, 0.6))
     parts = [
-        Part(plane((3.2, 4.0)).tiled(0.5).transformed(pose(z=FLOOR)), white, floor),
-        Part(ahead.transformed(pose(0, back, 0.4, upright)), white, wall),
-        Part(side.transformed(pose(-width, 0, 0.4, rotation(2, np.pi / 2) @ upright)), white, wall),
-        Part(side.transformed(pose(width, 0, 0.4, rotation(2, -np.pi / 2) @ upright)), white, wall),
-        Part(box((1.1, 1.0, 0.03), (0, BACK - 0.43, -0.015)).tiled(0.6), white, table),
+        MeshPart(plane((3.2, 4.0)).tiled(0.5).transformed(pose(z=FLOOR)), white, floor),
+        MeshPart(ahead.transformed(pose(0, back, 0.4, upright)), white, wall),
+        MeshPart(
+            side.transformed(pose(-width, 0, 0.4, rotation(2, np.pi / 2) @ upright)), white, wall
+        ),
+        MeshPart(
+            side.transformed(pose(width, 0, 0.4, rotation(2, -np.pi / 2) @ upright)), white, wall
+        ),
+        MeshPart(box((1.1, 1.0, 0.03), (0, BACK - 0.43, -0.015)).tiled(0.6), white, table),
     ]
     for x in (-0.5, 0.5):
         leg = box((0.05, 0.05, -FLOOR), (x, BACK - 0.02, FLOOR / 2))
-        parts.append(Part(leg, dyed(WOODS[rng.integers(len(WOODS))], 0.6)))
+        parts.append(MeshPart(leg, dyed(WOODS[rng.integers(len(WOODS))], 0.6)))
     for _ in range(rng.integers(1, 4)):  # pictures and windows
         x, z = rng.uniform(-0.6, 0.6), rng.uniform(0.1, 0.5)
         w, h = rng.uniform(0.12, 0.35, 2)
-        parts.append(Part(box((w + 0.03, 0.02, h + 0.03), (x, back, z)), _pale(rng, 0.2, 0.8)))
+        parts.append(MeshPart(box((w + 0.03, 0.02, h + 0.03), (x, back, z)), _pale(rng, 0.2, 0.8)))
         inside = (0.85, 0.93, 1.0) if rng.random() < 0.5 else _pale(rng, 0.2, 0.8)
-        parts.append(Part(box((w, 0.03, h), (x, back, z)), inside))
+        parts.append(MeshPart(box((w, 0.03, h), (x, back, z)), inside))
     for _ in range(rng.integers(0, 3)):  # cupboards, cushions and balls on the floor
         x, y = rng.uniform(-0.7, 0.7), rng.uniform(BACK + 0.2, back - 0.1)
         color = COLORS[str(rng.choice(list(COLORS)))]
         if rng.random() < 0.6:
             h = rng.uniform(0.3, 0.9)
-            parts.append(Part(box((0.3, 0.18, h), (x, y, FLOOR + h / 2)), _pale(rng, 0.3, 0.8)))
+            parts.append(MeshPart(box((0.3, 0.18, h), (x, y, FLOOR + h / 2)), _pale(rng, 0.3, 0.8)))
         else:
-            parts.append(Part(sphere(0.14, 14, 8).transformed(pose(x, y, FLOOR + 0.14)), color))
+            parts.append(MeshPart(sphere(0.14, 14, 8).transformed(pose(x, y, FLOOR + 0.14)), color))
     return tuple(parts)
 
 
@@ -145,7 +149,7 @@ def _drawer(rng: np.random.Generator, x: float) -> Furniture:
     ]
     face = box((w - 2.2 * t, t, h - 1.4 * t), (0, front + t / 2, 0.02 * h))
     knob = cylinder(0.011, 0.03, 10).transformed(pose(0, front - 0.012, 0, rotation(0, np.pi / 2)))
-    parts = (*(Part(mesh, PAPER) for mesh in tray), Part(face, inner), Part(knob, DARK))
+    parts = (*(MeshPart(mesh, PAPER) for mesh in tray), MeshPart(face, inner), MeshPart(knob, DARK))
     slider = Slider(
         "drawer",
         home=np.array([x, y, 0.46 * h]),
@@ -156,7 +160,7 @@ def _drawer(rng: np.random.Generator, x: float) -> Furniture:
         half=np.array([w, d, h]) / 2,
     )
     block = _block((x - w / 2, y - d / 2 - 0.03, 0), (x + w / 2, y + d / 2, h))
-    return Furniture(tuple(Part(mesh, color) for mesh in walls), ((slider, parts),), (block,))
+    return Furniture(tuple(MeshPart(mesh, color) for mesh in walls), ((slider, parts),), (block,))
 
 
 def _door(rng: np.random.Generator, x: float) -> Furniture:
@@ -182,8 +186,8 @@ def _door(rng: np.random.Generator, x: float) -> Furniture:
         value=float(rng.integers(2)) * (0.5 * w - 2 * t),
     )
     block = _block((x - w / 2, y - d / 2 - 0.05, 0), (x + w / 2, y + d / 2, h))
-    parts = (Part(panel, paint), Part(knob, DARK))
-    return Furniture(tuple(Part(mesh, color) for mesh in walls), ((slider, parts),), (block,))
+    parts = (MeshPart(panel, paint), MeshPart(knob, DARK))
+    return Furniture(tuple(MeshPart(mesh, color) for mesh in walls), ((slider, parts),), (block,))
 
 
 def _lamp(rng: np.random.Generator, x: float) -> Furniture:
@@ -204,10 +208,10 @@ def _lamp(rng: np.random.Generator, x: float) -> Furniture:
         half=np.array([0.02, 0.02, 0.01]),
         lit=bool(rng.random() < 0.3),
     )
-    lit_part = Part(shade.transformed(pose(x, y, h - 0.02)), LAMP_OFF)
-    fixed = (Part(foot, color), Part(stem, color), Part(plinth, color), lit_part)
+    lit_part = MeshPart(shade.transformed(pose(x, y, h - 0.02)), LAMP_OFF)
+    fixed = (MeshPart(foot, color), MeshPart(stem, color), MeshPart(plinth, color), lit_part)
     block = _block((x - 0.055, y - 0.125, 0), (x + 0.055, y + 0.055, h))
-    return Furniture(fixed, ((slider, (Part(button, red),)),), (block,))
+    return Furniture(fixed, ((slider, (MeshPart(button, red),)),), (block,))
 
 
 def _screen(rng: np.random.Generator, x: float) -> Furniture:
@@ -217,8 +221,8 @@ def _screen(rng: np.random.Generator, x: float) -> Furniture:
     texture = textures.noise(int(rng.integers(2**31)), 32, 4, (0.75, 0.75, 0.75), (1, 1, 1))
     cover = box((0.7 * w, 0.002, 0.45 * h), (x, y - d / 2, 0.55 * h))
     fixed = (
-        Part(box((w, d, h), (x, y, h / 2)).tiled(0.2), paint, texture),
-        Part(cover, _pale(rng)),
+        MeshPart(box((w, d, h), (x, y, h / 2)).tiled(0.2), paint, texture),
+        MeshPart(cover, _pale(rng)),
     )
     block = _block((x - w / 2, y - d / 2, 0), (x + w / 2, y + d / 2, h), screen=True)
     return Furniture(fixed, (), (block,))

@@ -20,7 +20,7 @@ from firsthand.synthetic.nursery.narration import sentence
 from firsthand.synthetic.nursery.room import Furniture, furnish, pattern, room
 from firsthand.synthetic.nursery.simulation import TICKS, Body, Event, Hand, Stage, Vector
 from firsthand.synthetic.nursery.toys import KINDS, Toy, make_toy
-from firsthand.synthetic.parts import COLORS, Color, Part, dyed, rotation
+from firsthand.synthetic.parts import COLORS, Color, MeshPart, dyed, rotation
 
 SKINS: tuple[Color, ...] = (
     (0.96, 0.79, 0.67),
@@ -32,16 +32,16 @@ SKINS: tuple[Color, ...] = (
 
 
 @dataclass(frozen=True)
-class Scene:
+class NurseryScene:
     """Everything that does not change during a clip."""
 
-    room: tuple[Part, ...]
+    room: tuple[MeshPart, ...]
     furniture: Furniture
     toys: tuple[Toy, ...]
     spots: Float[np.ndarray, "n 2"]  # where the toys stand at first
     covered: int | None  # which of them stands under the bucket at first
     turns: Float[np.ndarray, "n"]  # how they are turned about z, radians
-    hand: tuple[Part, ...]
+    hand: tuple[MeshPart, ...]
     side: int  # 1: a right hand, -1: a left one
     eye: Vector
     home: Vector  # what the viewer looks at when nothing draws the gaze
@@ -56,14 +56,14 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Clip:
+class NurseryClip:
     """What happened in a scene, frame by frame: the ground truth.
 
     `turns` and `positions` are the toys' poses, `sliders` the furniture's values in the order of
     `scene.furniture.sliders`, `eye` and `target` where the head is and what it looks at.
     """
 
-    scene: Scene
+    scene: NurseryScene
     fps: int
     positions: Float[np.ndarray, "t n 3"]
     turns: Float[np.ndarray, "t n 3 3"]
@@ -80,7 +80,7 @@ class Clip:
         return len(self.positions)
 
 
-def make_scene(rng: np.random.Generator) -> Scene:
+def make_scene(rng: np.random.Generator) -> NurseryScene:
     """Choose a room, furniture, toys, a hand, a viewer and a light."""
     furniture = furnish(rng)
     toys = _choose_toys(rng)
@@ -101,7 +101,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
         radius=0.62,
         resolution=192,
     )
-    return Scene(
+    return NurseryScene(
         room=room(rng),
         furniture=furniture,
         toys=tuple(toys),
@@ -182,7 +182,7 @@ def _cover(
     return None
 
 
-def imagine(seed: int, index: int, seconds: float, fps: int) -> Clip:
+def sample_scene(seed: int, index: int, seconds: float, fps: int) -> NurseryClip:
     """Clip number `index` of the world `seed`: what happens in it and what is said.
 
     The same arguments give the same bits in any process. `fps` should divide `TICKS`.
@@ -207,7 +207,7 @@ def imagine(seed: int, index: int, seconds: float, fps: int) -> Clip:
     eye, target, tilt = _move_head(scene, np.array(gaze), head_rng)
     events = _within(stage.events, count / fps)
     names = scene.names
-    return Clip(
+    return NurseryClip(
         scene,
         fps,
         np.array(positions),
@@ -223,7 +223,7 @@ def imagine(seed: int, index: int, seconds: float, fps: int) -> Clip:
     )
 
 
-def _set_up(scene: Scene) -> Stage:
+def _set_up(scene: NurseryScene) -> Stage:
     bodies = [
         Body(toy, np.array([*spot, toy.half_height]), rotation(2, turn))
         for toy, spot, turn in zip(scene.toys, scene.spots, scene.turns, strict=True)
@@ -262,7 +262,7 @@ def _wander(rng: np.random.Generator, count: int, size: float) -> Float[np.ndarr
 
 
 def _move_head(
-    scene: Scene, gaze: Float[np.ndarray, "t 3"], rng: np.random.Generator
+    scene: NurseryScene, gaze: Float[np.ndarray, "t 3"], rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t 3"], Float[np.ndarray, "t"]]:
     """Eye, point looked at and sideways tilt (radians) of a head that follows the gaze part of
     the way, as a critically damped spring, and is never quite still."""

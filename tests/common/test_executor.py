@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from firsthand.common.errors import UserError
-from firsthand.common.executor import TRIES, Died, Executor, LocalExecutor
+from firsthand.common.executor import TRIES, Executor, LocalExecutor, WorkerCrash
 
 
 def square(number: int) -> int:
@@ -57,13 +57,13 @@ def test_only_the_unit_that_kills_its_process_is_tried_again(tmp_path: Path) -> 
     deaths = {0: 0, 1: TRIES - 1, 2: 0, 3: TRIES, 4: 0}
     jobs = [(tmp_path, number, count) for number, count in deaths.items()]
     results = {job[1]: result for job, result in LocalExecutor(2).run(crash, jobs)}
-    assert results == {0: 0, 1: 1, 2: 2, 3: Died("killed by SIGSEGV"), 4: 4}
+    assert results == {0: 0, 1: 1, 2: 2, 3: WorkerCrash("killed by SIGSEGV"), 4: 4}
     tries = [len(list(tmp_path.glob(f"{number}.*"))) for number in deaths]
     assert tries == [1, TRIES, 1, TRIES, 1]
 
 
 def test_a_process_that_leaves_is_a_death() -> None:
-    assert list(LocalExecutor(1).run(leave, [5])) == [(5, Died("exited with 3"))]
+    assert list(LocalExecutor(1).run(leave, [5])) == [(5, WorkerCrash("exited with 3"))]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -6,7 +6,7 @@ import torch
 from firsthand.cli.main import main
 from firsthand.common import ranks
 from firsthand.common.errors import UserError
-from firsthand.training.distributed import join
+from firsthand.training.distributed import init_distributed
 
 
 @pytest.mark.parametrize("value", ["", "1", " 1 "])
@@ -15,7 +15,7 @@ def test_one_process_is_one_however_it_is_said(monkeypatch, value):
     monkeypatch.setenv("RANK", "")
     assert (ranks.world_size(), ranks.rank(), ranks.local_rank()) == (1, 0, 0)
     ranks.check_alone("evaluate", "")
-    with join() as team:
+    with init_distributed() as team:
         assert (team.rank, team.size) == (0, 1)
 
 
@@ -48,6 +48,9 @@ def test_training_without_an_address_of_the_others_is_told(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     threads = torch.get_num_threads()
-    with pytest.raises(UserError, match="MASTER_ADDR is not: start several"), join(threads + 1):
+    with (
+        pytest.raises(UserError, match="MASTER_ADDR is not: start several"),
+        init_distributed(threads + 1),
+    ):
         pass
     assert torch.get_num_threads() == threads

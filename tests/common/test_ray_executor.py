@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from firsthand.common.errors import UserError
-from firsthand.common.executor import TRIES, Died, Executor
+from firsthand.common.executor import TRIES, Executor, WorkerCrash
 from firsthand.common.ray_executor import RayExecutor
 from tests.common.test_executor import crash, fail, refuse, square
 
@@ -39,7 +39,7 @@ def test_only_the_unit_that_kills_its_process_is_tried_again(
     deaths = {0: 0, 1: TRIES - 1, 2: 0, 3: TRIES}
     jobs = [(tmp_path, number, count) for number, count in deaths.items()]
     results = {job[1]: result for job, result in RayExecutor(2).run(crash, jobs)}
-    assert results == {0: 0, 1: 1, 2: 2, 3: Died("lost (WorkerCrashedError)")}
+    assert results == {0: 0, 1: 1, 2: 2, 3: WorkerCrash("lost (WorkerCrashedError)")}
     tries = [len(list(tmp_path.glob(f"{number}.*"))) for number in deaths]
     assert tries == [1, TRIES, 1, TRIES]
 

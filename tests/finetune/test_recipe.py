@@ -20,7 +20,7 @@ from firsthand.policy.config import (
     ImageConfig,
     LossWeights,
     PolicyConfig,
-    PoolConfig,
+    PoolingConfig,
     TrunkConfig,
 )
 from firsthand.policy.policy import Policy
@@ -30,7 +30,7 @@ from firsthand.training.config import TrainConfig
 POLICY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),
     images=ImageConfig(width=16),
-    pool=PoolConfig(tokens=2),
+    pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
     action=ActionConfig(chunk=2, execute=1),
     loss=LossWeights(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firsthand.common.intervals import wilson as counted
-from firsthand.grounding.accuracy import Summary, wilson
+from firsthand.grounding.accuracy import AccuracySummary, wilson
 
 
 @given(st.integers(1, 3000), st.floats(0, 1))
@@ -17,14 +17,14 @@ def test_intervals_are_wilsons(trials, share):
 
 
 def test_seeds_have_an_error_and_one_model_an_interval():
-    several = Summary.of_answers([[1.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
+    several = AccuracySummary.of_answers([[1.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
     error = np.std([0.5, 1.0, 0.5], ddof=1) / 3**0.5
     values = (several.mean, several.error, several.low, several.high)
     assert values == pytest.approx((2 / 3, error, 2 / 3 - error, 2 / 3 + error))
     assert several.models == 3
     assert several.shown() == "66.7 ± 16.7 %"
-    alone = Summary.of_answers([[1.0, 0.0]])
+    alone = AccuracySummary.of_answers([[1.0, 0.0]])
     assert (alone.mean, alone.error, alone.models) == (0.5, None, 1)
     assert alone.low < 0.5 < alone.high
     assert alone.shown() == "50.0 % (9.5 to 90.5)"
-    assert Summary.of([0.4]).shown() == "40.0 %"
+    assert AccuracySummary.of([0.4]).shown() == "40.0 %"

@@ -15,7 +15,7 @@ from firsthand.grounding.contrastive import contrast
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
 from firsthand.policy.checkpoints.fit import shapes_of
-from firsthand.policy.checkpoints.state_dict import Row, needed
+from firsthand.policy.checkpoints.state_dict import KeyMap, needed
 from tests.helpers.cvcl_files import Weights, prefixed, release, save_by_lightning, within, without
 from tests.helpers.cvcl_golden import GOLDEN, golden_inputs, official_keys, official_weights
 from tests.helpers.damaged_weights import alone, spoilt
@@ -165,7 +165,7 @@ def test_every_official_weight_is_used_or_a_copy(whole):
     assert (config.width, config.utterance.words, config.temperature) == (512, 2350, 0.07)
     with torch.device("meta"):
         wanted = shapes_of(GroundingModel(config).state_dict())
-    used = needed((Row("vision_encoder.model.fc.*", "project.*"), *NAMES), wanted)
+    used = needed((KeyMap("vision_encoder.model.fc.*", "project.*"), *NAMES), wanted)
     unused = _unused(whole, used)
     assert used.keys().isdisjoint(unused)
     assert {**used, **unused} == official_keys()

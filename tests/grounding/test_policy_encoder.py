@@ -9,7 +9,7 @@ from firsthand.grounding.checkpoints.dino import load_vision
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
 from firsthand.grounding.image_encoder import PolicyVision
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.policy_encoder import as_the_policy
+from firsthand.grounding.policy_encoder import with_policy_encoder
 from firsthand.policy.config import ImageConfig
 from tests.policy.conftest import make, tiny, tiny_gr1
 
@@ -26,7 +26,7 @@ def test_a_model_gets_the_eyes_of_the_policy_that_is_named(of, frozen, tmp_path)
     policy.save_pretrained(tmp_path / "policy")
     size = policy.config.cameras[0].size
     asked = VisionConfig("policy", size=size, weights=str(tmp_path / "policy"), frozen=frozen)
-    vision = as_the_policy(asked)
+    vision = with_policy_encoder(asked)
     assert vision == replace(asked, images=policy.config.images)
     model = looking(vision)
     before = model.project.weight.clone()
@@ -47,17 +47,17 @@ def test_a_model_gets_the_eyes_of_the_policy_that_is_named(of, frozen, tmp_path)
 
 def test_other_eyes_stay_as_they_are():
     for vision in (VisionConfig(weights="dino.pth"), VisionConfig("policy", size=32)):
-        assert as_the_policy(vision) == vision
+        assert with_policy_encoder(vision) == vision
 
 
 def test_what_is_no_policy_is_refused_by_name(tmp_path):
     asked = VisionConfig("policy", size=32, weights=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match="no policy at .*nowhere"):
-        as_the_policy(asked)
+        with_policy_encoder(asked)
     make(tiny()).save_pretrained(tmp_path)
     other = replace(asked, weights=str(tmp_path), images=ImageConfig(width=16))
     with pytest.raises(ValueError, match=r"of another shape: blocks\.0\.first\.bias"):
         load_vision(looking(other))
     make(tiny_gr1()).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="test_vit looks at 160 pixels squared, .* says 32"):
-        looking(as_the_policy(replace(asked, weights=str(tmp_path))))
+        looking(with_policy_encoder(replace(asked, weights=str(tmp_path))))

@@ -10,7 +10,7 @@ import torch
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.pairs import UNCHANGED, Pairs
-from firsthand.grounding.reweighting import WEIGHTS, beliefs, ground_weighted, halves
+from firsthand.grounding.reweighting import WEIGHTS, ground_weighted, halves, posterior
 from firsthand.grounding.train import ground
 from tests.grounding.test_train import CONFIG, make_corpus, same
 
@@ -52,7 +52,7 @@ def drawn(count: int, share: float) -> tuple[np.ndarray, np.ndarray, torch.Tenso
 @pytest.mark.parametrize("share", [0.15, 0.5])
 def test_beliefs_are_probabilities(share):
     about, ranks, tokens = drawn(4000, share)
-    found = beliefs(ranks, tokens, 6)
+    found = posterior(ranks, tokens, 6)
     assert found.mean() == pytest.approx(share, abs=0.05)
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         here = (found >= low) & (found < low + 0.2)
@@ -63,15 +63,15 @@ def test_beliefs_are_probabilities(share):
 def test_words_tell_where_ranks_do_not():
     _, ranks, tokens = drawn(4000, 0.3)
     ranks[:2], tokens[:2, 0] = 0.7, torch.tensor([4, 5])
-    some, other = beliefs(ranks, tokens, 6)[:2]
+    some, other = posterior(ranks, tokens, 6)[:2]
     assert some > 0.5 > 0.1 > other
-    blind = beliefs(ranks, torch.full_like(tokens, 4), 6)
+    blind = posterior(ranks, torch.full_like(tokens, 4), 6)
     assert blind[0] == blind[1]
 
 
 def test_ranks_that_tell_nothing_leave_all_alike():
     random = np.random.default_rng(0)
-    found = beliefs(random.random(2000), torch.full((2000, 1), 4), 6)
+    found = posterior(random.random(2000), torch.full((2000, 1), 4), 6)
     assert found.std() < 0.1
 
 

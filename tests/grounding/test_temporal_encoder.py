@@ -8,7 +8,7 @@ import torch
 from firsthand.grounding.config import ClipConfig, GroundingConfig, UtteranceConfig, VisionConfig
 from firsthand.grounding.contrastive import PairBatch
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.temporal_encoder import Motion
+from firsthand.grounding.temporal_encoder import TemporalEncoder
 
 FRAMES = 4
 STILL = GroundingConfig(
@@ -44,7 +44,7 @@ def test_a_picture_is_a_clip_in_which_nothing_happens():
 
 def test_what_moves_is_found_wherever_it_moves():
     torch.manual_seed(0)
-    motion = Motion(2, ClipConfig(frames=FRAMES, widths=(8, 12))).eval()
+    motion = TemporalEncoder(2, ClipConfig(frames=FRAMES, widths=(8, 12))).eval()
     still = torch.zeros(1, FRAMES, 2, 24, 24)
     there, here = still.clone(), still.clone()
     for t in range(FRAMES):

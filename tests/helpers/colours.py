@@ -13,7 +13,7 @@ from firsthand.grounding.evaluation.trials import make_trials, write_trials
 from firsthand.grounding.image_encoder import Vision
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
-from firsthand.policy.modules.image_encoder import Features
+from firsthand.policy.modules.image_encoder import ImageFeatures
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (9, 9, 9)}
 
@@ -29,8 +29,8 @@ class Eyes(Vision):
     def look(self, pictures: torch.Tensor) -> torch.Tensor:
         return self.blocks(pictures)
 
-    def describe(self, found: torch.Tensor) -> Features:
-        return Features(found, found.mean(dim=(2, 3)))
+    def describe(self, found: torch.Tensor) -> ImageFeatures:
+        return ImageFeatures(found, found.mean(dim=(2, 3)))
 
 
 def make_model(similarity: str = "flat") -> GroundingModel:

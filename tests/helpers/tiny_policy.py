@@ -13,8 +13,8 @@ from firsthand.episodes.sampling.order import Shuffled
 from firsthand.policy.batch import Batch, Losses, Prediction
 from firsthand.training.config import TrainConfig
 from firsthand.training.loader import Embedder
-from firsthand.training.precision import Arithmetic
-from firsthand.training.validation import HeldOut
+from firsthand.training.precision import MixedPrecision
+from firsthand.training.validation import Validator
 
 SIZE = 16
 
@@ -132,6 +132,8 @@ def make_policy(seed: int = 0, dropout: float = 0.2) -> TinyPolicy:
     return TinyPolicy(dropout=dropout)
 
 
-def held_out(windows: TinyWindows) -> HeldOut:
-    arithmetic = Arithmetic(torch.device("cpu"), torch.float32)
-    return HeldOut(windows, Embedder(make_policy().encode_instructions), TrainConfig(), arithmetic)
+def held_out(windows: TinyWindows) -> Validator:
+    arithmetic = MixedPrecision(torch.device("cpu"), torch.float32)
+    return Validator(
+        windows, Embedder(make_policy().encode_instructions), TrainConfig(), arithmetic
+    )

@@ -10,7 +10,7 @@ from firsthand.policy.config import (
     CameraConfig,
     ImageConfig,
     PolicyConfig,
-    PoolConfig,
+    PoolingConfig,
     TrunkConfig,
     VideoConfig,
 )
@@ -28,7 +28,7 @@ def tiny(**changes: object) -> PolicyConfig:
         "cameras": CAMERAS,
         "length": 3,
         "images": ImageConfig(width=8),
-        "pool": PoolConfig(tokens=3),
+        "pool": PoolingConfig(tokens=3),
         "trunk": TrunkConfig(width=24, depth=2, heads=2),
         "action": ActionConfig(chunk=4, execute=2),
         "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2, share=1.0),
@@ -42,7 +42,7 @@ def tiny_gr1() -> PolicyConfig:
         cameras=(CameraConfig("rgb_static", 160), CameraConfig("rgb_gripper", 160)),
         state="gr1",
         images=ImageConfig(encoder="vit", model="test_vit", frozen=True),
-        pool=PoolConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
+        pool=PoolingConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
         trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal"),
         action=ActionConfig(chunk=1, activation="none", execute=1),
         video=VideoConfig(

@@ -9,7 +9,13 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.storage.merge import EpisodeWriter
-from firsthand.policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from firsthand.policy.config import (
+    CameraConfig,
+    ImageConfig,
+    PolicyConfig,
+    PoolingConfig,
+    TrunkConfig,
+)
 from firsthand.policy.policy import Policy
 from firsthand.pretrain.recipe import PretrainConfig, pretrain
 from firsthand.training.config import TrainConfig
@@ -20,7 +26,7 @@ POLICY = PolicyConfig(
     stride=0.1,
     future=0.2,
     images=ImageConfig(width=16),
-    pool=PoolConfig(tokens=2),
+    pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
 )
 TRAINING = TrainConfig(

@@ -18,8 +18,8 @@ from firsthand.synthetic.nursery import corpus as nursery_corpus
 from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
 from firsthand.synthetic.nursery.motions import WAYS
 from firsthand.synthetic.nursery.narration import WORDINGS, call
-from firsthand.synthetic.nursery.render import HAND_ID, TOY_ID, Film, make_episode
-from firsthand.synthetic.nursery.scene import Clip, imagine
+from firsthand.synthetic.nursery.render import HAND_ID, TOY_ID, ClipRenderer, make_episode
+from firsthand.synthetic.nursery.scene import NurseryClip, sample_scene
 from firsthand.synthetic.nursery.simulation import Event
 from firsthand.synthetic.nursery.toys import COLORS, KINDS, SIZES, make_toy
 
@@ -28,43 +28,43 @@ FURNITURE = ("drawer", "door", "lamp")
 
 
 @cache
-def clips() -> tuple[Clip, ...]:
-    return tuple(imagine(20, index, SECONDS, FPS) for index in range(40))
+def clips() -> tuple[NurseryClip, ...]:
+    return tuple(sample_scene(20, index, SECONDS, FPS) for index in range(40))
 
 
 @cache
-def events() -> tuple[tuple[Clip, Event], ...]:
+def events() -> tuple[tuple[NurseryClip, Event], ...]:
     return tuple((clip, event) for clip in clips() for event in clip.events if event.complete)
 
 
-def frames(clip: Clip, event: Event) -> tuple[int, int]:
+def frames(clip: NurseryClip, event: Event) -> tuple[int, int]:
     """The last frame before the event and the first one after it."""
     end = int(np.ceil(event.end * clip.fps - 1e-9))
     return int(event.start * clip.fps + 1e-9), min(end, len(clip) - 1)
 
 
-def toy(clip: Clip, name: str) -> int:
+def toy(clip: NurseryClip, name: str) -> int:
     return clip.scene.names.index(name)
 
 
-def path(clip: Clip, event: Event) -> np.ndarray:
+def path(clip: NurseryClip, event: Event) -> np.ndarray:
     """(t, 3) positions of the event's toy from before to after."""
     first, last = frames(clip, event)
     return clip.positions[first : last + 1, toy(clip, event.thing)]
 
 
-def select(*verbs: str) -> list[tuple[Clip, Event]]:
+def select(*verbs: str) -> list[tuple[NurseryClip, Event]]:
     chosen = [(clip, event) for clip, event in events() if event.verb in verbs]
     assert len(chosen) >= 3, f"too few of {verbs} to judge"
     return chosen
 
 
-_FILMS: dict[int, Film] = {}
+_FILMS: dict[int, ClipRenderer] = {}
 
 
-def seen(clip: Clip, frame: int, name: str) -> int:
+def seen(clip: NurseryClip, frame: int, name: str) -> int:
     """How many of 128 x 128 pixels show a toy."""
-    camera = _FILMS.get(id(clip)) or _FILMS.setdefault(id(clip), Film(clip, 128))
+    camera = _FILMS.get(id(clip)) or _FILMS.setdefault(id(clip), ClipRenderer(clip, 128))
     return int((camera.draw(frame).segmentation == TOY_ID + toy(clip, name)).sum())
 
 
@@ -228,7 +228,7 @@ def test_nothing_falls_through_the_table_or_off_it_or_jumps() -> None:
 def test_the_hand_is_in_the_picture_and_what_it_does_can_be_seen() -> None:
     hand, changes = [], []
     for clip in clips()[:8]:
-        camera = Film(clip, 64)
+        camera = ClipRenderer(clip, 64)
         pictures = [camera.draw(frame) for frame in range(0, len(clip), 3)]
         hand += [(picture.segmentation == HAND_ID).mean() for picture in pictures]
         rgb = np.stack([picture.rgb for picture in pictures]).astype(float)
@@ -287,7 +287,7 @@ def test_the_corpus_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> 
         episode = file.read(9)
     assert episode.source == {"source": "nursery", "seed": 4, "index": 9}
     assert episode.frames["rgb_static"].shape == (10, 32, 32, 3)
-    assert episode.narrations == imagine(4, 9, 1.0, 10).narrations
+    assert episode.narrations == sample_scene(4, 9, 1.0, 10).narrations
 
 
 def test_a_killed_corpus_resumes_to_the_same_bytes(

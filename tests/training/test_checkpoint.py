@@ -7,7 +7,7 @@ import torch
 from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
-from firsthand.training.optimizer import Average, build_optimizer
+from firsthand.training.optimizer import EMA, build_optimizer
 from tests.helpers.tiny_policy import TinyPolicy, make_policy
 
 CONFIG = TrainConfig(keep_last=2)
@@ -15,7 +15,7 @@ CONFIG = TrainConfig(keep_last=2)
 
 def make_state(policy=None, step=0):
     policy = policy or make_policy()
-    return TrainState(policy, build_optimizer(policy, CONFIG), Average(policy, 0.9), step=step)
+    return TrainState(policy, build_optimizer(policy, CONFIG), EMA(policy, 0.9), step=step)
 
 
 def names(folder):

@@ -9,18 +9,18 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Episode, WindowSpec
 from firsthand.episodes.sampling.mixture import Mixture, Part, parts_of
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeWriter
 from firsthand.training import data as reading
 from firsthand.training.augment import ColorConfig
 from firsthand.training.config import TrainConfig
-from firsthand.training.data import Reading
-from firsthand.training.distributed import Team
+from firsthand.training.data import WindowLoading
+from firsthand.training.distributed import Distributed
 from firsthand.training.loader import Embedder, TrainLoader
 from tests.helpers.tiny_policy import make_policy
 
 SPEC = WindowSpec(2, 0.1, ("rgb_static",), future=0.1, chunk=2)
-POOL = PoolConfig(megabytes=1, lanes=4)
+POOL = FrameCacheConfig(megabytes=1, lanes=4)
 CONFIG = TrainConfig(
     steps=60, batch_size=6, warmup=0, shift={"rgb_static": 2}, color=ColorConfig(0.2, 0.2, 0.2, 0.1)
 )
@@ -55,7 +55,7 @@ def files(tmp_path_factory):
 
 def load(windows, config=CONFIG, team=None, done=0, count=None):
     embed = Embedder(make_policy().encode_instructions)
-    loader = TrainLoader(windows, embed, config, team or Team(), done)
+    loader = TrainLoader(windows, embed, config, team or Distributed(), done)
     return list(itertools.islice(loader, count))
 
 
@@ -89,7 +89,7 @@ def test_resuming_continues_where_it_was(files, expected, workers):
 def test_ranks_share_the_lanes(files, expected):
     for rank in range(2):
         windows = Windows(files, SPEC, "train", pool=POOL)
-        mine = load(windows, team=Team(rank=rank, size=2), count=24)
+        mine = load(windows, team=Distributed(rank=rank, size=2), count=24)
         assert same(mine, expected[rank::2])
 
 
@@ -98,7 +98,7 @@ def test_lanes_that_cannot_be_shared_are_refused(files):
     with pytest.raises(UserError, match="lanes=4 cannot be shared out among 3 processes"):
         load(windows, with_workers(3))
     with pytest.raises(UserError, match="among 8 processes that read .4 that train, 2 workers"):
-        load(windows, with_workers(2), Team(rank=0, size=4))
+        load(windows, with_workers(2), Distributed(rank=0, size=4))
 
 
 def test_a_mixture_keeps_its_shares(files, tmp_path):
@@ -116,7 +116,7 @@ def test_a_mixture_keeps_its_shares(files, tmp_path):
 
 def test_memory_decides_where_nobody_else_does(files, monkeypatch, capsys):
     parts = parts_of(files)
-    fits = Reading(None, POOL, workers=0)
+    fits = WindowLoading(None, POOL, workers=0)
     train, valid = fits.windows(parts, SPEC, SPEC)
     assert str(train.order(0)).startswith("all windows shuffled")
     assert len(valid) == 90
@@ -127,8 +127,8 @@ def test_memory_decides_where_nobody_else_does(files, monkeypatch, capsys):
     monkeypatch.setattr(reading, "memory_bytes", lambda: 2 * needed - 2)
     assert fits.windows(parts, SPEC, SPEC)[0].lanes == 4
     assert "reading them through pools of 1 MB in 4 lanes" in capsys.readouterr().out
-    assert Reading(True, POOL, workers=1).windows(parts, SPEC, SPEC)[0].lanes == 1
-    assert Reading(False, POOL, workers=0).windows(parts, SPEC, SPEC)[0].lanes == 4
+    assert WindowLoading(True, POOL, workers=1).windows(parts, SPEC, SPEC)[0].lanes == 1
+    assert WindowLoading(False, POOL, workers=0).windows(parts, SPEC, SPEC)[0].lanes == 4
 
 
 def test_windows_that_are_read_again_are_remembered(files):
@@ -144,7 +144,7 @@ def test_windows_that_are_read_again_are_remembered(files):
 
 def test_parts_without_weights_count_by_their_windows(files):
     one, two = Corpus.of(files[:1]), Corpus.of(files[1:])
-    train, _ = Reading(False, POOL, 0).windows([Part(one), Part(two)], SPEC, SPEC)
+    train, _ = WindowLoading(False, POOL, 0).windows([Part(one), Part(two)], SPEC, SPEC)
     assert isinstance(train, Mixture)
     assert train.weights == [len(part) for part in train.parts]
     with pytest.raises(UserError, match="all corpora of a mixture a weight, or none"):
@@ -160,7 +160,7 @@ def test_processes_of_one_machine_share_its_memory(files, monkeypatch, world, pr
     for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     parts = parts_of(files)
-    fits = Reading(None, POOL, workers=1)
+    fits = WindowLoading(None, POOL, workers=1)
     train, valid = (Windows(files, SPEC, split) for split in ("train", "valid"))
     needed = 2 * train.decoded_bytes + valid.decoded_bytes
     for name, value in world.items():
@@ -177,7 +177,7 @@ def test_a_part_without_anything_to_learn_from_is_named(files, tmp_path):
     parts = [Part(Corpus.of(files[:1])), Part(Corpus.of([tmp_path / "held.h5"]))]
     for weighted in (parts, [Part(part.corpus, 1.0) for part in parts]):
         with pytest.raises(UserError, match=r"held\.h5: nothing .* no split 'train', only valid"):
-            Reading(True, POOL, 0).windows(weighted, SPEC, SPEC)
+            WindowLoading(True, POOL, 0).windows(weighted, SPEC, SPEC)
 
 
 def test_a_small_corpus_beside_a_big_one_is_not_refused(files, tmp_path):
@@ -185,7 +185,7 @@ def test_a_small_corpus_beside_a_big_one_is_not_refused(files, tmp_path):
     with EpisodeWriter(tmp_path / "small.h5") as writer:
         writer.add(recording(0, 2), "train")
     big, small = Corpus.of(files), Corpus.of([tmp_path / "small.h5"])
-    train, valid = Reading(True, POOL, 0).windows([Part(big), Part(small)], SPEC, SPEC)
+    train, valid = WindowLoading(True, POOL, 0).windows([Part(big), Part(small)], SPEC, SPEC)
     order = train.order(0)
     first = len(train) - 2
     epoch = [i for n in range(len(train) // 6) for _, i in order.batch(n, 6)]

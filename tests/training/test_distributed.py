@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import join
+from firsthand.training.distributed import init_distributed
 from firsthand.training.recipe import train_policy
 from tests.helpers.tiny_policy import TinyWindows, make_policy
 
@@ -91,7 +91,7 @@ def make_together(rank, port, folder, how):
             raise ValueError("no such video")
         return "made"
 
-    with join() as team:
+    with init_distributed() as team:
         if rank:
             (folder / "waits").touch()
         try:
@@ -124,7 +124,7 @@ def watch(rank, port, folder):
     from firsthand.build.corpora import corpora_of
     from firsthand.synthetic.nursery.corpus import NurseryConfig
 
-    with join() as team:
+    with init_distributed() as team:
         (part,) = corpora_of(NurseryConfig(clips=3, seconds=0.5, size=16, workers=1), team.once)
         (folder / f"{rank}").write_text(part.corpus.fingerprint)
 

@@ -10,7 +10,7 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.sampling.order import Shuffled
 from firsthand.training.augment import UNCHANGED, shift_of, shifted_into
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.loader import Embedder, TrainLoader, collate
 from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
 
@@ -19,7 +19,7 @@ CONFIG = TrainConfig(steps=9, batch_size=4, warmup=0, seed=7)
 
 def load(config, team=None, done=0, windows=TinyWindows()):  # noqa: B008
     embed = Embedder(make_policy().encode_instructions)
-    return list(TrainLoader(windows, embed, config, team or Team(), done))
+    return list(TrainLoader(windows, embed, config, team or Distributed(), done))
 
 
 def equal(one, other):
@@ -93,7 +93,7 @@ def test_resuming_continues_where_it_was():
 def test_two_processes_share_the_batches_of_one():
     config = dataclasses.replace(CONFIG, shift={"rgb_static": 2})
     together = load(dataclasses.replace(config, batch_size=8))
-    shares = [load(config, Team(rank=rank, size=2)) for rank in range(2)]
+    shares = [load(config, Distributed(rank=rank, size=2)) for rank in range(2)]
     for whole, first, second in zip(together, *shares, strict=True):
         assert torch.equal(whole.state, torch.cat([first.state, second.state]))
         pictures = [share.images["rgb_static"] for share in (first, second)]

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from firsthand.common.errors import UserError
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.loader import Embedder, TrainLoader
 from firsthand.training.recipe import train_policy
 from firsthand.training.visualize.gif import Film
@@ -327,7 +327,7 @@ def test_weights_and_data_can_be_varied_apart(tmp_path):
 def batches(seed, data_seed):
     config = dataclasses.replace(CONFIG, seed=seed, data_seed=data_seed)
     embed = Embedder(make_policy().encode_instructions)
-    return TrainLoader(TinyWindows(), embed, config, Team(), 0)
+    return TrainLoader(TinyWindows(), embed, config, Distributed(), 0)
 
 
 def test_a_finished_run_has_nothing_to_do(tmp_path):

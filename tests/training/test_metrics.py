@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from firsthand.policy.batch import Prediction
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.metrics import Means, evaluate_video, psnr, squared_error, ssim
 from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
 
@@ -148,14 +148,14 @@ def test_means_over_different_counts():
     for value in (1.0, 2.0, 6.0):
         means.add({"a": torch.tensor(value)})
     means.add({"b": torch.tensor(5.0)})
-    assert means.read(Team()) == {"a": 3.0, "b": 5.0}
-    assert means.read(Team()) == {}
+    assert means.read(Distributed()) == {"a": 3.0, "b": 5.0}
+    assert means.read(Distributed()) == {}
 
 
 def test_what_is_not_finite_does_not_count():
     means = Means()
     for value in (1.0, math.nan, 2.0, math.inf):
         means.add({"a": torch.tensor(value), "b": torch.tensor(math.nan)})
-    read = means.read(Team())
+    read = means.read(Distributed())
     assert read["a"] == 1.5
     assert math.isnan(read["b"])

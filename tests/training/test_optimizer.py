@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from firsthand.training.config import TrainConfig
 from firsthand.training.optimizer import (
-    Average,
+    EMA,
     build_optimizer,
     learning_rate,
     parameter_groups,
@@ -66,7 +66,7 @@ def test_a_shared_parameter_is_optimised_once():
 
 def test_average_follows_the_plain_formula():
     policy = make_policy()
-    average = Average(policy, 0.9)
+    average = EMA(policy, 0.9)
     expected = {name: p.detach().double() for name, p in trainable(policy).items()}
     for step in range(1, 30):
         with torch.no_grad():
@@ -82,7 +82,7 @@ def test_average_follows_the_plain_formula():
 
 def test_without_decay_the_average_is_the_weights():
     policy = make_policy()
-    average = Average(policy, 0.0)
+    average = EMA(policy, 0.0)
     with torch.no_grad():
         policy.query += 1.7
     average.update(1)
@@ -91,7 +91,7 @@ def test_without_decay_the_average_is_the_weights():
 
 def test_averaged_weights_come_and_go_bit_for_bit():
     policy = make_policy()
-    average = Average(policy, 0.5)
+    average = EMA(policy, 0.5)
     with torch.no_grad():
         policy.query += torch.randn_like(policy.query)
     own = policy.query.detach().clone()

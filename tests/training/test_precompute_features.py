@@ -11,10 +11,10 @@ import torch
 from firsthand.common.errors import UserError
 from firsthand.common.executor import LocalExecutor
 from firsthand.episodes.corpus.corpus import Corpus
-from firsthand.episodes.corpus.features import FeatureFile, Features
+from firsthand.episodes.corpus.features import FeatureFile, StoredFeatures
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.sampling.mixture import Mixture
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeWriter
 from firsthand.finetune.recipe import FinetuneConfig, finetune
 from firsthand.policy.frozen_features import encode_pictures, encoder_identity
@@ -22,7 +22,7 @@ from firsthand.policy.policy import Policy
 from firsthand.pretrain.recipe import window_spec
 from firsthand.training.augment import ColorConfig
 from firsthand.training.config import TrainConfig
-from firsthand.training.distributed import Team
+from firsthand.training.distributed import Distributed
 from firsthand.training.loader import Embedder, TrainLoader
 from firsthand.training.precompute_features import make_features, with_features
 from tests.policy.conftest import SEEN, tiny_gr1
@@ -69,7 +69,7 @@ def make(policy: Policy, corpus: Corpus, tmp_path: Path, kind: str = "float32") 
 def test_every_picture_has_its_own_features(policy, corpus, tmp_path):
     make(policy, corpus, tmp_path)
     sizes = {"rgb_static": 160, "rgb_gripper": 160}
-    features = Features(corpus, encoder_identity(policy.config, policy.images), sizes)
+    features = StoredFeatures(corpus, encoder_identity(policy.config, policy.images), sizes)
     for recording, camera in [(0, "rgb_static"), (3, "rgb_gripper")]:
         file, episode = corpus.file(recording)
         for indices in ([0, 1, 2], [31, 32, 33], [36, 5, 5], [7]):
@@ -86,22 +86,24 @@ def test_a_training_step_is_the_same(policy, corpus, tmp_path):
     """Whole batches out of the loader, in the order of training."""
     embed = Embedder(policy.encode_instructions)
     windows = Windows(corpus, window_spec(CONFIG), "train", in_memory=True)
-    plain = list(TrainLoader(windows, embed, TRAINING, Team(), 0))
+    plain = list(TrainLoader(windows, embed, TRAINING, Distributed(), 0))
     for kind, tolerance in [("float32", 1e-5), ("float16", 4e-3)]:
         where = make(policy, corpus, tmp_path, kind)
-        for pool in (None, PoolConfig()):
+        for pool in (None, FrameCacheConfig()):
             opened = Windows(corpus, window_spec(CONFIG), "train", pool=pool)
             if pool is not None:  # another order
-                plain = list(TrainLoader(opened, embed, TRAINING, Team(), 0))
+                plain = list(TrainLoader(opened, embed, TRAINING, Distributed(), 0))
             fast = list(
-                TrainLoader(with_features(opened, policy, TRAINING), embed, TRAINING, Team(), 0)
+                TrainLoader(
+                    with_features(opened, policy, TRAINING), embed, TRAINING, Distributed(), 0
+                )
             )
             for a, b in zip(plain, fast, strict=True):
                 assert b.images == {}
                 assert torch.equal(a.future["rgb_static"], b.future["rgb_static"])
                 expected = policy(a).scalars()
                 assert policy(b).scalars() == pytest.approx(expected, rel=tolerance)
-            plain = list(TrainLoader(windows, embed, TRAINING, Team(), 0))
+            plain = list(TrainLoader(windows, embed, TRAINING, Distributed(), 0))
         for file in where.iterdir():
             file.unlink()
         where.with_name(f"{where.name}.json").unlink()
@@ -152,9 +154,9 @@ def test_a_changed_shard_has_no_features(policy, corpus, tmp_path):
 def test_pictures_of_another_size_are_refused(policy, corpus, tmp_path):
     make(policy, corpus, tmp_path)
     with pytest.raises(UserError, match="rgb_static of 160 pixels, the policy looks at 32"):
-        Features(corpus, encoder_identity(policy.config, policy.images), {"rgb_static": 32})
+        StoredFeatures(corpus, encoder_identity(policy.config, policy.images), {"rgb_static": 32})
     with pytest.raises(UserError, match="head none"):
-        Features(corpus, encoder_identity(policy.config, policy.images), {"head": 32})
+        StoredFeatures(corpus, encoder_identity(policy.config, policy.images), {"head": 32})
 
 
 def test_changed_pictures_and_features_do_not_go_together(policy, corpus):

@@ -7,18 +7,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from firsthand.benchmarks.made_up import made_up_batch
 from firsthand.policy.batch import Batch, Losses
-from firsthand.policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from firsthand.policy.config import (
+    CameraConfig,
+    ImageConfig,
+    PolicyConfig,
+    PoolingConfig,
+    TrunkConfig,
+)
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 from firsthand.training import throughput
-from firsthand.training.distributed import Team
-from firsthand.training.precision import Arithmetic
+from firsthand.training.distributed import Distributed
+from firsthand.training.precision import MixedPrecision
 from firsthand.training.progress import report
 from firsthand.training.throughput import Stopwatch, count_flops, matmul_peak, timed
 from firsthand.training.train_step import seed_of
 
 CPU = torch.device("cpu")
-FP32 = Arithmetic(CPU, torch.float32)
+FP32 = MixedPrecision(CPU, torch.float32)
 
 
 class TwoLayers(nn.Module):
@@ -44,7 +50,7 @@ TINY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32),),
     length=2,
     images=ImageConfig(width=8),
-    pool=PoolConfig(tokens=2),
+    pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=16, depth=1, heads=2),
 )
 
@@ -67,7 +73,7 @@ def test_utilisation_is_of_the_passes_that_are_trained_on(kind, monkeypatch):
     policy = Policy(TINY, Statistics(frames=1))
     length = 7 if kind == "sequence" else 2
     batch = made_up_batch(replace(TINY, length=length), 8, act=kind != "video")
-    watch, batches = timed(policy, iter([batch, batch]), FP32, Team())
+    watch, batches = timed(policy, iter([batch, batch]), FP32, Distributed())
     assert [some is batch for some in batches] == [True, True]
     with watch.running(8):
         now[0] += 2.0
@@ -87,12 +93,12 @@ def test_an_encoder_that_is_skipped_is_not_counted(monkeypatch):
     monkeypatch.setattr(throughput, "matmul_peak", lambda arithmetic: 1.0)
     words = {"valid": torch.ones(4, 1).bool(), "instruction": torch.ones(4, 5)}
     stored = Batch(images={}, features={"rgb_static": torch.ones(4, 1, 2, 3)}, **words)
-    watch, _ = timed(Looks(), iter([stored]), FP32, Team())
+    watch, _ = timed(Looks(), iter([stored]), FP32, Distributed())
     assert watch._flops == count_flops(TwoLayers(), Batch(images={}, **words), FP32)
 
 
 def test_nothing_is_counted_where_nothing_is_left_to_learn():
-    watch, batches = timed(TwoLayers(), iter([]), FP32, Team())
+    watch, batches = timed(TwoLayers(), iter([]), FP32, Distributed())
     assert list(batches) == []
     assert watch.read()["utilisation"] == 0
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from firsthand.episodes.episode import ACTION_SPEED, Course
 from firsthand.episodes.sampling.windows import to_frames
 from firsthand.policy.batch import Prediction
-from firsthand.training.validation import HeldOut
+from firsthand.training.validation import Validator
 from firsthand.training.visualize.image_grid import WIDTH, Picture
 
 _LONGEST = 30.0  # seconds that are drawn
@@ -37,7 +37,7 @@ class Curves:
     predicted: Float[np.ndarray, "t 7"]
 
 
-def follow(policy: Any, held_out: HeldOut, course: Course) -> Curves | None:
+def follow(policy: Any, held_out: Validator, course: Course) -> Curves | None:
     """The chunks that a policy predicts along a recording; None without actions.
 
     A chunk is predicted from what was really seen where it begins, with the longest history that

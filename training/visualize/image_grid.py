@@ -18,7 +18,7 @@ _BRIGHT, _HEAT = colormaps["viridis"], colormaps["hot"]
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """Pictures beside each other under lines of words."""
 
     lines: Sequence[str]
@@ -26,7 +26,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Bar:
+class ColorBar:
     """What colours mean: at the left end, at the right one."""
 
     colours: Callable[[Float[np.ndarray, "h w"]], Picture]
@@ -34,7 +34,7 @@ class Bar:
     most: str
 
 
-def sheet(title: str, names: Sequence[str], rows: Sequence[Row], bar: Bar) -> Picture:
+def sheet(title: str, names: Sequence[str], rows: Sequence[GridRow], bar: ColorBar) -> Picture:
     """A title, the columns' names, the rows, and what their colours mean. Cells become squares."""
     side = (WIDTH - _GAP) // max(len(row.cells) for row in rows) - _GAP
     lines = 2 + bool(names) + sum(len(row.lines) for row in rows)

@@ -11,10 +11,18 @@ from torch import Tensor
 from firsthand.policy.batch import Batch, Prediction
 from firsthand.training.logger import Logger
 from firsthand.training.metrics import as_shown, blur_errors, known_futures, skill, squared_error
-from firsthand.training.validation import HeldOut
+from firsthand.training.validation import Validator
 from firsthand.training.visualize.action_curves import draw_curves, follow
 from firsthand.training.visualize.gif import Film
-from firsthand.training.visualize.image_grid import Bar, Picture, Row, bright, heat, overlaid, sheet
+from firsthand.training.visualize.image_grid import (
+    ColorBar,
+    GridRow,
+    Picture,
+    bright,
+    heat,
+    overlaid,
+    sheet,
+)
 
 _PAST = 2  # frames up to now in a strip
 _FULL = 0.5  # of full brightness: the difference that is drawn white
@@ -22,7 +30,7 @@ _MAPS, _ACROSS = 8, 4  # attention maps of a window, and beside each other
 _LEAST = 8.0  # times an even look: a map that nowhere reaches it is drawn faint
 
 
-def show_predictions(policy: Any, held_out: HeldOut, logs: Logger, step: int) -> None:
+def log_predictions(policy: Any, held_out: Validator, logs: Logger, step: int) -> None:
     """Logs strips, action curves and attention maps, whatever recordings and policy have."""
     chosen = held_out.shown()
     batch, captions = held_out.batch(chosen)
@@ -42,7 +50,7 @@ def show_predictions(policy: Any, held_out: HeldOut, logs: Logger, step: int) ->
             logs.image(f"pictures/{name}/{camera}", picture, step)
 
 
-def show_rollout(outcome: Mapping[str, float | Film], logs: Logger, step: int) -> None:
+def log_rollout(outcome: Mapping[str, float | Film], logs: Logger, step: int) -> None:
     """Logs the numbers of a rollout as scalars, and its films."""
     scalars = {}
     for name, value in outcome.items():
@@ -87,11 +95,11 @@ def strip(
         missing = [np.full((1, 1, 3), 255, np.uint8)] * (count - len(seen))
         difference = (predicted - truth[0]).abs().mean(0).numpy() / _FULL
         cells = [*missing, *map(_pixels, seen), _pixels(truth[0]), _pixels(predicted)]
-        rows.append(Row([caption, _worth(predicted[None], seen[-1:], truth)],
+        rows.append(GridRow([caption, _worth(predicted[None], seen[-1:], truth)],
                         [*cells, heat(difference)]))  # fmt: skip
     names = ["before"] * (count - 1) + ["now", "true", "predicted", "difference"]
     future = "the future" if ahead is None else f"{ahead:g} s ahead"
-    bar = Bar(heat, "difference: none", f"{_FULL:.0%} of brightness")
+    bar = ColorBar(heat, "difference: none", f"{_FULL:.0%} of brightness")
     return sheet(f"{camera}: {future}", names, rows, bar)
 
 
@@ -136,7 +144,7 @@ def attention_maps(
 
     most = max(float(together.max()) * places, _LEAST)
     rows = [
-        Row([caption], [frame, drawn(frame, look, most)])
+        GridRow([caption], [frame, drawn(frame, look, most)])
         for caption, frame, look in zip(captions, frames, together, strict=True)
     ]
     title = f"{camera}: where the policy looks"
@@ -148,13 +156,13 @@ def attention_maps(
         for first in range(0, len(cells), _ACROSS):
             some = cells[first : first + _ACROSS]
             numbers = f"looks {first + 1} to {first + len(some)} of {len(looks)}"
-            rows.append(Row([caption, numbers] if first == 0 else [numbers], some))
+            rows.append(GridRow([caption, numbers] if first == 0 else [numbers], some))
     title = f"{camera}: the {maps.shape[1]} places it looks at"
     return pictures | {"attention_each": sheet(title, [], rows, _times(most))}
 
 
-def _times(most: float) -> Bar:
-    return Bar(bright, "looked at evenly", f"{most:.0f} times as much")
+def _times(most: float) -> ColorBar:
+    return ColorBar(bright, "looked at evenly", f"{most:.0f} times as much")
 
 
 def _pixels(picture: Float[Tensor, "3 h w"]) -> Picture:

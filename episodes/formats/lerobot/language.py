@@ -11,7 +11,7 @@ import numpy as np
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Narration
-from firsthand.episodes.formats.lerobot.layout import OURS, Layout
+from firsthand.episodes.formats.lerobot.layout import OURS, LeRobotInfo
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.untrusted.parquet import load_parquet
 from firsthand.episodes.untrusted.trust import is_text, is_there, load_json_lines, regular_file
@@ -83,7 +83,7 @@ def load_tasks(path: Path, stamp: tuple[int, int]) -> Tasks:
 
 
 def sentences(
-    root: Path, layout: Layout, tasks: np.ndarray | None, name: str, tally: Tally
+    root: Path, layout: LeRobotInfo, tasks: np.ndarray | None, name: str, tally: Tally
 ) -> tuple[str, tuple[Narration, ...]]:
     """The sentence of all frames, or those of the stretches that have the same."""
     path = tasks_path(root, layout.version)

@@ -52,7 +52,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Layout:
+class LeRobotInfo:
     """meta/info.json, as far as reading needs it.
 
     Raises:

@@ -22,7 +22,7 @@ from firsthand.episodes.formats.lerobot.layout import (
     CLOCK,
     STATE_NAMES,
     Feature,
-    Layout,
+    LeRobotInfo,
 )
 from firsthand.episodes.formats.lerobot.rows import load_rows
 from firsthand.episodes.formats.lerobot.values import columns_of, frame_by_frame, to_numbers
@@ -77,7 +77,7 @@ class LeRobot(Rooted):
         return "lerobot"
 
     def listing(self) -> Listing:
-        layout = Layout(self.root)
+        layout = LeRobotInfo(self.root)
         cameras = self._cameras(layout.features)
         films = [t for t in cameras.values() if layout.features[t].kind == "video"]
         tasks = file_stamp(tasks_path(self.root, layout.version))
@@ -117,7 +117,7 @@ class LeRobot(Rooted):
         return Listing(tuple(items), tuple(sorted(rows.lost.items())), tuple(notes))
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        layout, detail = Layout(self.root), item.detail
+        layout, detail = LeRobotInfo(self.root), item.detail
         parts = self._parts(layout.features)
         numbers, stills, faults = self._values(layout, detail, tuple(parts.values()))
         frames, missing = self._pictures(layout, detail, stills, faults, tally)
@@ -145,7 +145,7 @@ class LeRobot(Rooted):
         yield from salvage(episode, item.name, tally, missing)
 
     def _values(
-        self, layout: Layout, detail: Mapping[str, Any], parts: Sequence[str]
+        self, layout: LeRobotInfo, detail: Mapping[str, Any], parts: Sequence[str]
     ) -> tuple[dict[str, np.ndarray], dict[str, list[Any]], dict[str, str]]:
         """An episode's numbers and its pictures in the parquet file, by the names of features; and
         why those are not there that one can do without."""
@@ -178,7 +178,7 @@ class LeRobot(Rooted):
 
     def _pictures(
         self,
-        layout: Layout,
+        layout: LeRobotInfo,
         detail: Mapping[str, Any],
         stills: Mapping[str, list[Any]],
         faults: dict[str, str],
@@ -240,7 +240,7 @@ class LeRobot(Rooted):
                 found[part] = asked
         return found
 
-    def _notes(self, layout: Layout, found: int) -> list[str]:
+    def _notes(self, layout: LeRobotInfo, found: int) -> list[str]:
         notes = []
         if (announced := layout.info.get("total_episodes")) != found:
             notes.append(f"info.json announces {announced} episodes, {found} are listed")
@@ -265,7 +265,7 @@ class LeRobot(Rooted):
         return notes
 
 
-def _splits(layout: Layout) -> dict[str, range]:
+def _splits(layout: LeRobotInfo) -> dict[str, range]:
     """The numbers of the episodes in each split; {} unless there are several."""
     said = layout.info.get("splits")
     splits = {}

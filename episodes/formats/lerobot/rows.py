@@ -17,7 +17,7 @@ import numpy as np
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.formats.dataset_folder import Locate, is_hidden
-from firsthand.episodes.formats.lerobot.layout import OURS, Feature, Layout
+from firsthand.episodes.formats.lerobot.layout import OURS, Feature, LeRobotInfo
 from firsthand.episodes.formats.lerobot.values import to_numbers
 from firsthand.episodes.untrusted.parquet import load_parquet, parquet_columns
 from firsthand.episodes.untrusted.trust import is_there, load_json_lines
@@ -27,7 +27,7 @@ _MOST_EPISODES = 10_000_000  # that a file which cannot be read is believed to h
 
 
 @dataclass(frozen=True)
-class Row:
+class EpisodeRow:
     """An episode's rows of a parquet file (None: all), its start in seconds of its videos, and why
     it has none in others."""
 
@@ -49,7 +49,7 @@ class Rows:
     """The episodes in order of their numbers; those that cannot be read, and why; those whose data
     is not there, as when a part of a dataset is downloaded."""
 
-    found: list[Row] = field(default_factory=list)
+    found: list[EpisodeRow] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
 
@@ -58,11 +58,11 @@ def episode_name(index: int) -> str:
     return f"episode_{index:06d}"
 
 
-def load_rows(layout: Layout, locate: Locate) -> Rows:
+def load_rows(layout: LeRobotInfo, locate: Locate) -> Rows:
     """Raises `UserError`, naming the file, when there is no list of episodes."""
     videos = [name for name, feature in layout.features.items() if feature.kind == "video"]
     rows = Rows()
-    once: dict[int, Row] = {}
+    once: dict[int, EpisodeRow] = {}
     for row in (_of_v3 if layout.version == "v3.0" else _of_v2)(layout, videos, locate, rows):
         if once.setdefault(row.index, row) != row:
             rows.lost[row.name] = "is listed twice, not as the same"
@@ -71,7 +71,9 @@ def load_rows(layout: Layout, locate: Locate) -> Rows:
     return rows
 
 
-def _of_v2(layout: Layout, videos: list[str], locate: Locate, rows: Rows) -> Iterator[Row]:
+def _of_v2(
+    layout: LeRobotInfo, videos: list[str], locate: Locate, rows: Rows
+) -> Iterator[EpisodeRow]:
     path = layout.root / "meta" / "episodes.jsonl"
     size = layout.info.get("chunks_size", 1000)
     if not isinstance(size, int) or size < 1:
@@ -88,13 +90,15 @@ def _of_v2(layout: Layout, videos: list[str], locate: Locate, rows: Rows) -> Ite
             continue
         numbers = {"episode_chunk": index // size, "episode_index": index}
         shown = {v: (layout.file("video_path", {**numbers, "video_key": v}), 0.0) for v in videos}
-        row = Row(index, length, layout.file("data_path", numbers), None, shown)
+        row = EpisodeRow(index, length, layout.file("data_path", numbers), None, shown)
         if _is_absent(row.data, locate):
             rows.absent.add(row.name)
         yield row
 
 
-def _of_v3(layout: Layout, videos: list[str], locate: Locate, rows: Rows) -> Iterator[Row]:
+def _of_v3(
+    layout: LeRobotInfo, videos: list[str], locate: Locate, rows: Rows
+) -> Iterator[EpisodeRow]:
     folder = layout.root / "meta" / "episodes"
     listed, unread = [], ""
     paths = [path for path in folder.glob("*/*.parquet") if not is_hidden(path.name)]
@@ -126,8 +130,8 @@ def _of_v3(layout: Layout, videos: list[str], locate: Locate, rows: Rows) -> Ite
 
 
 def _row(
-    layout: Layout, line: Mapping[str, Any], file: str, places: list[tuple[str, int, int]]
-) -> Row:
+    layout: LeRobotInfo, line: Mapping[str, Any], file: str, places: list[tuple[str, int, int]]
+) -> EpisodeRow:
     """Without a first row unless one of the places is as long as the episode; its own file's if
     there are several."""
     shown, video_faults = {}, {}
@@ -146,11 +150,13 @@ def _row(
     fitting = [p for p in places if p[2] - p[1] == line["length"] > 0]
     there, first, _ = min(fitting, key=lambda p: (p[0] != file, p), default=(file, None, None))
     ours = {name: line[name] for name in OURS if name in line}
-    return Row(line["episode_index"], line["length"], there, first, shown, ours, video_faults)
+    return EpisodeRow(
+        line["episode_index"], line["length"], there, first, shown, ours, video_faults
+    )
 
 
 def _places(
-    layout: Layout, listed: set[tuple[int, int]], locate: Locate
+    layout: LeRobotInfo, listed: set[tuple[int, int]], locate: Locate
 ) -> tuple[dict[int, list[tuple[str, int, int]]], dict[str, str]]:
     """Where the rows (first … end - 1) of each episode are, in the files that are listed and those
     behind them; and which files cannot be read, and why."""

@@ -22,7 +22,7 @@ _MOST_DIMENSIONS = 5  # of a feature that lerobot reads
 
 
 @dataclass(frozen=True)
-class Schema:
+class LeRobotSchema:
     """What all episodes of a dataset have in common."""
 
     fps: float
@@ -31,7 +31,7 @@ class Schema:
     parts: tuple[str, ...]  # features that are no signals
 
     @classmethod
-    def of(cls, episode: Episode | EncodedEpisode) -> "Schema":
+    def of(cls, episode: Episode | EncodedEpisode) -> "LeRobotSchema":
         """Raises `UserError` when the episode does not fit into LeRobot's layout."""
         cameras = {camera: _size(frames) for camera, frames in sorted(episode.frames.items())}
         numbers = {n: (v.dtype.name, v.shape[1:]) for n, v in to_features(episode).items()}

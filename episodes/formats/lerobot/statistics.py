@@ -8,7 +8,7 @@ from jaxtyping import Int64, Shaped
 
 
 @dataclass(frozen=True)
-class Summary:
+class FeatureStats:
     """What is known of `count` frames of a feature; arrays have the shape of one frame.
 
     `squares` is the sum of squared deviations from the mean: what can be joined without loss of
@@ -22,7 +22,7 @@ class Summary:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, values: Shaped[np.ndarray, "t ..."]) -> "Summary":
+    def of(cls, values: Shaped[np.ndarray, "t ..."]) -> "FeatureStats":
         numbers = values.reshape(len(values), -1) if values.ndim == 1 else values
         exact = numbers.astype(np.float64)
         mean = exact.mean(0)
@@ -30,7 +30,7 @@ class Summary:
         return cls(len(values), numbers.min(0), numbers.max(0), mean, squares)
 
     @classmethod
-    def of_pictures(cls, count: int, levels: Int64[np.ndarray, "3 256"]) -> "Summary":
+    def of_pictures(cls, count: int, levels: Int64[np.ndarray, "3 256"]) -> "FeatureStats":
         """From how often each level of red, green and blue was seen in `count` pictures.
 
         Levels become 0 … 1 and shapes (3, 1, 1), as LeRobot has them; a deviation is one pixel's.
@@ -43,10 +43,10 @@ class Summary:
         low, high = values[seen.argmax(1)], values[255 - seen[:, ::-1].argmax(1)]
         return cls(count, *(part[:, None, None] for part in (low, high, mean, squares)))
 
-    def __add__(self, other: "Summary") -> "Summary":
+    def __add__(self, other: "FeatureStats") -> "FeatureStats":
         count = self.count + other.count
         apart = other.mean - self.mean
-        return Summary(
+        return FeatureStats(
             count,
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),

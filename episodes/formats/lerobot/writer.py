@@ -26,14 +26,14 @@ from firsthand.episodes.formats.lerobot.files import FILES_A_CHUNK, TableFiles, 
 from firsthand.episodes.formats.lerobot.layout import OURS
 from firsthand.episodes.formats.lerobot.schema import (
     CAMERA,
-    Schema,
+    LeRobotSchema,
     to_column,
     to_features,
     to_pixels,
     to_sentences,
     whole,
 )
-from firsthand.episodes.formats.lerobot.statistics import Summary
+from firsthand.episodes.formats.lerobot.statistics import FeatureStats
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.header import to_json
 
@@ -64,10 +64,10 @@ class LeRobotWriter:
         self.path = Path(path)
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._data_megabytes, self._video_megabytes = data_megabytes, video_megabytes
-        self._schema: Schema | None = None
+        self._schema: LeRobotSchema | None = None
         self._tasks: dict[str, int] = {}
         self._splits: dict[str, list[int]] = {}
-        self._summaries: dict[str, Summary] = {}
+        self._summaries: dict[str, FeatureStats] = {}
         self._rows: list[dict[str, Any]] = []
         self._episodes = self._frames = 0
 
@@ -115,7 +115,7 @@ class LeRobotWriter:
             raise UserError("an episode of length 0 cannot be stored")
         if split in self._splits and split != list(self._splits)[-1]:
             raise UserError(f"episodes of the split {split!r} must come one after the other")
-        schema = Schema.of(episode)
+        schema = LeRobotSchema.of(episode)
         if self._schema is None:
             self._schema = schema
             for camera, size in schema.cameras.items():
@@ -142,7 +142,7 @@ class LeRobotWriter:
             "index": first + count,
             "task_index": np.array([self._tasks[text] for text in said]),
         }
-        summaries = {name: Summary.of(values) for name, values in columns.items()}
+        summaries = {name: FeatureStats.of(values) for name, values in columns.items()}
         row: dict[str, Any] = {
             "episode_index": index,
             "tasks": list(dict.fromkeys(said)),
@@ -158,7 +158,7 @@ class LeRobotWriter:
             row |= _place(f"videos/{name}", place)
             row[f"videos/{name}/from_timestamp"] = start / episode.fps
             row[f"videos/{name}/to_timestamp"] = (start + length) / episode.fps
-            summaries[name] = Summary.of_pictures(length, levels)
+            summaries[name] = FeatureStats.of_pictures(length, levels)
         exact = (episode.instruction, [asdict(n) for n in episode.narrations], episode.source)
         row |= {name: to_json(value) for name, value in zip(OURS, exact, strict=True)}
         for name, summary in summaries.items():
@@ -212,7 +212,7 @@ class LeRobotWriter:
         os.rename(self._partial, self.path)
         sync(self.path.parent)
 
-    def _info(self, schema: Schema) -> dict[str, Any]:
+    def _info(self, schema: LeRobotSchema) -> dict[str, Any]:
         place = "chunk-{chunk_index:03d}/file-{file_index:03d}"
         return {
             "codebase_version": "v3.0",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.synthetic.home.behaviour.verbs import VERBS, Motion, move
+from firsthand.synthetic.home.behaviour.verbs import VERBS, VerbMotion, move
 from firsthand.synthetic.home.world.furnishings import MARGIN, Rng
-from firsthand.synthetic.home.world.scene import Scene, resting
+from firsthand.synthetic.home.world.scene import HomeScene, resting
 from firsthand.synthetic.parts import placed, pose, rotation
 
 FPS = 5
@@ -39,14 +39,14 @@ class Bout:
     frame: Float[np.ndarray, "4 4"]
     hands: int
     verb: str = ""
-    motion: Motion | None = None
+    motion: VerbMotion | None = None
 
     @property
     def held(self) -> bool:
         return self.kind in ("verb", "hold")
 
 
-def plan(scene: Scene, frames: int, rng: Rng, order: np.ndarray | None = None) -> list[Bout]:
+def plan(scene: HomeScene, frames: int, rng: Rng, order: np.ndarray | None = None) -> list[Bout]:
     """Bouts that fill `frames`. With `order`, they attend to these things one after the other."""
     bouts: list[Bout] = []
     begin = 0
@@ -60,7 +60,7 @@ def plan(scene: Scene, frames: int, rng: Rng, order: np.ndarray | None = None) -
 
 
 def make_bout(
-    scene: Scene, kind: str, focus: int | None, begin: int, rng: Rng, verb: str = ""
+    scene: HomeScene, kind: str, focus: int | None, begin: int, rng: Rng, verb: str = ""
 ) -> Bout:
     """A bout of a kind, of a thing at hand unless one is given."""
     carried = [i for i, thing in enumerate(scene.things) if thing.carried]
@@ -83,7 +83,7 @@ def make_bout(
     return Bout("away", -1, begin, start, end, eye, eye + ahead, placed(eye), 0)
 
 
-def _somewhere(scene: Scene, rng: Rng) -> Vector:
+def _somewhere(scene: HomeScene, rng: Rng) -> Vector:
     """Where a sitting or standing child's eye may be."""
     reach = 0.9 * (scene.house.half - MARGIN)
     return np.array([*rng.uniform(-reach, reach), rng.uniform(0.45, 0.95)])
@@ -101,7 +101,7 @@ def _glance(rng: Rng, distance: float) -> Vector:
     return rng.normal(0, 0.07, 3) * distance
 
 
-def _manipulate(scene: Scene, focus: int, begin: int, start: int, rng: Rng, verb: str) -> Bout:
+def _manipulate(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng, verb: str) -> Bout:
     distance = max(scene.things[focus].reach / rng.uniform(0.23, 0.27), 0.22)
     eye = _somewhere(scene, rng)
     frame = _before(eye, rng.uniform(-np.pi, np.pi), rng.uniform(0.1, 0.6), distance)
@@ -113,7 +113,7 @@ def _manipulate(scene: Scene, focus: int, begin: int, start: int, rng: Rng, verb
     return Bout("verb", focus, begin, start, start + count, eye, target, frame, hands, verb, motion)
 
 
-def _hold(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
+def _hold(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
     """Turn a thing a little before the eyes, upright."""
     distance = max(scene.things[focus].reach / rng.uniform(0.26, 0.42), 0.2)
     eye = _somewhere(scene, rng)
@@ -127,13 +127,13 @@ def _hold(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
         [0.0],
     ]
     x, z, yaw, tilt, cover = steps
-    motion = Motion(x, 0.5 + z, yaw + rng.normal(0, 0.8), tilt + rng.normal(0, 0.3), cover)
+    motion = VerbMotion(x, 0.5 + z, yaw + rng.normal(0, 0.8), tilt + rng.normal(0, 0.3), cover)
     hands = int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2]))
     target = frame[:3, 3] + _glance(rng, distance)
     return Bout("hold", focus, begin, start, start + count, eye, target, frame, hands, "", motion)
 
 
-def _look(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
+def _look(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
     """Look at a thing where it stands, most often from before it."""
     thing, place = scene.things[focus], scene.places[focus]
     middle = place + [0, 0, thing.height / 2]
@@ -158,7 +158,7 @@ def _look(scene: Scene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
 
 
 def held_poses(
-    scene: Scene, bout: Bout, moment: float
+    scene: HomeScene, bout: Bout, moment: float
 ) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "4 4"]]:
     """Where the thing in hand and the board beside it are at a moment (a frame, with fractions)."""
     thing, motion = scene.things[bout.focus], bout.motion

@@ -20,7 +20,7 @@ ROLLED = 2.2  # radians that a thing rolls for a unit of x
 
 
 @dataclass(frozen=True)
-class Motion:
+class VerbMotion:
     """The five numbers of the module's docstring, frame by frame."""
 
     x: Float[np.ndarray, "t"]
@@ -29,8 +29,10 @@ class Motion:
     tilt: Float[np.ndarray, "t"]
     cover: Float[np.ndarray, "t"]
 
-    def backwards(self) -> "Motion":
-        return Motion(self.x[::-1], self.z[::-1], self.yaw[::-1], self.tilt[::-1], self.cover[::-1])
+    def backwards(self) -> "VerbMotion":
+        return VerbMotion(
+            self.x[::-1], self.z[::-1], self.yaw[::-1], self.tilt[::-1], self.cover[::-1]
+        )
 
 
 def _across(count: int) -> Float[np.ndarray, "t"]:
@@ -56,7 +58,7 @@ def _to_and_fro(count: int) -> Float[np.ndarray, "t"]:
     return _across(count)[np.where(inwards % 2, inwards // 2, count - 1 - inwards // 2)]
 
 
-def move(verb: str, count: int, rng: np.random.Generator) -> Motion:
+def move(verb: str, count: int, rng: np.random.Generator) -> VerbMotion:
     """How a thing moves for a verb in `count` frames."""
     if verb in ("drop", "show"):  # of its opposite, backwards: the same draws, the same pictures
         return move(REVERSED[verb], count, rng).backwards()
@@ -80,4 +82,4 @@ def move(verb: str, count: int, rng: np.random.Generator) -> Motion:
         z = _falling(count)[::-1]
     if verb == "hide":
         cover = _covering(count)
-    return Motion(x, z, yaw, tilt, cover)
+    return VerbMotion(x, z, yaw, tilt, cover)

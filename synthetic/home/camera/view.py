@@ -11,8 +11,8 @@ from firsthand.rendering.rasterizer import Instance, Rasteriser
 from firsthand.synthetic.home.behaviour.activities import FPS, Bout, held_poses
 from firsthand.synthetic.home.camera.head import head_path
 from firsthand.synthetic.home.world.furnishings import Rng
-from firsthand.synthetic.home.world.scene import Scene, resting
-from firsthand.synthetic.parts import Part, placed, pose, rotation
+from firsthand.synthetic.home.world.scene import HomeScene, resting
+from firsthand.synthetic.parts import MeshPart, placed, pose, rotation
 
 SHUTTER = 0.04  # seconds that the shutter is open
 FINE = 2  # pixels a side that a pixel is averaged from
@@ -21,7 +21,7 @@ ROOM_ID, THING_ID, BOARD_ID, HAND_ID = 0, 1, 100, 200  # in the segmentation
 
 
 @dataclass(frozen=True)
-class Sight:
+class HomeFrame:
     """A frame: the picture, and for each thing of the scene the share of it that it fills and how
     far its middle is from the eye, metres."""
 
@@ -33,9 +33,9 @@ class Sight:
 class HeadCamera:
     """Draws the frames of a recording at `size` x `size` pixels."""
 
-    def __init__(self, scene: Scene, bouts: Sequence[Bout], size: int, rng: Rng) -> None:
+    def __init__(self, scene: HomeScene, bouts: Sequence[Bout], size: int, rng: Rng) -> None:
         self.scene, self.bouts, self.size = scene, tuple(bouts), size
-        groups: list[tuple[Sequence[Part], int]] = [(scene.house.parts, ROOM_ID)]
+        groups: list[tuple[Sequence[MeshPart], int]] = [(scene.house.parts, ROOM_ID)]
         groups += [(thing.parts, THING_ID + i) for i, thing in enumerate(scene.things)]
         groups += [((part,), BOARD_ID) for part in (*scene.boards, *scene.trays)]
         groups += [(scene.own_hand, HAND_ID), (scene.other_hand, HAND_ID)]
@@ -63,7 +63,7 @@ class HeadCamera:
     def __len__(self) -> int:
         return len(self._bout_of)
 
-    def draw(self, frame: int) -> Sight:
+    def draw(self, frame: int) -> HomeFrame:
         """Raises IndexError: there is no such frame."""
         from firsthand.synthetic.home.camera.exposure import develop, expose
 
@@ -86,7 +86,7 @@ class HeadCamera:
         develop(total, self.scene.house.gain / (count * fine**2), rgb)
         middles = (poses[1 : 1 + len(seen)] @ self._middles[..., None])[:, :3, 0]
         distances = np.linalg.norm(middles - eye[0], axis=1)
-        return Sight(rgb, seen / (count * (fine * self.size) ** 2), distances)
+        return HomeFrame(rgb, seen / (count * (fine * self.size) ** 2), distances)
 
     def _camera(
         self, eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], tilt: float, size: int

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from firsthand.synthetic.home.camera.view import Sight
+from firsthand.synthetic.home.camera.view import HomeFrame
 from firsthand.synthetic.home.language.phrases import FORMS, RELATIONS
 from firsthand.synthetic.home.language.speech import IN_VIEW, Moment, named, zipfian
 from firsthand.synthetic.home.world.furnishings import Rng
@@ -19,7 +19,7 @@ APART = 1.3  # how many times as far away a thing is at least that is behind ano
 _DEEDS = {form for forms in FORMS.values() for form in forms}
 
 
-def together(sights: Sequence[Sight]) -> dict[tuple[int, int], bool]:
+def together(sights: Sequence[HomeFrame]) -> dict[tuple[int, int], bool]:
     """Pairs of things that are in view at the same time, the nearer first.
 
     The value says whether it is clearly nearer, all the time.

@@ -25,7 +25,7 @@ from firsthand.synthetic.home.test_sets.trials import category_trials, object_tr
 from firsthand.synthetic.home.test_sets.word_order import PAIRS, film_order, order_folder
 from firsthand.synthetic.home.world.house import NEW_ROOMS, ROOMS
 from firsthand.synthetic.home.world.nouns import NOUNS
-from firsthand.synthetic.home.world.scene import Scene, make_scene
+from firsthand.synthetic.home.world.scene import HomeScene, make_scene
 
 CATEGORIES = (
     "ball", "banana", "bear", "boat", "book", "bottle", "bunny", "butterfly", "cake", "car",
@@ -118,7 +118,7 @@ def _take_frames(split: str, seed: int, size: int, quota: int, out: Path, number
     return names
 
 
-def _glimpses(scene: Scene, focus: int, size: int, rng: np.random.Generator) -> list[bytes]:
+def _glimpses(scene: HomeScene, focus: int, size: int, rng: np.random.Generator) -> list[bytes]:
     """Up to `GLIMPSES` pictures in which a thing is in clear view, each from another bout."""
     bouts = plan(scene, BOUTS * 5 * FPS, rng, order=np.array([focus]))
     camera = HeadCamera(scene, bouts, size, rng)

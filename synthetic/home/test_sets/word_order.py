@@ -23,7 +23,7 @@ from firsthand.synthetic.home.recording import QUALITY, STREAMS
 from firsthand.synthetic.home.world.furnishings import Rng
 from firsthand.synthetic.home.world.house import ROOMS
 from firsthand.synthetic.home.world.nouns import NOUNS
-from firsthand.synthetic.home.world.scene import Scene, make_scene
+from firsthand.synthetic.home.world.scene import HomeScene, make_scene
 
 ORDERED = ("ball", "car", "book", "cup", "hat", "train", "bottle", "boat")  # of any colour
 PAIRS = tuple(combinations(ORDERED, 2))
@@ -79,7 +79,7 @@ def film_order(seed: int, size: int, scenes: int, out: Path, number: int) -> lis
     return trials
 
 
-def _views(scene: Scene, one: int, other: int, size: int, rng: Rng) -> list[_View]:
+def _views(scene: HomeScene, one: int, other: int, size: int, rng: Rng) -> list[_View]:
     """Up to `VIEWS` pictures, each of another bout, in which both things are in clear view."""
     bouts = _promising(scene, one, other, rng)
     if not bouts:
@@ -99,7 +99,7 @@ def _views(scene: Scene, one: int, other: int, size: int, rng: Rng) -> list[_Vie
     return found
 
 
-def _promising(scene: Scene, one: int, other: int, rng: Rng) -> list[Bout]:
+def _promising(scene: HomeScene, one: int, other: int, rng: Rng) -> list[Bout]:
     """Bouts of which one thing is the focus and the other is where the eyes go as well."""
     bouts: list[Bout] = []
     for number in range(BOUTS):

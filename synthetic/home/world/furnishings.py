@@ -12,8 +12,8 @@ from firsthand.synthetic.parts import (
     DARK,
     PAPER,
     Color,
+    MeshPart,
     Number,
-    Part,
     dyed,
     placed,
     pose,
@@ -40,7 +40,7 @@ class Builder:
 
     def __init__(self, rng: Rng, half: Float[np.ndarray, "2"]) -> None:
         self.rng, self.half = rng, half
-        self.parts: list[Part] = []
+        self.parts: list[MeshPart] = []
         self.supports: list[Support] = []
 
     def draw(self, low: Number, high: Number) -> float:
@@ -69,7 +69,7 @@ class Builder:
 
     def floor(self, kind: str, color: Color, tile: float = 0.8) -> None:
         mesh = plane(list(2 * self.half + 0.02)).tiled(tile)
-        self.parts.append(Part(mesh, WHITE, self.texture(kind, color)))
+        self.parts.append(MeshPart(mesh, WHITE, self.texture(kind, color)))
 
     def walls(self, kind: str, color: Color, high: float = 2.5, tile: float = 0.7) -> None:
         skin = self.texture(kind, color)
@@ -79,14 +79,14 @@ class Builder:
             wide, away = self.half[side % 2], self.half[1 - side % 2]
             mesh = plane((2 * wide + 0.02, high)).tiled(tile)
             at = turn @ np.array([0, away, high / 2])
-            self.parts.append(Part(mesh.transformed(placed(at, turn @ upright)), WHITE, skin))
+            self.parts.append(MeshPart(mesh.transformed(placed(at, turn @ upright)), WHITE, skin))
 
     def rug(self, kind: str) -> None:
         size = self.rng.uniform(1.0, 2.2, 2)
         mesh = plane(list(size)).tiled(self.draw(0.3, 1.0))
         x, y = self.rng.uniform(-0.4, 0.4, 2)
         at = pose(x, y, 0.004, rotation(2, self.draw(0, np.pi)))
-        self.parts.append(Part(mesh.transformed(at), WHITE, self.texture(kind, self.bright())))
+        self.parts.append(MeshPart(mesh.transformed(at), WHITE, self.texture(kind, self.bright())))
 
     def against(
         self,
@@ -102,7 +102,7 @@ class Builder:
         away = self.half[1 - side % 2]
         for size, middle, color in pieces:
             at = turn @ (np.array(middle, np.float64) + [along, away, 0])
-            self.parts.append(Part(box(size).transformed(placed(at, turn)), color))
+            self.parts.append(MeshPart(box(size).transformed(placed(at, turn)), color))
 
     def hanging(self, side: int) -> None:
         """A picture or a window on a wall."""
@@ -137,7 +137,7 @@ class Builder:
         half, height = self.rng.uniform(0.22, 0.42, 2), self.draw(0.16, 0.42)
         mesh = box((*(2 * half), height)).tiled(0.5)
         at = pose(middle[0], middle[1], height / 2)
-        self.parts.append(Part(mesh.transformed(at), WHITE, self.texture(kind, color)))
+        self.parts.append(MeshPart(mesh.transformed(at), WHITE, self.texture(kind, color)))
         self.supports.append(Support(middle, half, height))
 
 

@@ -23,7 +23,7 @@ from firsthand.synthetic.home.world.furnishings import (
     sofa,
     wardrobe,
 )
-from firsthand.synthetic.parts import DARK, PAPER, Color, Part, dyed, pose, rotation
+from firsthand.synthetic.parts import DARK, PAPER, Color, MeshPart, dyed, pose, rotation
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class House:
     """One room. `half` are half its sides; things and viewers keep `MARGIN` off the walls."""
 
     kind: str
-    parts: tuple[Part, ...]
+    parts: tuple[MeshPart, ...]
     supports: tuple[Support, ...]
     half: Float[np.ndarray, "2"]
     light: Light
@@ -131,10 +131,10 @@ def _playground(b: Builder) -> None:
     _fence(b, b.bright())
     _bushes(b)
     ramp = box((0.5, 1.6, 0.05)).transformed(pose(-0.6, b.half[1] - 0.6, 0.6, rotation(0, 0.75)))
-    b.parts.append(Part(ramp, b.bright()))
+    b.parts.append(MeshPart(ramp, b.bright()))
     for x in (0.4, 1.4):
         post = cylinder(0.05, 2.0, 8).transformed(pose(x, b.half[1] - 0.5, 1.0))
-        b.parts.append(Part(post, b.bright()))
+        b.parts.append(MeshPart(post, b.bright()))
     b.support("noise", b.bright())
 
 

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from firsthand.rendering import textures
 from firsthand.synthetic.home.world import animals, food, furniture, household, playthings, vehicles
 from firsthand.synthetic.home.world.shapes import Sculptor, size_of
-from firsthand.synthetic.parts import COLORS, Part, dyed
+from firsthand.synthetic.parts import COLORS, MeshPart, dyed
 
 PATTERN_TEXELS = 32
 
@@ -92,7 +92,7 @@ class Thing:
     noun: str
     color: str
     size: str
-    parts: tuple[Part, ...]
+    parts: tuple[MeshPart, ...]
     radius: float  # metres from its middle, seen from above
     height: float
 

@@ -12,7 +12,7 @@ from firsthand.synthetic.home.world.furnishings import MARGIN, Rng
 from firsthand.synthetic.home.world.house import House, build_house
 from firsthand.synthetic.home.world.nouns import NOUNS, Thing, make_thing
 from firsthand.synthetic.nursery.simulation import Hand
-from firsthand.synthetic.parts import COLORS, Color, Part, dyed, placed, rotation
+from firsthand.synthetic.parts import COLORS, Color, MeshPart, dyed, placed, rotation
 
 SKINS: tuple[Color, ...] = (
     (0.96, 0.79, 0.67),
@@ -26,7 +26,7 @@ STEEP = 0.7  # how much rarer nouns get with their rank
 
 
 @dataclass(frozen=True)
-class Scene:
+class HomeScene:
     """Everything that stays the same during a recording.
 
     `places` are where the things stand when nobody moves them, metres, and `turns` how they are
@@ -39,10 +39,10 @@ class Scene:
     things: tuple[Thing, ...]
     places: Float[np.ndarray, "n 3"]
     turns: Float[np.ndarray, "n"]
-    boards: tuple[Part, ...]
-    trays: tuple[Part, ...]
-    own_hand: tuple[Part, ...]
-    other_hand: tuple[Part, ...]
+    boards: tuple[MeshPart, ...]
+    trays: tuple[MeshPart, ...]
+    own_hand: tuple[MeshPart, ...]
+    other_hand: tuple[MeshPart, ...]
 
 
 def noun_weights(kind: str) -> Mapping[str, float]:
@@ -53,7 +53,7 @@ def noun_weights(kind: str) -> Mapping[str, float]:
     }
 
 
-def make_scene(kind: str, rng: Rng, weights: Mapping[str, float], count: int = THINGS) -> Scene:
+def make_scene(kind: str, rng: Rng, weights: Mapping[str, float], count: int = THINGS) -> HomeScene:
     """A room of a kind with `count` things of different nouns, drawn by their weights."""
     house = build_house(kind, rng)
     share = np.array(list(weights.values()))
@@ -65,14 +65,14 @@ def make_scene(kind: str, rng: Rng, weights: Mapping[str, float], count: int = T
     cloth = house.parts[0].texture
     boards = [_board(thing, rng) for thing in things]
     trays = [
-        Part(
+        MeshPart(
             box((4.2 * t.reach, 3.0 * t.reach, 0.02)).tiled(0.6 * t.reach),
             (0.95, 0.95, 0.95),
             cloth,
         )
         for t in things
     ]
-    return Scene(
+    return HomeScene(
         house,
         tuple(things),
         places,
@@ -84,13 +84,13 @@ def make_scene(kind: str, rng: Rng, weights: Mapping[str, float], count: int = T
     )
 
 
-def _board(thing: Thing, rng: Rng) -> Part:
+def _board(thing: Thing, rng: Rng) -> MeshPart:
     color = dyed(np.array(COLORS[str(rng.choice(list(COLORS)))]) * rng.uniform(0.6, 1.1))
     size = 2.3 * thing.reach
-    return Part(box((size, 0.01, size)), color)
+    return MeshPart(box((size, 0.01, size)), color)
 
 
-def _hand(skin: Color, rng: Rng, scale: float, shoulder: np.ndarray) -> tuple[Part, ...]:
+def _hand(skin: Color, rng: Rng, scale: float, shoulder: np.ndarray) -> tuple[MeshPart, ...]:
     """A hand that holds something, as two meshes: skin and sleeve."""
     sleeve = dyed(np.array(COLORS[str(rng.choice(list(COLORS)))]) * rng.uniform(0.5, 1.0))
     parts = hand_parts(skin, sleeve, rng.uniform(0.02, 0.15))
@@ -103,7 +103,7 @@ def _hand(skin: Color, rng: Rng, scale: float, shoulder: np.ndarray) -> tuple[Pa
         for part, at in zip(parts, poses, strict=True)
     ]
     return tuple(
-        Part(merge([mesh for worn, mesh in moved if worn == color]), color)
+        MeshPart(merge([mesh for worn, mesh in moved if worn == color]), color)
         for color in (skin, sleeve)
     )
 
@@ -137,7 +137,7 @@ def _place(
     return np.array(places).reshape(-1, 3), kept
 
 
-def resting(scene: Scene) -> Float[np.ndarray, "n 4 4"]:
+def resting(scene: HomeScene) -> Float[np.ndarray, "n 4 4"]:
     """Where the things are when nobody moves them."""
     return np.stack(
         [

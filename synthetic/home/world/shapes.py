@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from firsthand.rendering import meshes
 from firsthand.rendering.meshes import Mesh, merge
 from firsthand.synthetic.home.world.pybullet_meshes import found
-from firsthand.synthetic.parts import DARK, Color, Number, Part, dyed, lathe, pose, rotation
+from firsthand.synthetic.parts import DARK, Color, MeshPart, Number, dyed, lathe, pose, rotation
 
 Turn = Float[np.ndarray, "3 3"]
 Place = Sequence[Number] | Float[np.ndarray, "3"]
@@ -203,14 +203,14 @@ class Sculptor:
         for side in (-1, 1):
             self.ball(size, (x + side * apart, y, z), DARK)
 
-    def parts(self, scale: Number = 1.0) -> tuple[Part, ...]:
+    def parts(self, scale: Number = 1.0) -> tuple[MeshPart, ...]:
         """The finished thing, in the middle of the floor: one part for each paint."""
         corners = np.concatenate([m.vertices for ms in self._pieces.values() for m in ms])
         low, high = corners.min(0), corners.max(0)
         grown = np.diag([scale, scale, scale, 1.0])
         grown[:3, 3] = -scale * np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
         return tuple(
-            Part(merge(pieces).transformed(grown), color, self.pattern if worn else None)
+            MeshPart(merge(pieces).transformed(grown), color, self.pattern if worn else None)
             for (color, worn), pieces in self._pieces.items()
         )
 
@@ -220,7 +220,7 @@ FACING = rotation(0, np.pi / 2)  # z becomes -y: a disc then faces the viewer
 LYING = rotation(1, np.pi / 2)  # z becomes x: an axle
 
 
-def size_of(parts: Sequence[Part]) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+def size_of(parts: Sequence[MeshPart]) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """The lowest and the highest corner of the box around some parts."""
     corners = np.concatenate([part.mesh.vertices for part in parts])
     return corners.min(0).astype(np.float64), corners.max(0).astype(np.float64)

@@ -13,7 +13,7 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.envs.calvin import simulator as calvin_simulator
 from firsthand.envs.calvin.checkout import Checkout
-from firsthand.envs.calvin.env import Calvin
+from firsthand.envs.calvin.env import CalvinEnv
 from firsthand.envs.calvin.simulator import simulator_class
 from firsthand.envs.config import CalvinWorld
 from firsthand.envs.tasks.initial_states import HOME, generator, sample_scene
@@ -23,9 +23,9 @@ from tests.helpers.calvin_files import commit
 
 
 @pytest.fixture
-def world(root: Path, no_physics: None) -> Iterator[Calvin]:
+def world(root: Path, no_physics: None) -> Iterator[CalvinEnv]:
     """The adapter around the made-up simulator."""
-    env = Calvin(root, "A", cameras={}, light_robot=True)
+    env = CalvinEnv(root, "A", cameras={}, light_robot=True)
     yield env
     env.close()
 
@@ -58,7 +58,7 @@ def test_gym_is_not_left_behind(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
 # --- the world -----------------------------------------------------------------------------------
 
 
-def test_reset_loads_anew_and_restores_gripper_and_blocks(world: Calvin) -> None:
+def test_reset_loads_anew_and_restores_gripper_and_blocks(world: CalvinEnv) -> None:
     simulator = world._simulator
     robot_obs = np.append(HOME[:14], -1)
     scene_obs = sample_scene(generator(0, "scene", "A", 0), world.layout)
@@ -72,7 +72,7 @@ def test_reset_loads_anew_and_restores_gripper_and_blocks(world: Calvin) -> None
     np.testing.assert_array_equal(observation["scene_obs"], scene_obs)
 
 
-def test_actions_are_clipped_and_sent_once_a_control_step(world: Calvin) -> None:
+def test_actions_are_clipped_and_sent_once_a_control_step(world: CalvinEnv) -> None:
     world.action_repeat = 2
     world.reset(seed=0)
     world._simulator.calls.clear()
@@ -82,12 +82,12 @@ def test_actions_are_clipped_and_sent_once_a_control_step(world: Calvin) -> None
     assert info["control_steps"] == 2
 
 
-def test_one_world_a_process(world: Calvin, root: Path) -> None:
+def test_one_world_a_process(world: CalvinEnv, root: Path) -> None:
     with pytest.raises(UserError, match="process of its own"):
-        Calvin(root, "A", cameras={})
+        CalvinEnv(root, "A", cameras={})
     world.close()
     world.close()
-    again = Calvin(root, "A", cameras={"rgb_static": 50})
+    again = CalvinEnv(root, "A", cameras={"rgb_static": 50})
     assert again._simulator.sizes == {"static": 50, "gripper": 84}
     again.close()
     assert again._simulator.calls[-1] == "disconnect"
@@ -97,10 +97,10 @@ def test_one_world_a_process(world: Calvin, root: Path) -> None:
 def test_world_number_0_must_be_free(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pybullet, "isConnected", lambda client: client == 0)
     with pytest.raises(UserError, match="another PyBullet world"):
-        Calvin(root, "A")
+        CalvinEnv(root, "A")
 
 
-def test_light_arm_lies_outside_the_checkout(world: Calvin, root: Path) -> None:
+def test_light_arm_lies_outside_the_checkout(world: CalvinEnv, root: Path) -> None:
     file = Path(world._simulator.file)
     assert file.is_file()
     assert not file.is_relative_to(root)

@@ -9,7 +9,7 @@ import pytest
 
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation import batched_rollout as seats
-from firsthand.envs.evaluation.rollout import Assignment, Pace, Trial
+from firsthand.envs.evaluation.rollout import RolloutJob, RolloutSettings, Trial
 from tests.envs.conftest import ROOT  # noqa: F401  workers import this module by name
 
 SIZE = 4
@@ -85,14 +85,14 @@ def trial(number):
     scene_obs = np.zeros(24)
     scene_obs[0] = number
     one = Trial(number, "count", ("turn_on_led",), (f"say {number}",), np.zeros(15), scene_obs)
-    return Assignment(one, None, None)
+    return RolloutJob(one, None, None)
 
 
 def play(numbers, processes, alone=False):
     diary = []
     assignments = [trial(number) for number in numbers]
     rounds = iter([assignments[i : i + 3] for i in range(0, len(assignments), 3)])
-    pace = Pace(steps=360, action_repeat=1)
+    pace = RolloutSettings(steps=360, action_repeat=1)
     size = 3 * (SIZE**2 + (SIZE // 2) ** 2)
     found = seats.play(Guide(diary), Counter, pace, rounds, processes, 3, size, alone)
     return {a.trial.index: record["subtasks"][0]["steps"] for a, record in found}, diary
@@ -125,5 +125,5 @@ def test_mistakes_arrive():
 
 def test_nobody_asks_for_nothing():
     assert play([], 2) == ({}, [])
-    make = partial(seats.Host, Counter, Pace(1, 1), {})
+    make = partial(seats.EnvWorker, Counter, RolloutSettings(1, 1), {})
     make().close()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from firsthand.envs.evaluation.grasp_error import HIT, Closing, GraspErrors
-from firsthand.envs.evaluation.rollout import Assignment, Examiner, Trial
+from firsthand.envs.evaluation.grasp_error import HIT, GraspErrors, GraspMonitor
+from firsthand.envs.evaluation.rollout import RolloutJob, RolloutRunner, Trial
 from firsthand.envs.evaluation.summary import ChainResults
 from firsthand.envs.experts.expert import ExpertPolicy
 from firsthand.envs.playtable.env import PlayTable
@@ -20,11 +20,11 @@ def known(tool: tuple, *blocks: tuple) -> dict:
     return {"robot_info": {"tcp_pos": tool}, "scene_info": {"movable_objects": named}}
 
 
-def closing(*moments: tuple[float, tuple]) -> Closing:
+def closing(*moments: tuple[float, tuple]) -> GraspMonitor:
     """Fingers and tool over time, among blocks at x = 0 and x = 1."""
     blocks = ((0.0, 0.0, 0.4), (1.0, 0.0, 0.9))
     (fingers, tool), *rest = moments
-    watcher = Closing(seen(fingers), known(tool, *blocks))
+    watcher = GraspMonitor(seen(fingers), known(tool, *blocks))
     for fingers, tool in rest:
         watcher.watch(seen(fingers), known(tool, *blocks))
     return watcher
@@ -50,10 +50,10 @@ def test_only_the_first_closing_of_open_fingers_counts():
 def test_experts_close_their_fingers_around_the_block():
     robot_obs, scene_obs = initial_state("lift_red_block_table", 1, 0, scene="D")
     trial = Trial(0, "D", ("lift_red_block_table",), ("lift it",), robot_obs, scene_obs)
-    examiner = Examiner(
+    examiner = RolloutRunner(
         ExpertPolicy, lambda repeat: PlayTable("D", cameras={}, action_repeat=repeat), 360
     )
-    record = examiner(Assignment(trial, None, None))
+    record = examiner(RolloutJob(trial, None, None))
     examiner.close()
     assert record["success"]
     assert 0 < record["subtasks"][0]["grasp_error"] < HIT

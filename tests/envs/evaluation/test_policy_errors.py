@@ -14,7 +14,7 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks
 from firsthand.envs.evaluation.policy_source import check_factory
-from firsthand.envs.evaluation.rollout import Assignment, Examiner, Pace, Trial
+from firsthand.envs.evaluation.rollout import RolloutJob, RolloutRunner, RolloutSettings, Trial
 from tests.envs.conftest import ROOT
 from tests.helpers.evaluated_policies import (
     ActorCritic,
@@ -87,7 +87,7 @@ def test_a_chain_ends_at_a_mistake():
     tasks = ("turn_on_led", "open_drawer", "turn_off_led")
     sentences = ("the light", "the drawer", "the light again")
     chain = Trial(0, "chain", tasks, sentences, np.zeros(15), np.zeros(24), seed=7)
-    record = Examiner(Afraid, partial(StillWorld().make, {}), 3)(Assignment(chain, None, None))
+    record = RolloutRunner(Afraid, partial(StillWorld().make, {}), 3)(RolloutJob(chain, None, None))
     assert (record["solved"], record["success"]) == (1, False)
     assert [subtask["success"] for subtask in record["subtasks"]] == [True, False]
     assert record["error"]["task"] == "open_drawer"
@@ -210,7 +210,7 @@ def test_who_asks_for_a_seed_gets_the_trials(factory, workers, tmp_path):
 
 @pytest.mark.parametrize("rate", [30, 15.0, 10, np.float32(7.5), 6, 4.2857, 0.1])
 def test_rates_that_divide_thirty_are_kept(rate):
-    assert Pace.of(AtRate(rate), 360).action_repeat == round(30 / rate)
+    assert RolloutSettings.of(AtRate(rate), 360).action_repeat == round(30 / rate)
 
 
 @pytest.mark.parametrize(
@@ -220,12 +220,14 @@ def test_rates_that_divide_thirty_are_kept(rate):
 def test_other_rates_are_refused_before_anything_starts(rate, tmp_path):
     with pytest.raises(UserError, match=r"AtRate.control_hz is .*: the worlds take 30 control"):
         evaluate_tasks(partial(AtRate, rate), STILL, tmp_path)
-    assert Pace.of(AtRate(rate), 360, action_repeat=2).action_repeat == 2  # asked for by name
+    assert (
+        RolloutSettings.of(AtRate(rate), 360, action_repeat=2).action_repeat == 2
+    )  # asked for by name
 
 
 def test_less_than_one_action_is_refused():
     with pytest.raises(UserError, match="steps=2 is less than one action of AtRate, which lasts 3"):
-        Pace.of(AtRate(10), 2)
+        RolloutSettings.of(AtRate(10), 2)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

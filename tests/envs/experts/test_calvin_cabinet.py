@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from firsthand.envs.experts.calvin_cabinet import HAND, covered, height, to_push, uncover
-from firsthand.envs.experts.target_lag import Lead
-from firsthand.envs.experts.world_view import Sight, Style
+from firsthand.envs.experts.target_lag import TargetLag
+from firsthand.envs.experts.world_view import ExpertParams, WorldView
 from firsthand.envs.playtable.env import PlayTable
 from firsthand.envs.playtable.layouts import LAYOUTS
 from firsthand.envs.playtable.robot import MAX_LEAD, MAX_STEP
@@ -24,12 +24,12 @@ def world() -> Iterator[PlayTable]:
     env.close()
 
 
-def _sight(world: PlayTable, slide: float = 0.0) -> Sight:
+def _sight(world: PlayTable, slide: float = 0.0) -> WorldView:
     """What an expert sees with the door so far to the left."""
     scene_obs = sample_scene(generator(0, "scene", "lid", 0))
     scene_obs[0] = slide
     _, info = world.reset(options={"robot_obs": HOME, "scene_obs": scene_obs})
-    return Sight(info, info, LAYOUT, Style())
+    return WorldView(info, info, LAYOUT, ExpertParams())
 
 
 def test_cabinet_rises_towards_the_back(world: PlayTable) -> None:
@@ -74,7 +74,7 @@ def test_closed_fingers_back_off_the_handle(world: PlayTable) -> None:
 
 
 def test_target_stays_near_a_tool_that_does_not_move(world: PlayTable) -> None:
-    sight, lead, sent = _sight(world), Lead(), np.zeros(6)
+    sight, lead, sent = _sight(world), TargetLag(), np.zeros(6)
     for _ in range(30):
         action = lead.limited(np.array([1, -1, 0.5, 0, 0, 1.0]), sight, 3)
         lead.add(action, 3)
@@ -85,4 +85,4 @@ def test_target_stays_near_a_tool_that_does_not_move(world: PlayTable) -> None:
 
 def test_small_actions_are_sent_as_they_are(world: PlayTable) -> None:
     action = np.array([0.1, 0.2, -0.3, 0, 0.1, 0])
-    np.testing.assert_allclose(Lead().limited(action, _sight(world), 3), action, atol=1e-12)
+    np.testing.assert_allclose(TargetLag().limited(action, _sight(world), 3), action, atol=1e-12)

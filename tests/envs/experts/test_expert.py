@@ -8,7 +8,7 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.envs.experts.expert import Expert, ExpertPolicy
 from firsthand.envs.experts.plans import PLANS
-from firsthand.envs.experts.world_view import Sight, Style, lean, unwound
+from firsthand.envs.experts.world_view import ExpertParams, WorldView, lean, unwound
 from firsthand.envs.playtable.env import PlayTable
 from firsthand.envs.playtable.layouts import LAYOUTS
 from firsthand.envs.tasks.initial_states import initial_state
@@ -160,7 +160,7 @@ def test_yaw_is_counted_from_the_neutral_one():
 def test_sight_sees_how_a_block_lies(worlds):
     env = worlds["D", 3]
     info = begin(env, "lift_pink_block_table", 0)
-    sight = Sight(info, info, env.layout, Style())
+    sight = WorldView(info, info, env.layout, ExpertParams())
     block = sight.blocks["block_pink"]
     assert (block.length, block.depth, block.height) == (0.08, 0.04, 0.04)
     assert block.half_width((math.cos(block.angle), math.sin(block.angle))) == pytest.approx(0.04)
@@ -169,7 +169,9 @@ def test_sight_sees_how_a_block_lies(worlds):
     assert not block.covers(float(x) + 0.06, float(y), 0.0)
     assert not sight.holds("block_pink")
     held = begin(env, "stack_block", 0)
-    assert any(Sight(held, held, env.layout, Style()).holds(name) for name in sight.blocks)
+    assert any(
+        WorldView(held, held, env.layout, ExpertParams()).holds(name) for name in sight.blocks
+    )
 
 
 @pytest.mark.slow

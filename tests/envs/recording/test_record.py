@@ -18,7 +18,7 @@ from firsthand.envs.playtable.layouts import LAYOUTS
 from firsthand.envs.recording.record import RecordConfig, record
 from firsthand.envs.recording.recorder import PATIENCE, Recorder
 from firsthand.envs.recording.replay import replay
-from firsthand.envs.recording.schedule import Attempt, Show
+from firsthand.envs.recording.schedule import DemoRequest, RecordAttempt
 from firsthand.envs.tasks.initial_states import initial_state
 from firsthand.envs.tasks.instructions import TRAINING
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
@@ -105,9 +105,11 @@ def test_frames_show_what_was_seen_before_the_action(recorded):
 def test_noise_is_executed_but_not_taught(tmp_path):
     recorder = Recorder(replace(SMALL, noise=1.0), tmp_path)
     calm = Recorder(replace(SMALL, noise=0.0), tmp_path)
-    episodes = [recorder.attempt(Attempt(Show("open_drawer", "D"), i)) for i in range(3)]
+    episodes = [
+        recorder.attempt(RecordAttempt(DemoRequest("open_drawer", "D"), i)) for i in range(3)
+    ]
     assert any((e.executed != e.actions).any() for e in episodes if e is not None)
-    quiet = calm.attempt(Attempt(Show("open_drawer", "D"), 0))
+    quiet = calm.attempt(RecordAttempt(DemoRequest("open_drawer", "D"), 0))
     assert np.array_equal(quiet.executed, quiet.actions)
     recorder.close()
     calm.close()
@@ -214,7 +216,9 @@ def test_tasks_and_scenes_are_shown_equally_often():
 @pytest.mark.parametrize("episodes", [34, 102, 1000])
 def test_some_are_held_out_however_few_there_are(episodes):
     config = RecordConfig(episodes=episodes, scenes=("A", "B", "C"))
-    attempts = [Attempt(show, i) for show, count in config.wanted.items() for i in range(count)]
+    attempts = [
+        RecordAttempt(show, i) for show, count in config.wanted.items() for i in range(count)
+    ]
     share = sum(config.holds_out(attempt) for attempt in attempts) / episodes
     assert share == pytest.approx(1 / config.held_out_every, abs=0.02)
 

@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firsthand.common.errors import UserError
-from firsthand.envs.recording.schedule import FAILURES_ALLOWED, Attempt, Schedule, Show
+from firsthand.envs.recording.schedule import (
+    FAILURES_ALLOWED,
+    DemoRequest,
+    RecordAttempt,
+    RecordingSchedule,
+)
 
 
 def succeeds(attempt, salt):
@@ -14,7 +19,7 @@ def succeeds(attempt, salt):
 
 def work_through(wanted, folder, salt, order, crew, stop_after=None):
     """What `crew` workers would do who finish in a random order; None when they are stopped."""
-    schedule, under_way, count = Schedule(wanted, folder), [], 0
+    schedule, under_way, count = RecordingSchedule(wanted, folder), [], 0
     while True:
         while len(under_way) < crew and (attempt := schedule.next_attempt()) is not None:
             under_way.append(attempt)
@@ -38,7 +43,7 @@ def work_through(wanted, folder, salt, order, crew, stop_after=None):
     counts=st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(1, 7)),
 )
 def test_neither_workers_nor_interruptions_matter(tmp_path_factory, salt, seed, crew, stop, counts):
-    wanted = {Show("a" * n, "AB"[n % 2]): count for n, count in enumerate(counts, 1)}
+    wanted = {DemoRequest("a" * n, "AB"[n % 2]): count for n, count in enumerate(counts, 1)}
     plain = tmp_path_factory.mktemp("plain")
     alone = work_through(wanted, plain, salt, np.random.default_rng(0), 1)
     folder = tmp_path_factory.mktemp("many")
@@ -49,12 +54,12 @@ def test_neither_workers_nor_interruptions_matter(tmp_path_factory, salt, seed, 
     assert many.failures_by_show() == alone.failures_by_show()
     assert {p.name for p in folder.iterdir()} == {p.name for p in plain.iterdir()}
     for show, count in wanted.items():
-        good = [i for i in range(200) if succeeds(Attempt(show, i), salt)][:count]
+        good = [i for i in range(200) if succeeds(RecordAttempt(show, i), salt)][:count]
         assert [a.index for a in many.in_order() if a.show == show] == good
 
 
 def test_tasks_and_scenes_take_turns(tmp_path):
-    schedule = Schedule({Show("a", "A"): 2, Show("a", "B"): 3}, tmp_path)
+    schedule = RecordingSchedule({DemoRequest("a", "A"): 2, DemoRequest("a", "B"): 3}, tmp_path)
     attempts = [schedule.next_attempt() for _ in range(6)]
     names = ["a in scene A, 0", "a in scene B, 0", "a in scene A, 1", "a in scene B, 1"]
     assert [str(attempt) for attempt in attempts] == [*names, "a in scene B, 2", "None"]
@@ -64,7 +69,7 @@ def test_tasks_and_scenes_take_turns(tmp_path):
 
 
 def test_an_expert_that_keeps_failing_is_named(tmp_path):
-    schedule = Schedule({Show("a", "D"): 3}, tmp_path)
+    schedule = RecordingSchedule({DemoRequest("a", "D"): 3}, tmp_path)
     for _ in range(FAILURES_ALLOWED):
         schedule.finished(schedule.next_attempt(), False)
     with pytest.raises(UserError, match="failed at a in scene D in 21 of 21 attempts"):

@@ -8,7 +8,7 @@ import pytest
 
 from firsthand.envs.tasks.conditions import rotation_between
 from firsthand.envs.tasks.contacts import held_block
-from firsthand.envs.tasks.tasks import BLOCKS, STEADY_STEPS, TASKS, Judge
+from firsthand.envs.tasks.tasks import BLOCKS, STEADY_STEPS, TASKS, SuccessDetector
 
 ROBOT, TABLE = 0, 5
 LINKS = {"base_link": -1, "plank_link": 6, "drawer_link": 3, "slide_link": 2}
@@ -310,19 +310,19 @@ def test_the_guard_waits_until_a_condition_has_held_and_blocks_lie_still():
         (True, [rolling] * 9, [False] * 9),
         (True, [fallen] * 4, [False] * (STEADY_STEPS - 1) + [True] * (5 - STEADY_STEPS)),
     ]:
-        judge = Judge("unstack_block", start, guard)
+        judge = SuccessDetector("unstack_block", start, guard)
         assert [judge.update(info) for info in infos] == expected
 
 
 def test_the_guard_lets_a_held_block_move():
     start = world()
     lifted = speeding(moved(start, "block_red", (0, 0, 0.06), HELD), "block_red", linear=0.4)
-    judge = Judge("lift_red_block_table", start)
+    judge = SuccessDetector("lift_red_block_table", start)
     assert [judge.update(lifted) for _ in range(STEADY_STEPS)][-1]
     on_blue = (contact(UIDS["block_blue"]),)
     stack = moved(world(), "block_red", (0, 0, 0.04), on_blue)
     carried = speeding(put(stack, "block_red", HELD), "block_red", linear=0.4)
-    judge = Judge("unstack_block", stack)
+    judge = SuccessDetector("unstack_block", stack)
     assert [judge.update(carried) for _ in range(STEADY_STEPS)][-1]
 
 
@@ -330,14 +330,14 @@ def test_the_guard_lets_go_of_the_task_before():
     pushed = moved(world(), "block_pink", (0, 0, 0), (ON_TABLE, *HELD))
     fallen = moved(world(), "block_pink", (0, -0.15, -0.12), (IN_DRAWER,))
     for guard, expected in [(False, False), (True, True)]:
-        judge = Judge("push_into_drawer", pushed, guard)
+        judge = SuccessDetector("push_into_drawer", pushed, guard)
         assert [judge.update(fallen) for _ in range(STEADY_STEPS)][-1] is expected
     start = holding()  # a block in the gripper stays there
-    judge = Judge("place_in_slider", start)
+    judge = SuccessDetector("place_in_slider", start)
     placed = put(start, "block_red", (ON_SHELF,))
     assert [judge.update(placed) for _ in range(STEADY_STEPS)][-1]
 
 
 def test_unknown_tasks_have_no_judge():
     with pytest.raises(KeyError):
-        Judge("fly", world())
+        SuccessDetector("fly", world())

@@ -13,7 +13,7 @@ from firsthand.common import uri as place
 from firsthand.common.errors import OutputError, UserError
 from firsthand.common.executor import LocalExecutor
 from firsthand.episodes.convert.convert import ConvertSettings, convert
-from firsthand.episodes.convert.report import Report
+from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.convert.source import Source, read
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.storage.merge import EpisodeFile
@@ -49,11 +49,11 @@ def test_every_item_is_in_the_corpus_once(toys, tmp_path: Path) -> None:
     source = toys()
     assert isinstance(source, Source)
     report = convert(source, tmp_path / "out", SMALL, HERE)
-    assert report == Report("toys", 20, {"train": 36, "valid": 4})
+    assert report == ConversionReport("toys", 20, {"train": 36, "valid": 4})
     assert recordings(tmp_path / "out") == {n: [f"{n} 0", f"{n} 1"] for n in NAMES}
     assert 3 < len(list((tmp_path / "out" / "shards").glob("*.h5"))) < 10
     assert source.read_names() == sorted(NAMES)
-    assert Report.from_json((tmp_path / "out" / "report.json").read_bytes()) == report
+    assert ConversionReport.from_json((tmp_path / "out" / "report.json").read_bytes()) == report
 
 
 def test_executors_and_places_change_no_byte(toys, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_parts_that_are_lost_cost_themselves_alone(toys, tmp_path: Path) -> None
     assert pictures.lost[0] == ("worn 1/3.jpg", "is no JPEG", 1)
     assert report.notes == ("sound is not read (3 times)",)
     assert "3 of 18 pictures are lost:" in report.lines()
-    assert Report.from_json((tmp_path / "out" / "report.json").read_bytes()) == report
+    assert ConversionReport.from_json((tmp_path / "out" / "report.json").read_bytes()) == report
     assert convert(toys(names), tmp_path / "out", SMALL, HERE) == report  # nothing made again
 
 

@@ -11,7 +11,7 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.index import check_index, load_index
 from firsthand.episodes.corpus.index_writer import IndexBuilder, write_arrays
 from firsthand.episodes.corpus.manifest import Content
-from firsthand.episodes.corpus.strings import Strings
+from firsthand.episodes.corpus.strings import StringTable
 from firsthand.episodes.episode import Narration
 from firsthand.episodes.storage.header import Header, SignalSpec, headers_from_json, headers_to_json
 
@@ -76,7 +76,7 @@ def test_what_goes_in_comes_out(tmp_path_factory, shards):
 
 @given(st.lists(st.text(st.characters(categories=["L", "N", "S", "Cs"]))))
 def test_strings_are_a_sequence(texts):
-    strings = Strings.of(texts)
+    strings = StringTable.of(texts)
     assert list(strings) == texts
     assert len(strings) == len(texts)
     assert strings[1:] == texts[1:]

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from firsthand.episodes.corpus.running_stats import Running
+from firsthand.episodes.corpus.running_stats import RunningStats
 from firsthand.episodes.corpus.statistics import merge_statistics, statistics_of
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
 
-def assert_equals_numpy(running: Running, values: np.ndarray) -> None:
+def assert_equals_numpy(running: RunningStats, values: np.ndarray) -> None:
     exact = values.astype(np.float64)
     assert running.count == len(values)
     scale = max(1.0, np.abs(exact).max())
@@ -31,13 +31,13 @@ def assert_equals_numpy(running: Running, values: np.ndarray) -> None:
 )
 def test_batches_and_merges_equal_numpy(values, cuts):
     parts = np.split(values, sorted(min(cut, len(values)) for cut in cuts))
-    one_pass, merged = Running((3,)), Running((3,))
+    one_pass, merged = RunningStats((3,)), RunningStats((3,))
     for part in parts:
         one_pass.add(part)
-        alone = Running((3,))
+        alone = RunningStats((3,))
         for row in part:
             alone.add(row[None])
-        merged.merge(Running.from_json(json.loads(json.dumps(alone.to_json()))))
+        merged.merge(RunningStats.from_json(json.loads(json.dumps(alone.to_json()))))
     assert_equals_numpy(one_pass, values)
     assert_equals_numpy(merged, values)
 
@@ -47,7 +47,7 @@ def test_a_large_mean_does_not_drown_the_spread():
     values = 1e9 + np.array([[0.0], [0.1], [0.2]] * 1000)
     naive = (values**2).mean() - values.mean() ** 2
     assert abs(naive - values.var()) > 0.5 * values.var()
-    running = Running((1,))
+    running = RunningStats((1,))
     for row in values:
         running.add(row[None])
     np.testing.assert_allclose(running.std, values.std(), rtol=1e-6)
@@ -56,7 +56,7 @@ def test_a_large_mean_does_not_drown_the_spread():
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, ">f4"])
 def test_every_type_of_number(dtype):
     values = np.random.default_rng(0).integers(0, 2, (50, 2, 2)).astype(dtype)
-    running = Running((2, 2))
+    running = RunningStats((2, 2))
     running.add(values[:20])
     running.add(values[20:])
     assert_equals_numpy(running, values)
@@ -65,21 +65,21 @@ def test_every_type_of_number(dtype):
 def test_counted_values():
     values = np.random.default_rng(0).integers(3, 9, (500, 2))
     counts = np.stack([np.bincount(column, minlength=12) for column in values.T], axis=1)
-    assert_equals_numpy(Running.counted(np.arange(12.0), counts), values)
+    assert_equals_numpy(RunningStats.counted(np.arange(12.0), counts), values)
 
 
 def test_nothing_changes_nothing():
-    running = Running(())
+    running = RunningStats(())
     running.add(np.zeros(0))
-    running.merge(Running(()))
+    running.merge(RunningStats(()))
     assert (running.count, float(running.std)) == (0, 0.0)
     running.add(np.array([2.0]))
-    running.merge(Running(()))
+    running.merge(RunningStats(()))
     assert (running.count, float(running.mean), float(running.std)) == (1, 2.0, 0.0)
 
 
 def test_immense_numbers_are_no_error():
-    running = Running(())
+    running = RunningStats(())
     running.add(np.array([1e300, -1e300]))
     assert (float(running.std), float(running.max)) == (np.inf, 1e300)
 

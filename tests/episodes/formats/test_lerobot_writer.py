@@ -25,7 +25,7 @@ from firsthand.episodes.episode import Episode, Narration
 from firsthand.episodes.formats.calvin.dataset import Calvin
 from firsthand.episodes.formats.lerobot.reader import LeRobot
 from firsthand.episodes.formats.lerobot.schema import to_sentences
-from firsthand.episodes.formats.lerobot.statistics import Summary
+from firsthand.episodes.formats.lerobot.statistics import FeatureStats
 from firsthand.episodes.formats.lerobot.writer import LeRobotWriter, to_lerobot
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
@@ -183,7 +183,7 @@ def test_statistics_are_those_of_all_frames(root, recordings):
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_joined_statistics_are_those_of_the_whole(parts):
-    joined, *others = [Summary.of(np.array(part)) for part in parts]
+    joined, *others = [FeatureStats.of(np.array(part)) for part in parts]
     for other in others:
         joined = joined + other
     whole = np.concatenate([np.array(part) for part in parts])

@@ -10,13 +10,13 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.index_writer import IndexedShard, describe, write_index
 from firsthand.episodes.episode import WindowSpec
-from firsthand.episodes.sampling.frame_cache import Decoded, Pool
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.frame_cache import Decoded, FrameCache
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
 SPEC = WindowSpec(3, 0.1, ("rgb_static", "rgb_gripper"), future=0.3, chunk=4)
 SIZES = {"rgb_static": (40, 32), "rgb_gripper": (16, 16)}
-SMALL = PoolConfig(megabytes=1, lanes=2)
+SMALL = FrameCacheConfig(megabytes=1, lanes=2)
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +110,13 @@ def test_least_used_makes_room():
         return Decoded(0, {"c": np.zeros((1, 10, 10, 3), np.uint8)}, None, None)
 
     made: list[int] = []
-    pool = Pool(limit=650)
+    pool = FrameCache(limit=650)
     for number in (1, 2, 1, 3, 1, 2, 3):
         pool.get(number, decode)
     assert made == [1, 2, 3, 2, 3]
     assert pool.size == 600
     assert pickle.loads(pickle.dumps(pool)).size == 0
-    everything = Pool()
+    everything = FrameCache()
     everything.add(1, decode(1))
     assert pickle.loads(pickle.dumps(everything)).size == 300
 
@@ -128,4 +128,4 @@ def test_a_pool_too_small_for_a_window_is_refused(files):
     ):
         Windows(files, wide, pool=SMALL).order(0)
     with pytest.raises(UserError, match="at least 1 megabyte and 1 lane, not megabytes=0"):
-        PoolConfig(megabytes=0)
+        FrameCacheConfig(megabytes=0)

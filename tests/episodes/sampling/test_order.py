@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.sampling.buffered_shuffle import Blocked
+from firsthand.episodes.sampling.buffered_shuffle import BufferedShuffle
 from firsthand.episodes.sampling.mixture import Mixed
 from firsthand.episodes.sampling.order import Shuffled, Weighted, some_windows, split_names
 from firsthand.episodes.sampling.segments import cut
@@ -83,7 +83,7 @@ def test_a_window_larger_than_a_piece_is_refused():
 def blocked(lengths, seed=0, pool=400, lanes=1, reach=3, shards=1):
     lengths = np.array(lengths)
     pieces = cut(lengths, np.full(len(lengths), reach), np.full(len(lengths), 10), pool // 4)
-    return Blocked(pieces, pieces.recording % shards, seed, pool, lanes)
+    return BufferedShuffle(pieces, pieces.recording % shards, seed, pool, lanes)
 
 
 corpora = st.lists(st.integers(1, 70), min_size=2, max_size=40).filter(lambda n: sum(n) >= 8)

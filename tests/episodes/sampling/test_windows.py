@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Narration, WindowSpec
 from firsthand.episodes.sampling.mixture import Mixture
-from firsthand.episodes.sampling.windows import PoolConfig, Windows
+from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
 TWO = {"rgb_static": (16, 16), "rgb_gripper": (8, 8)}
@@ -167,7 +167,7 @@ def test_clips_are_the_same_from_a_pool_and_from_memory(clips, stride):
     disk = Windows([clips], spec, verify=False)
     for other in (
         Windows([clips], spec, in_memory=True, verify=False),
-        Windows([clips], spec, pool=PoolConfig(1, 1), verify=False),
+        Windows([clips], spec, pool=FrameCacheConfig(1, 1), verify=False),
     ):
         assert len(other) == len(disk)
         assert all(same(disk[i], other[i]) for i in range(0, len(disk), 7))

@@ -5,7 +5,7 @@ import pytest
 from firsthand.episodes.episode import Narration
 from firsthand.episodes.formats.dataset_folder import walk
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.text.caption_files import Said
+from firsthand.episodes.text.caption_files import VideoText
 from firsthand.episodes.text.narrations import read_narrations
 
 
@@ -44,18 +44,18 @@ def test_every_place_a_text_may_stand(tmp_path):
     said, strangers, _ = read_narrations(tmp_path, videos, walk(tmp_path, False, Tally()), Tally())
     both = (Narration(0.0, 1.5, "stir"), Narration(1.5, 2.0, "pour"))
     assert said == {
-        videos[0]: Said("", both),
-        videos[1]: Said("", (Narration(0.5, 1.0, "wash, dry"),)),
-        videos[2]: Said("the whole"),
-        videos[3]: Said("from above"),
-        videos[4]: Said("", both),
+        videos[0]: VideoText("", both),
+        videos[1]: VideoText("", (Narration(0.5, 1.0, "wash, dry"),)),
+        videos[2]: VideoText("the whole"),
+        videos[3]: VideoText("from above"),
+        videos[4]: VideoText("", both),
     }
     assert strangers == ["gone.mp4"]
 
 
 def test_a_byte_order_mark_and_no_text_at_all(tmp_path):
     (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf"\xc3\xa9"')
-    assert heard(tmp_path, "a.mp4", "b.mp4")[0] == [Said("é"), Said()]
+    assert heard(tmp_path, "a.mp4", "b.mp4")[0] == [VideoText("é"), VideoText()]
 
 
 FOLDER = "lang_annotations_DOT_json"
@@ -123,7 +123,7 @@ START = "start,end,text\n"
 def test_what_cannot_be_used_is_lost_by_its_place(tmp_path, name, content, where, reason):
     put(tmp_path, **{name: content}, b_DOT_json='"sound"')
     (first, second), tally, _ = heard(tmp_path, "a.mp4", "b.mp4")
-    assert (first, second) == (Said(), Said("sound"))
+    assert (first, second) == (VideoText(), VideoText("sound"))
     ((unit, place, why, count),) = tally.lost
     assert (unit, place, count) == ("sentence", where, 1)
     assert reason in why
@@ -141,7 +141,7 @@ def test_a_bad_line_of_json_costs_itself(tmp_path):
     lines = ['{"file_name": "a.mp4", "text": "stir"}', "", '{"file_name": "a', "[]"]
     put(tmp_path, metadata_DOT_jsonl="\n".join([*lines, lines[0].replace("a.mp4", "b.mp4")]))
     said, tally, _ = heard(tmp_path, "a.mp4", "b.mp4")
-    assert said == [Said("stir"), Said("stir")]
+    assert said == [VideoText("stir"), VideoText("stir")]
     assert [where for _, where, _, _ in tally.lost] == [f"metadata.jsonl: line {n}" for n in (3, 4)]
 
 
@@ -158,14 +158,14 @@ def test_a_bad_line_of_json_costs_itself(tmp_path):
 def test_tables_as_spreadsheets_write_them(tmp_path, data):
     (tmp_path / "a.csv").write_bytes(data)
     said, tally, _ = heard(tmp_path, "a.mp4")
-    assert said == [Said("", (Narration(0.5, 1.5, "stir"),))]
+    assert said == [VideoText("", (Narration(0.5, 1.5, "stir"),))]
     assert not tally.lost
 
 
 def test_text_in_another_encoding_costs_its_sentences(tmp_path):
     (tmp_path / "a.csv").write_bytes("start,end,text\n0,1,\xe9\n".encode("latin-1"))
     said, tally, _ = heard(tmp_path, "a.mp4")
-    assert said == [Said()]
+    assert said == [VideoText()]
     assert tally.lost == [("sentence", "a.csv", "is no UTF-8 text (at byte 19)", 1)]
 
 
@@ -188,7 +188,7 @@ stir it
 00:02.000 --> 00:03.000
 pour
 """
-CUES = Said("", (Narration(0.5, 1.5, "stir it"), Narration(2.0, 3.0, "pour")))
+CUES = VideoText("", (Narration(0.5, 1.5, "stir it"), Narration(2.0, 3.0, "pour")))
 
 
 @pytest.mark.parametrize(
@@ -196,13 +196,17 @@ CUES = Said("", (Narration(0.5, 1.5, "stir it"), Narration(2.0, 3.0, "pour")))
     [
         ("a.SRT", SRT, CUES),
         ("a.vtt", VTT, CUES),
-        ("a.TXT", "Stir\nit.\n", Said("Stir it.")),
-        ("a.mp4.json", '"stir"', Said("stir")),
-        ("a.JSON", '"stir"', Said("stir")),
-        ("Narrations.JSON", '{"a.mp4": "stir"}', Said("stir")),
-        ("metadata.csv", "file_name,text\na.mp4,stir\n", Said("stir")),
-        ("metadata.jsonl", '{"file_name": "a.mp4", "caption": "stir"}\n', Said("stir")),
-        ("metadata.jsonl", '{"file_name": "a.mp4", "text": null, "caption": "stir"}', Said("stir")),
+        ("a.TXT", "Stir\nit.\n", VideoText("Stir it.")),
+        ("a.mp4.json", '"stir"', VideoText("stir")),
+        ("a.JSON", '"stir"', VideoText("stir")),
+        ("Narrations.JSON", '{"a.mp4": "stir"}', VideoText("stir")),
+        ("metadata.csv", "file_name,text\na.mp4,stir\n", VideoText("stir")),
+        ("metadata.jsonl", '{"file_name": "a.mp4", "caption": "stir"}\n', VideoText("stir")),
+        (
+            "metadata.jsonl",
+            '{"file_name": "a.mp4", "text": null, "caption": "stir"}',
+            VideoText("stir"),
+        ),
         (
             "metadata.csv",
             "file_name,start,end,caption\na.mp4,0.5,1.5,stir it\na.mp4,2,3,pour\n",
@@ -228,7 +232,7 @@ def test_files_of_other_tools_say_nothing(tmp_path):
     put(tmp_path, a_DOT_json={"url": "x", "caption": "stir"}, a_DOT_txt="stir")
     put(tmp_path, b_DOT_json={"version": "5.0", "shapes": []}, c_DOT_txt="word " * 1000)
     said, tally, read = heard(tmp_path, "a.mp4", "b.mp4", "c.mp4")
-    assert said == [Said("stir"), Said(), Said()]
+    assert said == [VideoText("stir"), VideoText(), VideoText()]
     assert read == {"a.txt"}
     assert not tally.lost
 
@@ -238,7 +242,7 @@ def timed(start, text):
 
 
 ROWS = [timed(0, "stir"), {"text": "cook"}, timed(1, "pour"), {"text": "again"}]
-BOTH = Said("cook", (Narration(0.0, 1.0, "stir"), Narration(1.0, 2.0, "pour")))
+BOTH = VideoText("cook", (Narration(0.0, 1.0, "stir"), Narration(1.0, 2.0, "pour")))
 
 
 @pytest.mark.parametrize(
@@ -256,7 +260,7 @@ BOTH = Said("cook", (Narration(0.0, 1.0, "stir"), Narration(1.0, 2.0, "pour")))
             BOTH,
             "line 5",
         ),
-        ("metadata.csv", "file_name,text\na.mp4,cook\na.mp4,again\n", Said("cook"), "line 3"),
+        ("metadata.csv", "file_name,text\na.mp4,cook\na.mp4,again\n", VideoText("cook"), "line 3"),
         (
             "narrations.json",
             json.dumps(
@@ -280,7 +284,7 @@ def test_a_file_that_says_nothing_hides_no_other(tmp_path):
     put(tmp_path, b_DOT_json="{bad", metadata_DOT_csv="file_name,text\nb.mp4,stir\nc.mp4,pour\n")
     put(tmp_path, narrations_DOT_json={"c.mp4": [3]})
     said, tally, read = heard(tmp_path, "a.mp4", "b.mp4", "c.mp4")
-    assert said == [CUES, Said("stir"), Said("pour")]
+    assert said == [CUES, VideoText("stir"), VideoText("pour")]
     assert [where for _, where, _, _ in tally.lost] == [
         "narrations.json: 'c.mp4', entry 0",
         "a.json",

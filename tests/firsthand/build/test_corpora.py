@@ -62,7 +62,7 @@ def test_too_much_lost_is_one_line(videos: Path, capsys) -> None:
 def test_every_choice_has_settings_to_show(project: Path) -> None:
     shown = {path.stem for path in (project / "configs" / "source").glob("*.yaml")}
     assert shown == sources.CHOICES.keys()
-    kinds = {*get_args(sources.Dataset), *get_args(sources.Checkpoint), sources.Corpus}
+    kinds = {*get_args(sources.Dataset), *get_args(sources.Checkpoint), sources.EpisodeExport}
     assert kinds == set(sources.CHOICES.values())
     for kind in get_args(sources.Dataset):
         names = {f.name for f in fields(kind)}

@@ -7,7 +7,13 @@ from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.sampling.mixture import Part
 from firsthand.episodes.storage.merge import EpisodeWriter
-from firsthand.policy.config import CameraConfig, ImageConfig, PolicyConfig, PoolConfig, TrunkConfig
+from firsthand.policy.config import (
+    CameraConfig,
+    ImageConfig,
+    PolicyConfig,
+    PoolingConfig,
+    TrunkConfig,
+)
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 
@@ -16,7 +22,7 @@ def test_a_rollout_films_every_task_and_counts_successes(tmp_path):
     config = PolicyConfig(
         cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),
         images=ImageConfig(width=8),
-        pool=PoolConfig(tokens=2),
+        pool=PoolingConfig(tokens=2),
         trunk=TrunkConfig(width=16, depth=1, heads=2),
     )
     policy = Policy(config, Statistics(frames=1)).eval()

@@ -5,12 +5,14 @@ import pytest
 
 from firsthand.cli import main as cli
 from firsthand.common import uri as places
-from firsthand.episodes.convert.report import Report
+from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.corpus.index_writer import IndexedShard, describe, write_index
 from firsthand.episodes.episode import Episode, Narration
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
-LOST = Report("clips", 4, {"train": 2, "valid": 1}, (("x.mp4", "is cut short"),), ("odd: y",))
+LOST = ConversionReport(
+    "clips", 4, {"train": 2, "valid": 1}, (("x.mp4", "is cut short"),), ("odd: y",)
+)
 
 
 @pytest.fixture

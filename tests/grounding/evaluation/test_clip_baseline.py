@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.evaluation.clip_baseline import Clip
+from firsthand.grounding.evaluation.clip_baseline import ClipScorer
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.embeddings import read_pictures
 from firsthand.grounding.evaluation.test_sets import find_test_sets
@@ -31,7 +31,7 @@ def test_clip_is_asked_by_bare_names(saved, tmp_path):
     folder, model = saved
     sets = find_test_sets(make_root(tmp_path / "root"), GroundEvalConfig())
     frames = sets["eval_test.json"]
-    judge = Clip(str(folder)).judge(frames, frames.words)
+    judge = ClipScorer(str(folder)).judge(frames, frames.words)
     path = next(iter(judge.nearness))
     pixels = read_pictures([path], 32, False) / 255
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
@@ -47,4 +47,4 @@ def test_clip_is_asked_by_bare_names(saved, tmp_path):
 
 def test_no_clip_is_said_in_a_line(tmp_path):
     with pytest.raises(UserError, match=r"clip=.*nowhere: .*"):
-        Clip(str(tmp_path / "nowhere"))
+        ClipScorer(str(tmp_path / "nowhere"))

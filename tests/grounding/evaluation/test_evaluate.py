@@ -10,15 +10,15 @@ import torch
 from scipy.stats import spearmanr
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.evaluation import evaluate as module
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.evaluate import Evaluation, evaluate
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.studies import Member, Study
+from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.report.markdown import as_markdown
 from firsthand.grounding.report.publish import publish
-from firsthand.grounding.report.report import Row, spearman
+from firsthand.grounding.report.report import TableRow, spearman
 from tests.helpers.colours import make_model, make_root
 
 QUICK = GroundEvalConfig(permutations=20, layer_permutations=5)
@@ -36,9 +36,9 @@ def load(name: str):
     return model
 
 
-def study(root: Path, alignment: float | None = 0.45, name: str = "run") -> Study:
-    seeing = [Member("natural", seed, f"know {seed}") for seed in range(3)]
-    return Study(name, root, alignment, (*seeing, Member("shuffled", 0, "blind")))
+def study(root: Path, alignment: float | None = 0.45, name: str = "run") -> EvaluatedStudy:
+    seeing = [EvaluatedModel("natural", seed, f"know {seed}") for seed in range(3)]
+    return EvaluatedStudy(name, root, alignment, (*seeing, EvaluatedModel("shuffled", 0, "blind")))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_means_stand_beside_their_controls(found):
     assert (blind.error, blind.models) == (None, 1)
     assert 0 < blind.low < 0.25 < blind.high < 0.6
     by_word = rows["CVCL"].by_word["eval_test.json"]
-    assert by_word["red"] == Summary(1.0, 0.0, 1.0, 1.0, 3)
+    assert by_word["red"] == AccuracySummary(1.0, 0.0, 1.0, 1.0, 3)
     assert by_word["blue"].mean == pytest.approx(2 / 3)
     facts = found.report.sets["eval_test.json"]
     assert (facts.trials, facts.unknown, facts.chance) == (15, ("grey",), 0.25)
@@ -133,7 +133,7 @@ def test_everything_is_left_in_the_folder(root, found, tmp_path, monkeypatch):
 
 def test_one_model_without_controls_is_enough(root, monkeypatch):
     monkeypatch.setattr(module, "load_model", load)
-    alone = Study("one", root, None, (Member("natural", 0, "know 0"),))
+    alone = EvaluatedStudy("one", root, None, (EvaluatedModel("natural", 0, "know 0"),))
     told = []
     config = replace(QUICK, trials=("pairs.csv",), shares=())
     report = evaluate([alone], config, lambda *what: told.append(what)).report
@@ -147,7 +147,9 @@ def test_one_model_without_controls_is_enough(root, monkeypatch):
 
 def test_a_corpus_must_be_known():
     with pytest.raises(UserError, match="does not say what it learned from: write root=CORPUS"):
-        evaluate([Study("x", None, None, (Member("natural", 0, "know 0"),))], QUICK)
+        evaluate(
+            [EvaluatedStudy("x", None, None, (EvaluatedModel("natural", 0, "know 0"),))], QUICK
+        )
 
 
 def test_ranks_are_correlated():
@@ -161,8 +163,8 @@ def test_ranks_are_correlated():
 
 def test_rows_hold_what_all_models_were_asked():
     one = Choices(("a", "b"), (1.0, 0.0), 0.5)
-    row = Row.of("x", [{"s": one, "t": one}, {"s": one}])
+    row = TableRow.of("x", [{"s": one, "t": one}, {"s": one}])
     assert set(row.sets) == {"s"}
-    assert row.sets["s"] == Summary(0.5, 0.0, 0.5, 0.5, 2)
-    fewer = Row.of("x", [{"s": one}, {"s": Choices(("b",), (1.0,), 0.5)}])
+    assert row.sets["s"] == AccuracySummary(0.5, 0.0, 0.5, 0.5, 2)
+    fewer = TableRow.of("x", [{"s": one}, {"s": Choices(("b",), (1.0,), 0.5)}])
     assert set(fewer.by_word["s"]) == {"b"}

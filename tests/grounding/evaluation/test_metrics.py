@@ -9,7 +9,7 @@ import torch
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import Eyes, read_pictures
+from firsthand.grounding.evaluation.embeddings import EncoderCache, read_pictures
 from firsthand.grounding.evaluation.forced_choice import Choices
 from firsthand.grounding.evaluation.linear_probe import ProbeConfig, train_probe
 from firsthand.grounding.evaluation.metrics import measure
@@ -137,7 +137,7 @@ def test_labels_are_worth_something(model, root):
 def chosen_by_probe(model: GroundingModel, root: Path) -> Choices:
     """The plain way: one probe, one trial after the other."""
     labelled = labelled_pictures(root)
-    eyes = Eyes(model, [], QUICK)
+    eyes = EncoderCache(model, [], QUICK)
     names = [name for name, paths in labelled.items() for _ in paths]
     paths = [path for paths in labelled.values() for path in paths]
     probe = train_probe(eyes.look(paths).features, names, ProbeConfig())
@@ -191,10 +191,10 @@ def test_briefly_is_forced_choice_alone(model, root):
 
 def test_pictures_are_resized_and_batched(model, root, monkeypatch):
     paths = sorted(root.glob("eval/test/*/*.png"))
-    together = Eyes(model, ["red"], QUICK).look(paths)
+    together = EncoderCache(model, ["red"], QUICK).look(paths)
     monkeypatch.setattr("firsthand.grounding.evaluation.embeddings.BATCH", 3)
     done = []
-    apart = Eyes(model, ["red"], QUICK).look(paths, tell=lambda *told: done.append(told))
+    apart = EncoderCache(model, ["red"], QUICK).look(paths, tell=lambda *told: done.append(told))
     assert torch.allclose(apart.vectors, together.vectors, atol=1e-6)
     assert torch.allclose(together.vectors.norm(dim=1), torch.ones(16))
     assert done[-1] == (16, 16)

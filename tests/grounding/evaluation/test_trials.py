@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.forced_choice import Choices, forced_choice, over_seeds
 from firsthand.grounding.evaluation.trials import (
-    Trial,
+    ForcedChoiceTrial,
     locate,
     make_trials,
     read_trials,
@@ -55,7 +55,7 @@ def test_any_names_survive(tmp_path_factory, shown):
         word = pictures[0][0]
         foils = [(c if c != word else c + "!", image) for c, image in pictures[1:]]
         categories, images = zip(*[pictures[0], *foils], strict=True)
-        trials.append(Trial(word, categories, images))
+        trials.append(ForcedChoiceTrial(word, categories, images))
     for suffix in (".json", ".csv"):
         path = tmp_path_factory.mktemp("trials") / f"trials{suffix}"
         write_trials(path, trials)
@@ -70,7 +70,7 @@ def test_upstreams_layouts_are_read(tmp_path):
         "foil_categories": ["basket", "puzzle", "chair"],
         "foil_img_filenames": ["b.jpeg", "p.jpeg", "c.jpeg"],
     }
-    wanted = Trial(
+    wanted = ForcedChoiceTrial(
         "ball",
         ("ball", "basket", "puzzle", "chair"),
         ("/data/eval/test/ball/img_1.jpeg", "b.jpeg", "p.jpeg", "c.jpeg"),
@@ -87,8 +87,8 @@ def test_upstreams_layouts_are_read(tmp_path):
         "7,ball,chair,c.jpeg\n8,cat,cat,k.jpeg\n7,ball,ball,a.jpeg\n8,cat,ball,b.jpeg\n"
     )
     assert read_trials(table) == [
-        Trial("ball", ("ball", "chair"), ("a.jpeg", "c.jpeg")),
-        Trial("cat", ("cat", "ball"), ("k.jpeg", "b.jpeg")),
+        ForcedChoiceTrial("ball", ("ball", "chair"), ("a.jpeg", "c.jpeg")),
+        ForcedChoiceTrial("cat", ("cat", "ball"), ("k.jpeg", "b.jpeg")),
     ]
 
 
@@ -129,21 +129,23 @@ def test_pictures_are_found_by_name_or_by_category(tmp_path):
     for name in ("eval/ball/a.jpg", "ball/x.jpg", "chair/c.jpg", "eval/test/ball/y.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    trial = Trial(
+    trial = ForcedChoiceTrial(
         "ball",
         ("ball", "ball", "chair"),
         ("eval/ball/a.jpg", "/home/others/ball/x.jpg", "c.jpg"),
     )
     places = ["eval/ball/a.jpg", "ball/x.jpg", "chair/c.jpg"]
     assert locate(tmp_path, trial) == [tmp_path / place for place in places]
-    elsewhere = Trial("ball", ("ball",) * 2, ("/misc/S/eval/test/ball/y.jpg", "/S/ball/x.jpg"))
+    elsewhere = ForcedChoiceTrial(
+        "ball", ("ball",) * 2, ("/misc/S/eval/test/ball/y.jpg", "/S/ball/x.jpg")
+    )
     assert locate(tmp_path, elsewhere) == [tmp_path / "eval/test/ball/y.jpg", tmp_path / places[1]]
     with pytest.raises(UserError, match=r"b/none\.jpg: there is no such picture"):
-        locate(tmp_path, Trial("b", ("b", "b"), ("/S/b/none.jpg", "x.jpg")))
+        locate(tmp_path, ForcedChoiceTrial("b", ("b", "b"), ("/S/b/none.jpg", "x.jpg")))
     with pytest.raises(UserError, match=r"none\.jpg: there is no such picture, nor .*b/none\.jpg"):
-        locate(tmp_path, Trial("a", ("a", "b"), ("ball/x.jpg", "none.jpg")))
+        locate(tmp_path, ForcedChoiceTrial("a", ("a", "b"), ("ball/x.jpg", "none.jpg")))
     with pytest.raises(UserError, match="does not name a file inside"):
-        locate(tmp_path, Trial("a", ("a", "b"), ("../x.jpg", "none.jpg")))
+        locate(tmp_path, ForcedChoiceTrial("a", ("a", "b"), ("../x.jpg", "none.jpg")))
 
 
 def vectors(names: list[str], seed: int) -> dict[str, torch.Tensor]:
@@ -197,8 +199,8 @@ def test_what_is_no_choice_is_refused():
     with pytest.raises(ValueError, match="there is no picture of b"):
         make_trials(PICTURES | {"b": []})
     with pytest.raises(ValueError, match="1 pictures of 1 categories are no choice"):
-        Trial("a", ("a",), ("x",))
-    trial = Trial("a", ("a", "b"), ("x", "y"))
+        ForcedChoiceTrial("a", ("a",), ("x",))
+    trial = ForcedChoiceTrial("a", ("a", "b"), ("x", "y"))
     with pytest.raises(ValueError, match="the picture y has no vector"):
         forced_choice([trial], vectors(["x"], 0), vectors(["a"], 0))
     with pytest.raises(ValueError, match="the word 'a' has no vector"):

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties, findfont, fontManager
 
-from firsthand.grounding.accuracy import Summary
+from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.report.charts import (
     accuracy_bars,
     alignment_curve,
@@ -17,8 +17,8 @@ from firsthand.grounding.report.charts import (
 from firsthand.grounding.report.style import COLOURS, _letters, _with_letters, figure, rendered
 
 
-def known(mean: float) -> Summary:
-    return Summary(mean, None, mean, mean, 1)
+def known(mean: float) -> AccuracySummary:
+    return AccuracySummary(mean, None, mean, mean, 1)
 
 
 def coloured(picture: np.ndarray, number: int) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_what_was_not_measured_has_no_bar():
 
 
 def test_an_interval_is_drawn():
-    far = Summary(0.5, None, 0.1, 0.9, 1)
+    far = AccuracySummary(0.5, None, 0.1, 0.9, 1)
     wide, narrow = (accuracy_bars({"x": [v]}, ["a"], [0.25]) for v in (far, known(0.5)))
     black = [(picture == 0).all(axis=2).sum() for picture in (wide, narrow)]
     assert black[0] > black[1]

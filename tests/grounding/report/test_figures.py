@@ -10,7 +10,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.evaluate import Evaluation, evaluate
-from firsthand.grounding.evaluation.studies import Member, Study
+from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.evaluation.verbs import VerbChoices
 from firsthand.grounding.report import tensorboard as board
 from firsthand.grounding.report.figures import album, captions, some_frames
@@ -32,7 +32,7 @@ def found(tmp_path_factory) -> Evaluation:
     saved = tmp_path_factory.mktemp("model")
     make_model().save_pretrained(saved)
     studies = [
-        Study(name, root, aligned, (Member("natural", 0, "here"),))
+        EvaluatedStudy(name, root, aligned, (EvaluatedModel("natural", 0, "here"),))
         for name, aligned in (("one", 0.15), ("two", 0.45))
     ]
     with pytest.MonkeyPatch.context() as patch:

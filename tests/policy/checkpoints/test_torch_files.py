@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from firsthand.policy.checkpoints.torch_files import Record, open_file, read_state_dict
+from firsthand.policy.checkpoints.torch_files import InertRecord, open_file, read_state_dict
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 
@@ -103,8 +103,8 @@ def test_lightning_keeps_what_it_likes_beside_the_weights(lightning, tmp_path):
         torch.load(tmp_path / "x.ckpt", weights_only=True)
     assert_same(read_state_dict(tmp_path / "x.ckpt"))
     beside = open_file(tmp_path / "x.ckpt")["hyper_parameters"]
-    assert type(beside) is Record
-    assert type(beside["names"]) is Record
+    assert type(beside) is InertRecord
+    assert type(beside["names"]) is InertRecord
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

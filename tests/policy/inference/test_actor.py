@@ -6,7 +6,7 @@ import torch
 
 from firsthand.policy.batch import Batch
 from firsthand.policy.config import ActionConfig, TrunkConfig
-from firsthand.policy.inference.action_queue import Ensemble
+from firsthand.policy.inference.action_queue import TemporalEnsembler
 from firsthand.policy.modules.action_head import decode_actions
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
@@ -139,7 +139,7 @@ def test_streaming_looks_once_a_stride():
 def test_an_ensemble_averages_what_all_chunks_say_of_now():
     config = ActionConfig(chunk=3, execute=1, ensemble=0.5)
     chunks = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
-    plan = Ensemble(config)
+    plan = TemporalEnsembler(config)
     for now in range(5):
         plan.add(chunks[now, :, :6], chunks[now, :, 6])
         made = [step for step in range(5) if 0 <= now - step < 3]

@@ -8,8 +8,8 @@ from firsthand.policy.inference.quantize import (
     BFloat16Linear,
     Float32Linear,
     Int8Linear,
-    hasten,
     quantise,
+    quantize,
 )
 from firsthand.policy.policy import Policy
 from tests.policy.conftest import CONFIGS, make
@@ -83,7 +83,7 @@ def test_a_layer_is_nearly_right(layer, least, bound):
 
 def hastened(name: str, precision: str) -> tuple[Policy, Policy]:
     whole, low = make(CONFIGS[name]), make(CONFIGS[name])
-    hasten(low, precision)
+    quantize(low, precision)
     return whole, low
 
 
@@ -120,5 +120,5 @@ def test_a_hastened_policy_only_acts(precision, make_batch, tmp_path):
     with pytest.raises(ValueError, match=message):
         low.load_state_dict(whole.state_dict())
     with pytest.raises(ValueError, match="was hastened before"):
-        hasten(low, precision)
+        quantize(low, precision)
     assert not [p for p in low.parameters() if p.requires_grad]

@@ -9,7 +9,7 @@ from firsthand.cli import settings
 from firsthand.commands.pretrain import SCHEMA
 from firsthand.policy.config import TrunkConfig
 from firsthand.policy.layout import Layout, TokenGroup
-from firsthand.policy.modules.kv_cache import KeyValueRing
+from firsthand.policy.modules.kv_cache import RingKVCache
 from firsthand.policy.modules.transformer import Trunk
 
 STEPS = 44
@@ -52,7 +52,7 @@ def test_step_by_step_says_what_the_whole_sequence_says(window, within):
     trunk, layout = make(within)
     observed, queries = sequence(STEPS, seed=1)
     expected = whole(trunk, layout, observed, queries, window)
-    ring = KeyValueRing(trunk.config, window, layout.observed_size)
+    ring = RingKVCache(trunk.config, window, layout.observed_size)
     mask = layout.mask(1)
     for t in range(STEPS):
         said = trunk.step(observed[:, t], queries[:, t], mask, ring)
@@ -64,7 +64,7 @@ def test_step_by_step_says_what_the_whole_sequence_says(window, within):
 def test_seats_begin_anew_and_pause_whenever_they_like(window, within):
     """Four seats, each stepping at random times through episodes of different lengths."""
     trunk, layout = make(within)
-    ring = KeyValueRing(trunk.config, window, layout.observed_size, seats=4)
+    ring = RingKVCache(trunk.config, window, layout.observed_size, seats=4)
     mask = layout.mask(1)
     generator = torch.Generator().manual_seed(2)
     lengths = {seat: [5 + 7 * seat, 21, 12] for seat in range(4)}
@@ -113,10 +113,10 @@ def test_a_frame_is_heard_of_for_as_long_as_the_layers_pass_it_on(depth, window)
 
 def test_a_reset_seat_remembers_nothing_not_even_what_is_no_number():
     trunk, layout = make("full")
-    ring = KeyValueRing(trunk.config, 3, layout.observed_size, seats=2)
+    ring = RingKVCache(trunk.config, 3, layout.observed_size, seats=2)
     observed, queries = sequence(2, seed=4)
     alone = trunk.step(
-        observed[:, 0], queries[:, 0], layout.mask(1), KeyValueRing(trunk.config, 3, 3)
+        observed[:, 0], queries[:, 0], layout.mask(1), RingKVCache(trunk.config, 3, 3)
     )
     broken = torch.full((2, 3, 16), torch.nan)
     trunk.step(broken, queries[0], layout.mask(1), ring)
@@ -130,7 +130,7 @@ def test_a_reset_seat_remembers_nothing_not_even_what_is_no_number():
 
 def test_nothing_grows_and_nothing_is_saved():
     trunk, layout = make("causal")
-    ring = KeyValueRing(trunk.config, 4, layout.observed_size)
+    ring = RingKVCache(trunk.config, 4, layout.observed_size)
     before = {name: b.data_ptr() for name, b in ring.named_buffers()}
     observed, queries = sequence(9, seed=5)
     for t in range(9):
@@ -143,8 +143,8 @@ def test_what_cannot_be_remembered_is_refused():
     trunk, layout = make("causal")
     (observed, queries), mask = sequence(1, seed=6), layout.mask(1)
     with pytest.raises(ValueError, match="room for 5 tokens a frame, not 3"):
-        trunk.step(observed[:, 0], queries[:, 0], mask, KeyValueRing(trunk.config, 3, 5))
-    ring = KeyValueRing(trunk.config, 3, 3)
+        trunk.step(observed[:, 0], queries[:, 0], mask, RingKVCache(trunk.config, 3, 5))
+    ring = RingKVCache(trunk.config, 3, 3)
     with pytest.raises(ValueError, match="training=True"):
         trunk.train().step(observed[:, 0], queries[:, 0], mask, ring)
     slot, _ = make("causal", position="slot")
@@ -159,6 +159,6 @@ def test_the_streaming_gr1_is_gr1_with_rotary_positions():
     )
     assert streaming == replace(gr1, trunk=replace(gr1.trunk, position="rotary"))
     trunk, observed = Trunk(streaming.trunk).eval(), torch.zeros(1, 22, 384)
-    ring = KeyValueRing(streaming.trunk, streaming.length, 22)
+    ring = RingKVCache(streaming.trunk, streaming.length, 22)
     seen = Layout((TokenGroup("seen", 22),), (TokenGroup("action", 1),), "causal")
     assert trunk.step(observed, observed[:, :1], seen.mask(1), ring).shape == (1, 1, 384)

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firsthand.policy.config import PoolConfig
+from firsthand.policy.config import PoolingConfig
 from firsthand.policy.modules.action_head import action_losses
 from firsthand.policy.modules.attention import attend
 from firsthand.policy.modules.future_target import (
@@ -88,7 +88,7 @@ def test_action_losses_are_means_over_valid_actions():
 
 
 def test_a_point_of_attention_knows_where_it_looks():
-    points = AttentionPoints(PoolConfig(tokens=1), width=1, instruction_width=2)
+    points = AttentionPoints(PoolingConfig(tokens=1), width=1, instruction_width=2)
     with torch.no_grad():
         points.sought.weight.copy_(torch.tensor([[1.0, -1.0]]))
         points.sought.bias.zero_()
@@ -108,7 +108,7 @@ def test_a_point_of_attention_knows_where_it_looks():
 def test_the_resampler_equals_a_loop_over_heads():
     torch.manual_seed(0)
     width = 8
-    pool = PerceiverResampler(PoolConfig("perceiver", 3, depth=2, heads=2, head_width=4), width)
+    pool = PerceiverResampler(PoolingConfig("perceiver", 3, depth=2, heads=2, head_width=4), width)
     grid = torch.randn(1, width, 2, 3)
     patches = torch.stack([grid[0, :, i // 3, i % 3] for i in range(6)]) + pool.patch_embedding
     latents = pool.latents

@@ -11,7 +11,7 @@ import pytest
 
 from firsthand.episodes.jpeg import decode_jpeg
 from firsthand.synthetic.home.behaviour.verbs import REVERSED, VERBS
-from firsthand.synthetic.home.camera.view import HeadCamera, Sight
+from firsthand.synthetic.home.camera.view import HeadCamera, HomeFrame
 from firsthand.synthetic.home.test_sets import clips, evaluation
 from firsthand.synthetic.home.test_sets import word_order as order
 from firsthand.synthetic.home.test_sets.evaluation import CATEGORIES, CLEAR, make_evaluation
@@ -87,10 +87,10 @@ def test_what_a_category_is_called_is_in_clear_view(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Every picture stored is one of which the segmentation shows enough of the category."""
-    drawn: list[tuple[list[str], Sight]] = []
+    drawn: list[tuple[list[str], HomeFrame]] = []
     draw = HeadCamera.draw
 
-    def watched(camera: HeadCamera, frame: int) -> Sight:
+    def watched(camera: HeadCamera, frame: int) -> HomeFrame:
         sight = draw(camera, frame)
         drawn.append(([thing.noun for thing in camera.scene.things], sight))
         return sight

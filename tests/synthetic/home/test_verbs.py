@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from firsthand.synthetic.home.behaviour.verbs import REVERSED, VERBS, Motion, move
+from firsthand.synthetic.home.behaviour.verbs import REVERSED, VERBS, VerbMotion, move
 
 COUNT = 10
 
 
-def states(motion: Motion) -> np.ndarray:
+def states(motion: VerbMotion) -> np.ndarray:
     """(t, 7): angles as points on a circle, so that equal poses are equal numbers."""
     yaw, tilt = motion.yaw, motion.tilt
     turned = np.stack([np.cos(yaw), np.sin(yaw), np.cos(tilt), np.sin(tilt)])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firsthand.synthetic.home.camera.view import HeadCamera, Sight
+from firsthand.synthetic.home.camera.view import HeadCamera, HomeFrame
 from firsthand.synthetic.home.language.phrases import RELATIONS
 from firsthand.synthetic.home.language.relations import phrases, relate, together
 from firsthand.synthetic.home.language.speech import Moment, named
@@ -24,8 +24,8 @@ BALL, CAR, BEAR = (
 )
 
 
-def sight(shares: list[float], distances: list[float]) -> Sight:
-    return Sight(np.zeros((2, 2, 3), np.uint8), np.array(shares), np.array(distances))
+def sight(shares: list[float], distances: list[float]) -> HomeFrame:
+    return HomeFrame(np.zeros((2, 2, 3), np.uint8), np.array(shares), np.array(distances))
 
 
 def test_things_are_together_while_both_are_in_view() -> None:
@@ -89,10 +89,10 @@ def test_foils_are_the_same_words_and_true_of_the_other_picture(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Judged anew by the things' distances and colours in the frames that were drawn."""
-    drawn: list[tuple[HeadCamera, Sight]] = []
+    drawn: list[tuple[HeadCamera, HomeFrame]] = []
     draw = HeadCamera.draw
 
-    def watched(camera: HeadCamera, frame: int) -> Sight:
+    def watched(camera: HeadCamera, frame: int) -> HomeFrame:
         drawn.append((camera, draw(camera, frame)))
         return drawn[-1][1]
 

@@ -8,12 +8,12 @@ from firsthand.episodes.episode import Course, WindowSpec
 from firsthand.policy.batch import Prediction
 from firsthand.training.visualize.action_curves import draw_curves, follow
 from firsthand.training.visualize.gif import Film
-from firsthand.training.visualize.image_grid import WIDTH, Bar, Row, heat, sheet
+from firsthand.training.visualize.image_grid import WIDTH, ColorBar, GridRow, heat, sheet
 from firsthand.training.visualize.predictions import (
     attention_maps,
     last_known,
-    show_predictions,
-    show_rollout,
+    log_predictions,
+    log_rollout,
     strip,
 )
 from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
@@ -62,7 +62,7 @@ def flat(batch, value):
 
 def test_a_policy_s_predictions_are_drawn_under_stable_tags():
     album = Album()
-    show_predictions(make_policy().eval(), held_out(TinyWindows(10)), album, 3)
+    log_predictions(make_policy().eval(), held_out(TinyWindows(10)), album, 3)
     assert album.kept.keys() == {
         "pictures/strip/rgb_static",
         "pictures/actions/1",
@@ -75,7 +75,7 @@ def test_a_policy_s_predictions_are_drawn_under_stable_tags():
 
 def test_video_alone_draws_no_actions():
     album = Album()
-    show_predictions(make_policy(), held_out(TinyWindows(10, act=False)), album, 3)
+    log_predictions(make_policy(), held_out(TinyWindows(10, act=False)), album, 3)
     assert not [tag for tag in album.kept if "actions" in tag]
 
 
@@ -129,8 +129,8 @@ def test_a_strip_says_what_a_prediction_is_worth(shown):
 )
 def test_words_stay_inside_and_legible(caption):
     cell = np.full((20, 20, 3), 200, np.uint8)
-    bar = Bar(heat, "none", "all of it")
-    picture = sheet("a camera: 0.6 s ahead", ["now", "then"], [Row([caption], [cell] * 2)], bar)
+    bar = ColorBar(heat, "none", "all of it")
+    picture = sheet("a camera: 0.6 s ahead", ["now", "then"], [GridRow([caption], [cell] * 2)], bar)
     assert picture.shape[1] == WIDTH
     assert (picture[:, -2:] == 255).all()  # nothing is cut off at the edge
     words = picture[2 * 19 : 3 * 19].min(axis=(1, 2)) < 128
@@ -244,5 +244,5 @@ def test_action_curves_leave_no_figure_open():
 def test_a_rollout_becomes_scalars_and_films():
     album = Album()
     film = Film(np.zeros((20, 60, 90, 3), np.uint8), 10.0)
-    show_rollout({"success": 0.5, "film/push": film}, album, 1)
+    log_rollout({"success": 0.5, "film/push": film}, album, 1)
     assert album.kept == {"rollout/success": 0.5, "rollout/film/push": film}

@@ -25,8 +25,8 @@ def load_policy_encoder(vision: PolicyVision) -> None:
     """Give an encoder the weights of the policy that its `weights` name.
 
     Raises:
-        ValueError: as for `with_policy_encoder`, or the encoder is of another kind, by the names of its
-            weights.
+        ValueError: as for `with_policy_encoder`, or the encoder is of another kind, by the names
+            of its weights.
     """
     found = load_policy(vision.config.weights)[2]
     vision.take_over({n.removeprefix(IMAGES): v for n, v in found.items() if n.startswith(IMAGES)})

@@ -1,6 +1,8 @@
 """The plan of the house (docs/architecture.md): which package may import which, and its size."""
 
 import ast
+import importlib
+import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -107,3 +109,17 @@ def test_a_class_name_is_used_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(module)
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_the_journeys_name_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    steps = re.findall(r"^\d+\. `([\w.]+)`", text, re.MULTILINE)
+    assert len(steps) > 20
+    for step in steps:
+        module = step
+        while f"firsthand.{module}" not in modules():
+            module = module.rpartition(".")[0]
+            assert module, step
+        found = importlib.import_module(f"firsthand.{module}")
+        for name in step.removeprefix(module).strip(".").split("."):
+            found = getattr(found, name)

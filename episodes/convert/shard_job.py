@@ -48,7 +48,7 @@ class ShardRecord:
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
-    def read(cls, folder: str, key: str) -> "Record | None":
+    def read(cls, folder: str, key: str) -> "ShardRecord | None":
         """A finished shard's record; None unless it and its file are there."""
         data = place.read(place.join(folder, f"{key}.json"))
         if data is None:

@@ -46,8 +46,8 @@ def load_vision(model: GroundingModel) -> None:
     """Give a new model the eyes that `vision.weights` names, if it names any.
 
     Raises:
-        ValueError: as for `load_dino`, for a policy's encoder as for `load_policy_encoder`, or nobody has such
-            a network.
+        ValueError: as for `load_dino`, for a policy's encoder as for `load_policy_encoder`, or
+            nobody has such a network.
     """
     source = model.config.vision.weights
     if not source:

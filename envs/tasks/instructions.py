@@ -6,16 +6,13 @@ with other verbs: whoever follows them has understood more than the words that w
 sentences are the project's own, and no sentence is used twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import yaml
 
-from firsthand.envs.tasks.sentences import training
-from firsthand.envs.tasks.sentences import unseen_any_block as any_block
-from firsthand.envs.tasks.sentences import unseen_blocks as blocks
-from firsthand.envs.tasks.sentences import unseen_fixtures as fixtures
-from firsthand.envs.tasks.sentences import unseen_lights as lights
 from firsthand.envs.tasks.tasks import TASKS
 
 Wording = Literal["training", "validation", "unseen"]
@@ -39,20 +36,19 @@ def _spell(sentence: str, task: str) -> str:
     words = task.split("_")
     side = words[-1] if words[-1] in CLOCK else ""
     colour = words[1] if "block" in words else ""
-    return sentence.strip().format(colour=colour, side=side, clock=CLOCK.get(side, ""))
+    return sentence.format(colour=colour, side=side, clock=CLOCK.get(side, ""))
 
 
-def _all_tasks(sentences: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Every task's sentences, from one sentence a line for every kind of task."""
-    return {
-        task: tuple(_spell(line, task) for line in sentences[_kind(task)].strip().splitlines())
-        for task in TASKS
-    }
+def _all_tasks(wording: Wording) -> dict[str, tuple[str, ...]]:
+    """Every task's sentences, from those of every kind of task in sentences/WORDING.yaml."""
+    text = (Path(__file__).parent / "sentences" / f"{wording}.yaml").read_text()
+    sentences: Mapping[str, Sequence[str]] = yaml.safe_load(text)
+    return {task: tuple(_spell(line, task) for line in sentences[_kind(task)]) for task in TASKS}
 
 
-TRAINING = _all_tasks(training.TRAINING)
-VALIDATION = _all_tasks(training.VALIDATION)
-UNSEEN = _all_tasks(any_block.UNSEEN | blocks.UNSEEN | fixtures.UNSEEN | lights.UNSEEN)
+TRAINING = _all_tasks("training")
+VALIDATION = _all_tasks("validation")
+UNSEEN = _all_tasks("unseen")
 
 
 _SENTENCES = {"training": TRAINING, "validation": VALIDATION, "unseen": UNSEEN}

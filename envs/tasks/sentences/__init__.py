@@ -1,1 +1,0 @@
-"""Instructions for each task: training, and paraphrases with unseen verbs."""

@@ -189,7 +189,7 @@ class WholeWindow:
         state = np.stack([shown["robot_obs"] for shown in window])
         valid = torch.ones(1, len(window), dtype=torch.bool)
         batch = Batch(images, valid, self.said, torch.from_numpy(state).float()[None])
-        actions = self.policy.predict(batch.to(self.device), watch=False).actions
+        actions = self.policy.predict(batch.to(self.device), video=False).actions
         assert actions is not None
         return actions[0, -1, 0].cpu().numpy()
 

@@ -6,7 +6,7 @@ step and are looked at by nobody, not even themselves (GR-1, Wu et al. 2024), so
 out changes nothing else. (The idea of writing token groups and rules as data comes from octo.)
 
 The order of tokens is the same everywhere: all observed tokens, step after step, then the query
-tokens of the steps that are `asked` (the last so many; None: all), step after step.
+tokens of the last `query_steps` steps (None: of all), step after step.
 """
 
 from dataclasses import dataclass
@@ -41,14 +41,14 @@ class Layout:
         return sum(group.size for group in self.queries)
 
     def mask(
-        self, steps: int, window: int | None = None, asked: int | None = None
+        self, steps: int, window: int | None = None, query_steps: int | None = None
     ) -> Bool[Tensor, "n m"]:
         """Who (row) may look at whom (column) in a sequence of `steps` steps.
 
         Rows are all tokens; columns are the observed tokens alone, since no other token is ever
         looked at. A token sees its own step and the `window` - 1 steps before it (None: all).
         """
-        frames = self.frames(steps, asked)
+        frames = self.frames(steps, query_steps)
         keys = frames[: steps * self.observed_size]
         seen = frames[:, None] >= keys
         if window is not None:
@@ -59,7 +59,7 @@ class Layout:
         return seen
 
     def attention_mask(
-        self, valid: Bool[Tensor, "b t"], window: int | None = None, asked: int | None = None
+        self, valid: Bool[Tensor, "b t"], window: int | None = None, query_steps: int | None = None
     ) -> Bool[Tensor, "b 1 n m"] | None:
         """`mask` for a batch whose padded frames are shown to nobody. None if all see everything.
 
@@ -70,42 +70,44 @@ class Layout:
         if steps == 1 and self.within_step == "full":
             return None
         shown = valid.repeat_interleave(self.observed_size, dim=1)
-        allowed = self.mask(steps, window, asked).to(valid.device)
+        allowed = self.mask(steps, window, query_steps).to(valid.device)
         seen = allowed & shown[:, None]
         return (seen | (allowed & ~seen.any(dim=-1, keepdim=True)))[:, None]
 
-    def frames(self, steps: int, asked: int | None = None) -> Int[Tensor, " n"]:
+    def frames(self, steps: int, query_steps: int | None = None) -> Int[Tensor, " n"]:
         """The step every token belongs to."""
         step = torch.arange(steps)
-        first = 0 if asked is None else steps - asked
+        first = 0 if query_steps is None else steps - query_steps
         queries = step[first:].repeat_interleave(self.query_size)
         return torch.cat([step.repeat_interleave(self.observed_size), queries])
 
-    def places(self, steps: int, whole: "Layout", asked: int | None = None) -> Int[Tensor, " n"]:
-        """Where every token stands when all steps of `whole` are written one after another, each
-        its observed tokens and then its queries.
+    def position_ids(
+        self, steps: int, full_layout: "Layout", query_steps: int | None = None
+    ) -> Int[Tensor, " n"]:
+        """Where every token stands when all steps of `full_layout` are written one after another,
+        each its observed tokens and then its queries.
 
-        `whole` has every group there can be: a token keeps its place whoever else is left out.
+        `full_layout` has every group there can be: a token keeps its place whoever is left out.
 
         Raises:
-            ValueError: `whole` lacks one of the groups.
+            ValueError: `full_layout` lacks one of the groups.
         """
         starts, start = {}, 0
-        for group in whole.observed + whole.queries:
+        for group in full_layout.observed + full_layout.queries:
             starts[group.name] = start
             start += group.size
         if missing := [g.name for g in self.observed + self.queries if g.name not in starts]:
-            raise ValueError(f"the whole layout has no {', '.join(missing)}; it has {list(starts)}")
+            raise ValueError(f"the full layout has no {', '.join(missing)}; it has {list(starts)}")
 
         def place(groups: tuple[TokenGroup, ...]) -> Int[Tensor, " k"]:
             numbers = [starts[g.name] + i for g in groups for i in range(g.size)]
             return torch.tensor(numbers, dtype=torch.long)
 
-        first = 0 if asked is None else steps - asked
+        first = 0 if query_steps is None else steps - query_steps
         within = torch.cat(
             [place(self.observed).repeat(steps), place(self.queries).repeat(steps - first)]
         )
-        return within + start * self.frames(steps, asked)
+        return within + start * self.frames(steps, query_steps)
 
     def split(
         self, outputs: Float[Tensor, "b n d"], steps: int

@@ -95,7 +95,7 @@ class Policy(nn.Module):
         if batch.actions is None and not batch.future:
             raise ValueError("the batch has neither actions nor future pictures to learn from")
         futures = batch.future or {}  # camera -> (b t 3 h w)
-        layout = self.layout_of(batch, act=batch.actions is not None, watch=tuple(futures))
+        layout = self.layout_of(batch, actions=batch.actions is not None, futures=tuple(futures))
         tokens, views = self.embed_observation(batch)  # (b t n d); camera -> CameraView
         if windows := self._windows_in(batch):
             batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
@@ -210,9 +210,9 @@ class Policy(nn.Module):
         tokens: Float[Tensor, "b t n d"],
         valid: Bool[Tensor, "b t"],
         layout: Layout,
-        asked: int | None = None,
+        query_steps: int | None = None,
     ) -> dict[str, Float[Tensor, "b _ q d"]]:
-        """The transformer's output by query group, at the last `asked` frames (None: at all).
+        """The transformer's output by query group, at the last `query_steps` frames (None: at all).
 
         Raises:
             ValueError: there are more frames than the window has slots.
@@ -225,22 +225,22 @@ class Policy(nn.Module):
                     f"{self.config.length}; only training cuts it into windows"
                 )
             tokens = tokens + self.embed_time.weight[:steps, None]
-        queries = self.queries(layout).expand(size, asked or steps, -1, -1)  # (b t q d)
+        queries = self.queries(layout).expand(size, query_steps or steps, -1, -1)  # (b t q d)
         outputs = self.trunk(
             tokens.flatten(1, 2),
             queries.flatten(1, 2),
-            layout.attention_mask(valid, self.config.length, asked),
-            self._positions(layout, steps, asked),
+            layout.attention_mask(valid, self.config.length, query_steps),
+            self._positions(layout, steps, query_steps),
         )
-        return layout.split(outputs, asked or steps)
+        return layout.split(outputs, query_steps or steps)
 
     def queries(self, layout: Layout) -> Float[Tensor, "q d"]:
         """The learned tokens that ask for what the layout names, the same at every step."""
-        asked = {
+        weights = {
             f"future {camera}": embedding.weight for camera, embedding in self._video_queries()
         }
-        asked["action"] = self._action_queries()
-        return torch.cat([asked[group.name] for group in layout.queries])
+        weights["action"] = self._action_queries()
+        return torch.cat([weights[group.name] for group in layout.queries])
 
     def action_losses(
         self, outputs: Float[Tensor, "b t q d"], batch: Batch
@@ -325,13 +325,13 @@ class Policy(nn.Module):
         return size if batch.actions is None else math.ceil(self.config.video.share * size)
 
     @torch.no_grad()
-    def predict(self, batch: Batch, *, watch: bool = True) -> Prediction:
+    def predict(self, batch: Batch, *, video: bool = True) -> Prediction:
         """What the policy would do at every frame (if the batch tells the robot's state), and what
-        it expects to see (if `watch`) where there are pictures and not only their features."""
+        it expects to see (if `video`) where there are pictures and not only their features."""
         act = batch.state is not None
-        cameras = tuple(batch.images) if watch else ()
+        cameras = tuple(batch.images) if video else ()
         tokens, views = self.embed_observation(batch)
-        layout = self.layout_of(batch, act=act, watch=cameras)
+        layout = self.layout_of(batch, actions=act, futures=cameras)
         outputs = self.run_transformer(tokens, batch.valid, layout)
         frames = {c: self.decode_frames(outputs[f"future {c}"], views[c]) for c in cameras}
         actions = opening = None
@@ -399,7 +399,7 @@ class Policy(nn.Module):
         return policy.eval()
 
     def layout(
-        self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]
+        self, cameras: tuple[str, ...], state: bool, actions: bool, futures: tuple[str, ...]
     ) -> Layout:
         """The tokens of one time step, given what there is to see and what is asked."""
         config = self.config
@@ -409,13 +409,13 @@ class Policy(nn.Module):
         for camera in cameras:
             summary = 1 if config.images.encoder == "vit" else 0
             observed.append(TokenGroup(camera, config.pool.tokens + summary))
-        queries = [TokenGroup("action", len(self._action_queries()))] if act else []
-        queries += [TokenGroup(f"future {camera}", config.video.queries) for camera in watch]
+        queries = [TokenGroup("action", len(self._action_queries()))] if actions else []
+        queries += [TokenGroup(f"future {camera}", config.video.queries) for camera in futures]
         return Layout(tuple(observed), tuple(queries), config.trunk.within_step)
 
-    def layout_of(self, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> Layout:
+    def layout_of(self, batch: Batch, *, actions: bool, futures: tuple[str, ...]) -> Layout:
         """The tokens of one time step of this batch."""
-        return self.layout(batch.cameras, batch.state is not None, act, watch)
+        return self.layout(batch.cameras, batch.state is not None, actions, futures)
 
     def _initialise(self) -> None:
         """Let what a token says outweigh, in the beginning, where it stands.
@@ -439,11 +439,13 @@ class Policy(nn.Module):
     def _video_queries(self) -> list[tuple[str, nn.Embedding]]:
         return cast(list[tuple[str, nn.Embedding]], list(self.video_query.items()))
 
-    def _positions(self, layout: Layout, steps: int, asked: int | None) -> Int[Tensor, " n"] | None:
+    def _positions(
+        self, layout: Layout, steps: int, query_steps: int | None
+    ) -> Int[Tensor, " n"] | None:
         if self.config.trunk.position == "slot":
             return None
         if self.config.trunk.position == "rotary":
-            return layout.frames(steps, asked)
+            return layout.frames(steps, query_steps)
         cameras = tuple(camera.name for camera in self.config.cameras)
-        whole = self.layout(cameras, state=True, act=True, watch=cameras)
-        return layout.places(steps, whole, asked)
+        full_layout = self.layout(cameras, state=True, actions=True, futures=cameras)
+        return layout.position_ids(steps, full_layout, query_steps)

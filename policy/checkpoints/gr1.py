@@ -127,7 +127,7 @@ NAMES = (
 
 # What a file may hold and GR-1 does not use: each group as a whole or not at all.
 CAUSAL_MASK = {f"transformer.h.{i}.attn.bias": (1, 1, 1024, 1024) for i in range(12)}
-MASKED_SCORE = {f"transformer.h.{i}.attn.masked_bias": () for i in range(12)}
+MASKED_SCORE = {f"transformer.h.{i}.attn.minstruction_bias": () for i in range(12)}
 WORDS = {"transformer.wte.weight": (1, 384)}  # GPT-2's vocabulary, of one word
 CLIP_PICTURES = {
     f"{CLIP}{name}": shape
@@ -190,7 +190,7 @@ class GR1Policy(Policy):
         tokens: Int[Tensor, "b 77"],
         mask: Num[Tensor, "b t"],
     ) -> WindowPrediction:
-        """One window, all queries asked at every frame, nothing remembered.
+        """One window, all queries instruction at every frame, nothing remembered.
 
         Args:
             rgb: ImageNet-normalised pictures of the static camera.
@@ -215,11 +215,11 @@ class GR1Policy(Policy):
         said = self.language.encode_tokens(tokens)
         pictures = torch.cat([rgb.flatten(0, 1), hand_rgb.flatten(0, 1)])
         features = images.encode(pictures)
-        asked = said.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
-        views = self.camera_tokens(cameras, steps, rgb.shape[-1], pictures, features, asked)
+        instruction = said.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
+        views = self.camera_tokens(cameras, steps, rgb.shape[-1], pictures, features, instruction)
 
         seen = self.tokens(said, state.read(arm, gripper), views)
-        layout = self.layout(tuple(cameras), state=True, act=True, watch=tuple(cameras))
+        layout = self.layout(tuple(cameras), state=True, actions=True, futures=tuple(cameras))
         read = self.run_transformer(seen, mask > 0, layout)
 
         arm_said, gripper_said = self.action_head(read["action"])

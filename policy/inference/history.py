@@ -29,7 +29,7 @@ class ActingModel(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
     def layout(
-        self, cameras: tuple[str, ...], state: bool, act: bool, watch: tuple[str, ...]
+        self, cameras: tuple[str, ...], state: bool, actions: bool, futures: tuple[str, ...]
     ) -> Layout: ...
 
     def encode_instructions(self, sentences: list[str]) -> Float[Tensor, "n d"]: ...
@@ -37,7 +37,7 @@ class ActingModel(Protocol):
     def embed_observation(self, batch: Batch) -> tuple[Float[Tensor, "b t n d"], Any]: ...
 
     def run_transformer(
-        self, tokens: Tensor, valid: Tensor, layout: Layout, asked: int | None = None
+        self, tokens: Tensor, valid: Tensor, layout: Layout, query_steps: int | None = None
     ) -> dict[str, Tensor]: ...
 
     def queries(self, layout: Layout) -> Float[Tensor, "q d"]: ...
@@ -92,7 +92,7 @@ class TokenHistory:
         slots = (torch.tensor([self.seen[seat] - 1 for seat in seats])[:, None] - back) % self.slots
         window = self.tokens[torch.tensor(seats)[:, None], slots]
         valid = torch.ones(window.shape[:2], dtype=torch.bool, device=window.device)
-        return self.policy.run_transformer(window, valid, self.layout, asked=1)["action"]
+        return self.policy.run_transformer(window, valid, self.layout, query_steps=1)["action"]
 
 
 class KVCacheHistory:
@@ -143,4 +143,4 @@ class KVCacheHistory:
 def acting_layout(policy: ActingModel) -> Layout:
     """The tokens of a step of which actions alone are asked."""
     cameras = tuple(camera.name for camera in policy.config.cameras)
-    return policy.layout(cameras, state=True, act=True, watch=())
+    return policy.layout(cameras, state=True, actions=True, futures=())

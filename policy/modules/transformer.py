@@ -105,7 +105,7 @@ class Trunk(nn.Module):
     ) -> Float[Tensor, "b q d"]:
         """A whole sequence at once.
 
-        positions: for `token` every token's place (`Layout.places`), for `rotary` its frame
+        positions: for `token` every token's place (`Layout.position_ids`), for `rotary` its frame
         (`Layout.frames`), for `slot` not looked at.
 
         Raises:

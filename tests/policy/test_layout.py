@@ -72,12 +72,12 @@ def test_a_place_is_the_index_in_the_interleaved_sequence(data, observed, querie
         for i in range(g.size)
     ]
     expected = [interleaved.index(token) for token in mine]
-    assert some.places(steps, whole, asked).tolist() == expected
+    assert some.position_ids(steps, whole, asked).tolist() == expected
 
 
 def test_a_group_without_a_place_is_named():
     with pytest.raises(ValueError, match=r"has no q1; it has \['o0', 'q0'\]"):
-        build([2], [1, 1], "full").places(2, build([2], [1], "full"))
+        build([2], [1, 1], "full").position_ids(2, build([2], [1], "full"))
 
 
 @given(groups, groups, st.integers(1, 3))

@@ -21,17 +21,17 @@ def outputs(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
     """Everything the policy says, before any clipping could hide a change."""
     with torch.no_grad():
         tokens, views = policy.embed_observation(batch)
-        layout = policy.layout_of(batch, act=True, watch=tuple(batch.images))
+        layout = policy.layout_of(batch, actions=True, futures=tuple(batch.images))
         read = policy.run_transformer(tokens, batch.valid, layout)
         frames = {f"frames {c}": policy.decode_frames(read[f"future {c}"], views[c]) for c in views}
     return read | frames
 
 
-def ask(policy: Policy, batch: Batch, *, act: bool, watch: tuple[str, ...]) -> dict:
+def ask(policy: Policy, batch: Batch, *, actions: bool, futures: tuple[str, ...]) -> dict:
     """The trunk's output for these questions alone."""
     tokens, _ = policy.embed_observation(batch)
     return policy.run_transformer(
-        tokens, batch.valid, policy.layout_of(batch, act=act, watch=watch)
+        tokens, batch.valid, policy.layout_of(batch, actions=actions, futures=futures)
     )
 
 
@@ -86,9 +86,9 @@ def test_padding_changes_nothing_and_a_shorter_window_says_the_same(policy, conf
 def test_leaving_out_a_query_changes_no_other(policy, config, make_batch):
     batch = make_batch(config)
     with torch.no_grad():
-        whole = ask(policy, batch, act=True, watch=tuple(batch.images))
-        alone = ask(policy, batch, act=True, watch=())
-        silent = ask(policy, batch, act=False, watch=("rgb_gripper",))
+        whole = ask(policy, batch, actions=True, futures=tuple(batch.images))
+        alone = ask(policy, batch, actions=True, futures=())
+        silent = ask(policy, batch, actions=False, futures=("rgb_gripper",))
     assert torch.allclose(whole["action"], alone["action"], atol=1e-6)
     assert torch.allclose(whole["future rgb_gripper"], silent["future rgb_gripper"], atol=1e-6)
 

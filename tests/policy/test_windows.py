@@ -77,13 +77,13 @@ def test_a_trunk_with_rotary_positions_slides_its_window_over_a_sequence(within_
     policy(batch).total.backward()
     assert all(p.grad.isfinite().all() for p in policy.parameters() if p.grad is not None)
     # Two layers of windows of three frames: what is five frames old is forgotten.
-    said = policy.predict(batch, watch=False).actions
+    said = policy.predict(batch, video=False).actions
     other = {camera: x.clone() for camera, x in batch.images.items()}
     for pictures in other.values():
         pictures[0, 0] = 255 - pictures[0, 0]
     state = batch.state.clone()
     state[0, 0] += 1
-    changed = policy.predict(replace(batch, images=other, state=state), watch=False).actions
+    changed = policy.predict(replace(batch, images=other, state=state), video=False).actions
     differs = (said[0] != changed[0]).flatten(1).any(dim=1)
     assert differs[:4].any()
     assert not differs[5:].any()

@@ -182,11 +182,11 @@ def test_gr1_training_thinks_as_transformers_gpt2_does(whole):
         embedded = policy.trunk.input_norm(sequence.flatten(1, 2))
         read = theirs(inputs_embeds=embedded, attention_mask=hidden.flatten(1)).last_hidden_state
         read = read.unflatten(1, (steps, 45))[:, :, 22:]
-        for watch in (cameras, ()):
-            layout = policy.layout(cameras, state=True, act=True, watch=watch)
+        for futures in (cameras, ()):
+            layout = policy.layout(cameras, state=True, actions=True, futures=futures)
             ours = policy.run_transformer(observed, torch.ones(1, steps, dtype=torch.bool), layout)
             assert torch.allclose(ours["action"], read[:, :, :3], atol=1e-4)
-            for start, camera in zip((3, 13), watch, strict=False):
+            for start, camera in zip((3, 13), futures, strict=False):
                 wanted = read[:, :, start : start + 10]
                 assert torch.allclose(ours[f"future {camera}"], wanted, atol=1e-4)
 

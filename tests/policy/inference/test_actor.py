@@ -46,7 +46,7 @@ def whole_window(policy: Policy, seen: list[dict], instruction: str) -> torch.Te
         instruction=policy.encode_instructions([instruction]),
         state=torch.tensor(np.stack([o["robot_obs"] for o in window])).float()[None],
     )
-    return policy.predict(batch, watch=False).actions[0, -1]
+    return policy.predict(batch, video=False).actions[0, -1]
 
 
 @pytest.mark.parametrize(("stride", "execute"), [(0.2, 2), (0.2, 1), (0.1, 3), (0.4, 2), (0.3, 2)])
@@ -125,7 +125,7 @@ def test_streaming_says_what_the_training_forward_says_of_the_whole_past():
         instruction=policy.encode_instructions(["open the drawer"]),
         state=torch.tensor(np.stack([o["robot_obs"] for o in seen])).float()[None],
     )
-    said = policy.predict(batch, watch=False).actions[0, :, 0]
+    said = policy.predict(batch, video=False).actions[0, :, 0]
     assert np.allclose(np.stack(acted), said.numpy(), atol=1e-5)
 
 

@@ -100,7 +100,7 @@ def test_a_hastened_policy_says_nearly_the_same(name, precision, least, bound, m
     with torch.no_grad():
         tokens, _ = whole.embed_observation(batch)
         near, _ = low.embed_observation(batch)
-        layout = whole.layout_of(batch, act=True, watch=())
+        layout = whole.layout_of(batch, actions=True, futures=())
         truth = whole.run_transformer(tokens, batch.valid, layout)["action"]
         said = low.run_transformer(near, batch.valid, layout)["action"]
     assert least <= relative(near, tokens) < bound

@@ -65,7 +65,7 @@ def test_a_trunk_gives_what_gpt2_gives_under_the_same_mask(position):
             conv.weight.data.copy_(linear.weight.T)
             conv.bias.data.copy_(linear.bias)
     observed, queries = inputs()
-    places = LAYOUT.places(STEPS, WHOLE)
+    places = LAYOUT.position_ids(STEPS, WHOLE)
     mask, keys = LAYOUT.mask(STEPS), observed.shape[1]
     length = STEPS * (WHOLE.observed_size + WHOLE.query_size)
     sequence = torch.zeros(2, length, 16)
@@ -82,7 +82,7 @@ def test_a_sequence_beyond_the_last_place_is_refused():
     trunk, (observed, queries) = make("token"), inputs()
     long = Layout(LAYOUT.observed, (TokenGroup("left out", 500), *LAYOUT.queries), "causal")
     with pytest.raises(ValueError, match="knows 1024 places: a sequence of 1518 tokens"):
-        trunk(observed, queries, None, LAYOUT.places(STEPS, long))
+        trunk(observed, queries, None, LAYOUT.position_ids(STEPS, long))
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(-10_000, 10_000))
@@ -126,10 +126,10 @@ def test_asking_at_the_last_step_alone_changes_nothing(position):
     trunk, (observed, queries) = make(position), inputs()
     where = {
         "slot": lambda asked: None,
-        "token": lambda asked: LAYOUT.places(STEPS, WHOLE, asked),
+        "token": lambda asked: LAYOUT.position_ids(STEPS, WHOLE, asked),
         "rotary": lambda asked: LAYOUT.frames(STEPS, asked),
     }[position]
     every = trunk(observed, queries, LAYOUT.mask(STEPS)[None, None], where(None))
-    mask = LAYOUT.mask(STEPS, asked=1)[None, None]
+    mask = LAYOUT.mask(STEPS, query_steps=1)[None, None]
     last = trunk(observed, queries[:, -2:], mask, where(1))
     assert torch.allclose(every[:, -2:], last, atol=1e-6)

@@ -36,7 +36,7 @@ class Arm(Protocol):
 
     def command(self, action_type: str, action: Float[np.ndarray, "n"]) -> None: ...
 
-    def observe(self) -> Float[np.ndarray, "15"]: ...
+    def proprioception(self) -> Float[np.ndarray, "15"]: ...
 
     def info(self) -> dict[str, Any]: ...
 
@@ -46,7 +46,7 @@ class Desk(Protocol):
 
     def update_lights(self) -> None: ...
 
-    def observe(self) -> Float[np.ndarray, "24"]: ...
+    def scene_state(self) -> Float[np.ndarray, "24"]: ...
 
     def info(self) -> dict[str, Any]: ...
 
@@ -223,8 +223,8 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         if self.depth:
             depths = {name.replace("rgb", "depth"): p.depth for name, p in pictures.items()}
             observation["depth_obs"] = depths
-        observation["robot_obs"] = self.robot.observe()
-        observation["scene_obs"] = self.scene.observe()
+        observation["robot_obs"] = self.robot.proprioception()
+        observation["scene_obs"] = self.scene.scene_state()
         return observation
 
     def look(self, cameras: Mapping[str, int] = CAMERAS_CALVIN) -> dict[str, Picture]:

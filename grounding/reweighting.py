@@ -51,7 +51,7 @@ def ground_weighted(
     else:
         weights = _judged(config, root, run_dir, resume)
         with init_distributed(config.training.threads) as team:
-            if team.first:
+            if team.is_main:
                 write_json(path, weights.tolist())
             team.wait()
     return ground(config, root, run_dir, weights=weights, resume=resume)

@@ -59,7 +59,7 @@ class TrainState:
     metrics: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def as_evaluated(self) -> Iterator[nn.Module]:
+    def ema_model(self) -> Iterator[nn.Module]:
         """The policy with averaged weights, in evaluation mode, without gradients."""
         self.policy.eval()
         with self.average.in_place(), torch.no_grad():
@@ -90,7 +90,7 @@ class TrainState:
         self.best_loss, self.best_step, self.best_by = figures[by], self.step, by
         return True
 
-    def note(self, figures: Mapping[str, float]) -> None:
+    def record(self, figures: Mapping[str, float]) -> None:
         """Remembers the figures that are results (speed is not)."""
         kept = {t: v for t, v in figures.items() if t.startswith(("train/", "held_out/"))}
         self.metrics.update(kept)

@@ -36,10 +36,10 @@ class Distributed:
     _learning: list[bool] | None = None
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
-    def share_weights(self, policy: nn.Module) -> None:
+    def broadcast_weights(self, policy: nn.Module) -> None:
         """Gives every process the first one's parameters and buffers."""
         if self.size > 1:
             for tensor in (*policy.parameters(), *policy.buffers()):
@@ -98,7 +98,7 @@ class Distributed:
         if self.size == 1:
             return make()
         outcome = ["", ""]  # what came of it, what went wrong
-        if self.first:
+        if self.is_main:
             group: Any = dist.new_group(backend="gloo", timeout=_AS_LONG_AS_IT_TAKES)
             try:
                 outcome[0] = make()

@@ -70,8 +70,8 @@ def train(
         stopwatch, batches = timed(model, task.batches(team, state.step), arithmetic, team)
         descent = TrainStep(state, batches, config, team, arithmetic, stopwatch)
         with (
-            open_logs(run_dir, state.step, write=team.first) as logs,
-            report(task.title, config.steps, state.step, speak=team.first) as reporter,
+            open_logs(run_dir, state.step, write=team.is_main) as logs,
+            report(task.title, config.steps, state.step, speak=team.is_main) as reporter,
         ):
             _describe(config, model, logs, state.step)
             while state.step < config.steps:
@@ -79,11 +79,11 @@ def train(
                 reporter.advance()
                 if config.due(config.log_every, state.step):
                     figures = descent.figures()
-                    state.note(figures)
+                    state.record(figures)
                     logs.scalars(figures, state.step)
                     reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
                 improved = _validate(task, state, arithmetic, logs, config)
-                if team.first:
+                if team.is_main:
                     _show(task, state, arithmetic, logs, config)
                     if improved or config.due(config.checkpoint_every, state.step):
                         logs.flush()
@@ -110,11 +110,11 @@ def _begin(state: TrainState, store: Checkpoints, team: Distributed, resume: boo
             "continue it with resume=true, or choose another run directory"
         )
     store.restore(state)
-    team.share_weights(state.policy)
+    team.broadcast_weights(state.policy)
     if state.step == 0:
         state.average = EMA(state.policy, state.average.decay)
     team.wait()
-    if team.first:
+    if team.is_main:
         store.repair(state.best_step)
 
 
@@ -141,11 +141,11 @@ def _validate(
     """
     if not config.due(config.validate_every, state.step):
         return False
-    with state.as_evaluated() as model:
+    with state.ema_model() as model:
         found = task.validate(model, arithmetic)
     figures = {f"held_out/{name}": value for name, value in found.items()}
     logs.scalars(figures, state.step)
-    state.note(figures)
+    state.record(figures)
     return state.improve(figures)
 
 
@@ -158,8 +158,8 @@ def _show(
 ) -> None:
     """What the model predicts and does, when it is time."""
     if config.due(config.picture_every, state.step):
-        with state.as_evaluated() as model:
+        with state.ema_model() as model:
             task.visualize(model, arithmetic, logs, state.step)
     if config.due(config.rollout_every, state.step):
-        with state.as_evaluated() as model:
+        with state.ema_model() as model:
             task.rollout(model, logs, state.step)

@@ -108,7 +108,7 @@ class TrainStep:
                     f"{words}: by step {step} the run has diverged; look at those windows, or "
                     "start again with a lower learning_rate or a longer warmup"
                 )
-            if self._team.first:
+            if self._team.is_main:
                 print(words, flush=True)
         return (
             {f"train/{name}": value for name, value in losses.items()}

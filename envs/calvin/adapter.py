@@ -38,7 +38,7 @@ class OriginalArm:
         )
         return state[0], state[1]
 
-    def observe(self) -> Float[np.ndarray, "15"]:
+    def proprioception(self) -> Float[np.ndarray, "15"]:
         """CALVIN's robot_obs."""
         return self._robot.get_observation()[0]
 
@@ -82,7 +82,7 @@ class OriginalDesk:
             for light, color in zip(self._scene.lights, colors, strict=True)
         ]
 
-    def observe(self) -> Float[np.ndarray, "24"]:
+    def scene_state(self) -> Float[np.ndarray, "24"]:
         """CALVIN's scene_obs with the blocks red, blue, pink."""
         return self._order.to_ours(self._scene.get_obs())
 

@@ -162,7 +162,7 @@ class Panda:
         )
         return state[4], state[5]
 
-    def observe(self) -> Float[np.ndarray, "15"]:
+    def proprioception(self) -> Float[np.ndarray, "15"]:
         """CALVIN's robot_obs: tool xyz, Euler xyz, width, 7 joints, last gripper command."""
         position, quaternion = self.tool_pose()
         joints = self._joints()
@@ -179,7 +179,7 @@ class Panda:
 
     def info(self) -> dict[str, Any]:
         """CALVIN's robot_info: the same facts by name, and what the robot touches."""
-        obs = self.observe()
+        obs = self.proprioception()
         return {
             "tcp_pos": obs[:3],
             "tcp_orn": obs[3:6],

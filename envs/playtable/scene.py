@@ -118,7 +118,7 @@ class Scene:
             self.table, self._joints[name], physicsClientId=self.client
         )[0]  # fmt: skip
 
-    def observe(self) -> Float[np.ndarray, "24"]:
+    def scene_state(self) -> Float[np.ndarray, "24"]:
         """CALVIN's scene_obs: slide, drawer, button, switch, bulb, LED, then position and Euler
         angles of the red, the blue and the pink block.
 

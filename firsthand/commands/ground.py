@@ -42,7 +42,7 @@ def execute(config: GroundCommand, run: Run) -> None:
         recipe = seeing(config.ground)
         several = team.size > 1  # processes that train one model together
         results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
-    if not team.first:
+    if not team.is_main:
         return
     for member, result in results.items():
         figures = ", ".join(

@@ -121,7 +121,7 @@ def hostile_seed(rng):
 
 def state(world):
     """Every number there is, without moving anything."""
-    return np.concatenate([world.robot.observe(), world.scene.observe()]).tobytes()
+    return np.concatenate([world.robot.proprioception(), world.scene.scene_state()]).tobytes()
 
 
 def timed(call, *arguments, **options):

@@ -177,7 +177,7 @@ def test_blocks_begin_where_calvins_do(world):
 
 
 def test_blocks_rest_where_they_are_put(world):
-    before = world.scene.observe()
+    before = world.scene.scene_state()
     for _ in range(60):
         observation, *_ = world.step(np.array([0, 0, 0, 0, 0, 0, 1.0]))
     np.testing.assert_allclose(observation["scene_obs"], before, atol=2e-3)

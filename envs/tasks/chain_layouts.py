@@ -35,7 +35,7 @@ YAW = (np.pi / 2 - np.pi / 8, np.pi / 2 + np.pi / 8)
 
 
 def initial_layout(
-    condition: SymbolicState, layout: Layout = LAYOUTS["D"]
+    condition: SymbolicState, layout: DeskLayout = LAYOUTS["D"]
 ) -> tuple[Float[np.ndarray, "15"], Float[np.ndarray, "24"]]:
     """The (robot_obs, scene_obs) of a starting condition. Which block lies where on the table, and
     how each is turned, is drawn from a seed made of the condition's words."""

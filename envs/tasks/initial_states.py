@@ -142,7 +142,7 @@ def _away(rng: np.random.Generator, width: float, gripper: float) -> Float[np.nd
 
 
 def sample_scene(
-    rng: np.random.Generator, layout: Layout = LAYOUTS["D"], task: str | None = None
+    rng: np.random.Generator, layout: DeskLayout = LAYOUTS["D"], task: str | None = None
 ) -> Float[np.ndarray, "24"]:
     """A random layout of a scene: doors near one of their ends, lights on or off, the switch as its
     bulb says, blocks at rest on the desk and in the cabinet. A block that a `task` is about lies

@@ -95,9 +95,9 @@ def _finetune(
     config: DemoConfig, demonstrations: Path, out: Path
 ) -> dict[str, Mapping[str, float]]:
     """Both policies at once, each in a process of its own."""
-    pretrained = {"pretrained": locate(str(out / "pretrain")), "scratch": ""}
+    begin_at = {"pretrained": locate(str(out / "pretrain")), "scratch": ""}
     jobs = iter([
-        (out / start, FinetuneConfig(config.policy, config.finetuning, pretrained[start]))
+        (out / start, FinetuneConfig(config.policy, config.finetuning, pretrained=begin_at[start]))
         for start in STARTS
     ])  # fmt: skip
     logs = {start: out / start / "metrics.jsonl" for start in STARTS}

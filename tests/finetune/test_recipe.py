@@ -111,7 +111,7 @@ def test_a_pretrained_policy_hands_over_its_weights(demonstrations, tmp_path):
     watched = Policy(replace(POLICY, length=3), Statistics())
     watched.save_pretrained(tmp_path / "watched")
     slow = replace(TRAINING, steps=1, warmup=0, learning_rate=1e-12, ema=0.0)
-    config = FinetuneConfig(POLICY, slow, str(tmp_path / "watched"))
+    config = FinetuneConfig(POLICY, slow, pretrained=str(tmp_path / "watched"))
     result = finetune(config, [demonstrations], tmp_path / "run")
     begun = Policy.from_pretrained(result.checkpoint / "policy").state_dict()
     for name, value in watched.state_dict().items():
@@ -122,7 +122,7 @@ def test_a_pretrained_policy_hands_over_its_weights(demonstrations, tmp_path):
 def test_a_pretrained_policy_that_does_not_fit_is_refused_by_name(demonstrations, tmp_path):
     wide = replace(POLICY, trunk=TrunkConfig(width=48, depth=1, heads=2))
     Policy(wide, Statistics()).save_pretrained(tmp_path / "wide")
-    config = FinetuneConfig(POLICY, TRAINING, str(tmp_path / "wide"))
+    config = FinetuneConfig(POLICY, TRAINING, pretrained=str(tmp_path / "wide"))
     with pytest.raises(
         UserError, match=r"wide: the pretrained policy does not fit: .*\(24, 48\), not \(16, 32\)"
     ):
@@ -228,9 +228,9 @@ def test_a_resumed_run_keeps_the_weights_it_started_from(demonstrations, begun, 
     shutil.copytree(tmp_path / "one", tmp_path / "copy")
     run = tmp_path / "run"
     for name in ("one", "copy"):
-        config = FinetuneConfig(POLICY, BRIEF, str(tmp_path / name))
+        config = FinetuneConfig(POLICY, BRIEF, pretrained=str(tmp_path / name))
         finetune(config, [demonstrations], run, resume=name == "copy")
-    config = FinetuneConfig(POLICY, BRIEF, str(tmp_path / "other"))
+    config = FinetuneConfig(POLICY, BRIEF, pretrained=str(tmp_path / "other"))
     with pytest.raises(UserError, match="weights of pretrained was [0-9a-f]+ and is now"):
         finetune(config, [demonstrations], run, resume=True)
     with pytest.raises(UserError, match="weights of pretrained was none and is now"):

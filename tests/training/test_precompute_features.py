@@ -209,7 +209,9 @@ def test_fine_tuning_on_features_ends_where_it_ends_on_pictures(policy, corpus, 
     make(policy, corpus, tmp_path)
     ends = []
     for features in (False, True):
-        config = FinetuneConfig(CONFIG, TRAINING, str(tmp_path / "policy"), features=features)
+        config = FinetuneConfig(
+            CONFIG, TRAINING, pretrained=str(tmp_path / "policy"), features=features
+        )
         result = finetune(config, corpus, tmp_path / f"run {features}")
         ends.append(Policy.from_pretrained(result.checkpoint / "policy").state_dict())
     for name, weight in ends[0].items():

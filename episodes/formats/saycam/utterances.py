@@ -77,7 +77,7 @@ def read_utterances(path: str | Path, tally: Tally | None = None) -> list[Uttera
 def write_utterances(path: str | Path, utterances: Iterable[Utterance], flat: bool = False) -> None:
     """Write `train.json`: {"data": [...]}, or a plain list for EgoBabyVLM (`flat`)."""
     rows = [asdict(utterance) for utterance in utterances]
-    write_json(path, rows if flat else {"data": rows})
+    write_json(Path(path), rows if flat else {"data": rows})
 
 
 def make_vocabulary(utterances: Iterable[str], at_least: int = 3) -> dict[str, int]:
@@ -90,7 +90,7 @@ def make_vocabulary(utterances: Iterable[str], at_least: int = 3) -> dict[str, i
 
 def write_vocabulary(path: str | Path, vocabulary: dict[str, int]) -> None:
     """Write `vocab.json`."""
-    write_json(path, vocabulary)
+    write_json(Path(path), vocabulary)
 
 
 def shuffle_texts(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:

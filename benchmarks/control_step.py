@@ -85,7 +85,7 @@ def step_times(policy: Policy, steps: int, seed: int) -> Iterator[StepTime]:
     device = next(policy.parameters()).device
     ways = ways_of(policy)
     right = EXACT if policy.config.trunk.position == "rotary" else PLAIN
-    warm_up = policy.config.length + 1
+    warm_up = policy.config.n_obs_steps + 1
     taken: dict[str, list[float]] = {name: [] for name in ways}
     chosen: dict[str, list[np.ndarray]] = {name: [] for name in ways}
     for step, observation in enumerate(observations(policy, warm_up + steps, seed)):
@@ -118,7 +118,7 @@ def step_times(policy: Policy, steps: int, seed: int) -> Iterator[StepTime]:
 def crowd_times(policy: Policy, seats: int, steps: int, seed: int) -> list[CrowdTime]:
     """Measure acting in `seats` worlds at once, in every way that remembers, windows full."""
     device = next(policy.parameters()).device
-    warm_up = policy.config.length + 1
+    warm_up = policy.config.n_obs_steps + 1
     times = []
     for name, way in ways_of(policy, seats).items():
         if not isinstance(way, Remembering):
@@ -139,7 +139,9 @@ def ways_of(policy: Policy, seats: int = 1) -> dict[str, Way]:
     """Every way to act with a policy on its device, the plain one first."""
     policy = copy.copy(policy)
     # A look at every step and an arm that is not clipped, so that all that differs is seen.
-    action = replace(policy.config.action, execute=1, ensemble=None, clip=False)
+    action = replace(
+        policy.config.action, n_action_steps=1, temporal_ensemble_coeff=None, clip=False
+    )
     policy.config = replace(policy.config, action=action)
     ways: dict[str, Way] = {PLAIN: WholeWindow(policy), EXACT: Remembering(policy, seats)}
     if next(policy.parameters()).device.type == "cpu":
@@ -172,9 +174,9 @@ class WholeWindow:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.device = next(policy.parameters()).device
-        stride = max(1, round(policy.config.stride * policy.config.control_hz))
+        stride = max(1, round(policy.config.obs_stride_s * policy.config.control_hz))
         self.stride = stride
-        self.seen: deque[Observation] = deque(maxlen=(policy.config.length - 1) * stride + 1)
+        self.seen: deque[Observation] = deque(maxlen=(policy.config.n_obs_steps - 1) * stride + 1)
         self.said = policy.encode_instructions([INSTRUCTION])
 
     def choose(self, observation: Observation) -> Float[np.ndarray, " 7"]:

@@ -15,7 +15,7 @@ def made_up_batch(policy: PolicyConfig, size: int, *, act: bool) -> Batch:
     the first camera's alone, as videos do.
     """
     generator = torch.Generator().manual_seed(0)
-    steps, chunk = policy.length, policy.action.chunk
+    steps, chunk = policy.n_obs_steps, policy.action.chunk_size
 
     def pictures() -> dict[str, torch.Tensor]:
         cameras = policy.cameras if act else policy.cameras[:1]

@@ -57,7 +57,7 @@ def step_rates(
     arithmetic = MixedPrecision.choose(precision, device)
     torch.manual_seed(seed)
     model = Policy(policy, Statistics(frames=1)).to(device).train()
-    sequence = replace(policy, length=policy.length + windows - 1)
+    sequence = replace(policy, n_obs_steps=policy.n_obs_steps + windows - 1)
     layouts = {
         "windows": made_up_batch(policy, windows, act=True).to(device),
         "sequence": made_up_batch(sequence, 1, act=True).to(device),

@@ -50,7 +50,7 @@ def trunk_times(config: PolicyConfig, steps: int, seed: int) -> list[TrunkTime]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trunk = Trunk(replace(config.trunk, position="rotary")).eval().to(device)
     acting, training = layout_of(config, act_only=True), layout_of(config, act_only=False)
-    width, length = config.trunk.width, config.length
+    width, length = config.trunk.width, config.n_obs_steps
     frames = torch.randn(length + steps, acting.observed_size, width, device=device)
     queries = torch.randn(training.query_size, width, device=device)
     right = whole_past(trunk, acting, frames, queries, length)
@@ -97,7 +97,7 @@ def layout_of(config: PolicyConfig, *, act_only: bool) -> Layout:
     return Layout(
         (TokenGroup("said and felt", 2), TokenGroup("seen", pictures)),
         tuple(queries),
-        config.trunk.within_step,
+        config.trunk.intra_step_attention,
     )
 
 

@@ -78,11 +78,11 @@ def finetune(
 def window_spec(policy: PolicyConfig) -> WindowSpec:
     """The windows that a policy learns to act from. No futures are read if they weigh nothing."""
     return WindowSpec(
-        length=policy.length,
-        stride=policy.stride,
+        length=policy.n_obs_steps,
+        stride=policy.obs_stride_s,
         cameras=tuple(camera.name for camera in policy.cameras),
-        future=policy.future if policy.loss.video > 0 else None,
-        chunk=policy.action.chunk,
+        future=policy.horizon_s if policy.loss.video > 0 else None,
+        chunk=policy.action.chunk_size,
     )
 
 

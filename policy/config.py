@@ -1,4 +1,8 @@
-"""Every choice that makes one policy differ from another, and its default: those of `small`."""
+"""Every choice that makes one policy differ from another, and its default: those of `small`.
+
+Names follow LeRobot's where it has one (`n_obs_steps`, `chunk_size`, `n_action_steps`,
+`temporal_ensemble_coeff`). Names of before 0.2.0 are read by `policy.checkpoints.aliases`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,23 +10,22 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """A camera the policy looks through; its pictures are resized to `size` pixels squared."""
+    """A camera the policy looks through."""
 
     name: str
     size: int
+    """Edge of the square to which its pictures are resized, in pixels."""
 
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """The frozen sentence encoder.
-
-    `minilm` is all-MiniLM-L6-v2 as a package ships it (384 wide, nothing to download);
-    `clip` is the text half of CLIP ViT-B/32 (512 wide), part of the policy's own weights. A new
-    policy takes them from `weights`: a local file or directory, or a hub name.
-    """
+    """The frozen sentence encoder."""
 
     encoder: Literal["minilm", "clip"] = "minilm"
+    """`minilm`: all-MiniLM-L6-v2 as a package ships it (384 wide, nothing to download). `clip`: the
+    text half of CLIP ViT-B/32 (512 wide), part of the policy's own weights."""
     weights: str = ""
+    """Where a new policy takes them from: a local file or directory, or a hub name."""
 
     @property
     def width(self) -> int:
@@ -31,52 +34,48 @@ class LanguageConfig:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What turns one picture into a grid of features, the same weights for every camera.
-
-    `conv` is a strided stem and `blocks` residual blocks of `width` channels, the last of them
-    modulated by the instruction (FiLM, Perez et al. 2018); `vit` is a timm vision transformer,
-    `model` its name, `frozen` whether it stays as it is, `weights` where a new policy takes it
-    from: a local file or directory, or a hub name. Pictures of another size are resized (bicubic)
-    with or without `antialias`: the published weights of GR-1 saw them without.
-    """
+    """What turns one picture into a grid of features, the same weights for every camera."""
 
     encoder: Literal["conv", "vit"] = "conv"
+    """`conv`: a strided stem and residual blocks, the last of them modulated by the instruction
+    (FiLM, Perez et al. 2018). `vit`: a timm vision transformer."""
     width: int = 64
+    """Channels of `conv`."""
     blocks: int = 2
+    """Residual blocks of `conv`."""
     stride: int = 4
+    """Pixels between two cells of the grid of `conv`."""
     model: str = "vit_base_patch16_224"
+    """timm's name of a `vit`."""
     weights: str = ""
+    """Where a new policy takes those of a `vit` from: a local file or directory, or a hub name."""
     frozen: bool = False
+    """Whether a `vit` stays as it is."""
     antialias: bool = True
+    """Whether pictures of another size are resized (bicubic) with antialiasing: the published
+    weights of GR-1 saw them without."""
 
 
 @dataclass(frozen=True)
 class PoolingConfig:
-    """What turns a grid of features into a few tokens.
+    """What turns a grid of features into a few tokens."""
 
-    `points`: softmax attention maps that look for what the instruction names, a token being the
-    attended feature and the map's centre (spatial softmax, Levine et al. 2016). `perceiver`: a
-    perceiver resampler (Flamingo, Alayrac et al. 2022), to which the vision transformer's class
-    token is added as one token more.
-    """
-
-    kind: Literal["points", "perceiver"] = "points"
+    kind: Literal["spatial_softmax", "perceiver"] = "spatial_softmax"
+    """`spatial_softmax`: attention maps that look for what the instruction names, a token being the
+    attended feature and the map's centre (Levine et al. 2016). `perceiver`: a perceiver resampler
+    (Flamingo, Alayrac et al. 2022), to which the vision transformer's class token is added."""
     tokens: int = 8
     depth: int = 3
+    """Layers of a `perceiver`."""
     heads: int = 4
+    """Attention heads of a `perceiver`."""
     head_width: int = 128
+    """Channels of each of them."""
 
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """The causal transformer.
-
-    `within_step` says whether the observed tokens of one time step see each other all ("full") or
-    only those before them ("causal", as GR-1 does). `position` says what tells steps apart: a
-    learned vector for each `slot` of the window (GR-1); besides, one for each `token` of the
-    window (GR1-Training's GPT-2); or rotary angles by frame (`rotary`), which a window may slide
-    over for ever, so that keys and values can be kept from step to step.
-    """
+    """The causal transformer (GR-1, section 3)."""
 
     width: int = 192
     depth: int = 3
@@ -84,8 +83,14 @@ class TrunkConfig:
     mlp_ratio: int = 4
     activation: Literal["relu", "gelu"] = "relu"
     dropout: float = 0.0
-    within_step: Literal["full", "causal"] = "full"
-    position: Literal["slot", "token", "rotary"] = "slot"
+    intra_step_attention: Literal["full", "causal"] = "full"
+    """Whether the observed tokens of one time step see each other all, or only those before them
+    (as GR-1 does)."""
+    position: Literal["time", "learned", "rotary"] = "time"
+    """What tells steps apart. `time`: a learned vector for each step of the window (GR-1).
+    `learned`: besides, one for each token of the window (GR1-Training's GPT-2). `rotary`: rotary
+    angles by frame, which a window may slide over for ever, so that keys and values can be kept
+    from step to step."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -96,90 +101,95 @@ class TrunkConfig:
 
 @dataclass(frozen=True)
 class ActionConfig:
-    """The action head: `chunk` actions at a time, `hidden` layers of half the trunk's width.
+    """The action head: layers of half the trunk's width, a chunk of actions at a time."""
 
-    GR-1's head has no activation between its layers, which makes it one linear map; `activation`
-    says whether ours has. A chunk is read off `one` query, or `each` of its actions off a query of
-    its own (GR1-Training). The first `execute` actions are carried out before the next look; with
-    `ensemble` set, the policy looks at every step and averages what all chunks say of it, the
-    chunk that is i-th from the oldest weighing exp(-ensemble * i) (ACT, Zhao et al. 2023). `clip`
-    keeps the arm's numbers within [-1, 1]; the published GR-1 passes them on as they are.
-    """
-
-    chunk: int = 10
+    chunk_size: int = 10
+    """Actions that are predicted at once."""
     activation: Literal["none", "relu"] = "relu"
-    execute: int = 3
+    """Between the head's layers; GR-1's has none, which makes it one linear map."""
+    n_action_steps: int = 3
+    """Actions of a chunk that are carried out before the next look."""
     queries: Literal["one", "each"] = "one"
-    ensemble: float | None = None
+    """Whether a chunk is read off one query, or each of its actions off its own (GR1-Training)."""
+    temporal_ensemble_coeff: float | None = None
+    """If set, the policy looks at every step and averages what all chunks say of it, the chunk that
+    is i-th from the oldest weighing exp(-coeff * i) (ACT, Zhao et al. 2023)."""
     clip: bool = True
+    """Whether the arm's numbers are kept within [-1, 1]; the published GR-1 passes them on."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.execute <= self.chunk:
-            raise ValueError(f"cannot execute {self.execute} actions of a chunk of {self.chunk}")
-        if self.ensemble is not None and self.execute != 1:
+        if not 1 <= self.n_action_steps <= self.chunk_size:
             raise ValueError(
-                f"action.ensemble looks at every step: write action.execute=1, not {self.execute}"
+                f"cannot execute {self.n_action_steps} actions (action.n_action_steps) of a chunk "
+                f"of {self.chunk_size} (action.chunk_size)"
+            )
+        if self.temporal_ensemble_coeff is not None and self.n_action_steps != 1:
+            raise ValueError(
+                "action.temporal_ensemble_coeff looks at every step: write "
+                f"action.n_action_steps=1, not {self.n_action_steps}"
             )
 
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """The future-frame decoder: `queries` read-only tokens a camera, then a small transformer.
-
-    With `from_current` the decoder starts from the current picture (its features as input, its
-    pixels as what the prediction changes); without, from mask tokens alone, as GR-1 does.
-    `target` is what it predicts: `pixels`, which can be shown, or pixels `normalised` patch by
-    patch (MAE, GR-1). `floor` is added to a patch's standard deviation before dividing by it.
-    While actions are learned as well, futures are predicted for a `share` of each batch: a frame
-    costs about as much to predict as to act on.
-    """
+    """The future-frame decoder: read-only query tokens, then a small transformer."""
 
     queries: int = 4
+    """Of each camera."""
     patch: int = 16
+    """Edge of a predicted patch, in pixels."""
     width: int = 128
     depth: int = 1
     heads: int = 4
     activation: Literal["relu", "gelu"] = "relu"
-    from_current: bool = True
+    residual: bool = True
+    """Whether the decoder starts from the current picture (its features as input, its pixels as
+    what the prediction changes), or from mask tokens alone, as GR-1 does."""
     target: Literal["pixels", "normalised"] = "pixels"
-    floor: float = 0.05
-    share: float = 0.25
+    """`pixels`, which can be shown, or pixels `normalised` patch by patch (MAE, GR-1)."""
+    eps: float = 0.05
+    """Added to a patch's standard deviation (of pixels in 0..1) before dividing by it."""
+    batch_fraction: float = 0.25
+    """While actions are learned as well, the share of a batch for which futures are predicted: a
+    frame costs about as much to predict as to act on."""
 
     def __post_init__(self) -> None:
-        if self.from_current and self.target == "normalised":
-            raise ValueError("video.from_current changes pixels: it needs video.target=pixels")
-        if not 0 < self.share <= 1:
-            raise ValueError(f"video.share must lie in (0, 1], not {self.share}")
+        if self.residual and self.target == "normalised":
+            raise ValueError("video.residual changes pixels: it needs video.target=pixels")
+        if not 0 < self.batch_fraction <= 1:
+            raise ValueError(f"video.batch_fraction must lie in (0, 1], not {self.batch_fraction}")
 
 
 @dataclass(frozen=True)
 class LossWeights:
+    """What each loss counts in the sum."""
+
     arm: float = 1.0
     gripper: float = 0.05
     video: float = 0.1
-    arm_beta: float = 0.1  # where smooth L1 turns from quadratic to linear
+    arm_beta: float = 0.1
+    """Where smooth L1 turns from quadratic to linear, in actions (-1 to 1)."""
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """A policy: its senses, its trunk, its outputs.
-
-    `length` frames of history `stride` seconds apart are seen (a batch may hold longer sequences:
-    every window in them is learned from); the future `future` seconds ahead of
-    each is predicted; actions are given at `control_hz`. `state` is how the robot's state is
-    written: `waves` (position, angles and gripper width, sines and cosines besides the numbers) or
-    `gr1` (position and angles as they are, gripper as one of two).
-    """
+    """A policy: its senses, its trunk, its outputs."""
 
     cameras: tuple[CameraConfig, ...] = (
         CameraConfig("rgb_static", 96),
         CameraConfig("rgb_gripper", 64),
     )
-    length: int = 1
-    stride: float = 0.3
-    future: float = 0.6
+    n_obs_steps: int = 1
+    """Frames of history. A batch may hold longer sequences: every window in them is learned."""
+    obs_stride_s: float = 0.3
+    """Seconds between two of them."""
+    horizon_s: float = 0.6
+    """Seconds from each frame to the future that is predicted."""
     control_hz: float = 10.0
-    state: Literal["waves", "gr1"] = "waves"
+    """Actions a second."""
+    state: Literal["fourier", "gr1"] = "fourier"
+    """How the robot's state is written. `fourier`: position, angles and gripper width, sines and
+    cosines besides the numbers. `gr1`: position and angles as they are, gripper as one of two."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     images: ImageConfig = field(default_factory=ImageConfig)
     pool: PoolingConfig = field(default_factory=PoolingConfig)
@@ -198,7 +208,7 @@ class PolicyConfig:
         if (self.images.encoder == "vit") != (self.pool.kind == "perceiver"):
             raise ValueError(
                 f"images.encoder={self.images.encoder} does not go with "
-                f"pool.kind={self.pool.kind}: write conv with points, or vit with perceiver"
+                f"pool.kind={self.pool.kind}: write conv with spatial_softmax, vit with perceiver"
             )
 
     def check_storable(self) -> None:
@@ -208,8 +218,8 @@ class PolicyConfig:
                 "features are stored of a frozen encoder alone, and this one learns: "
                 "it needs policy.images.encoder=vit and policy.images.frozen=true"
             )
-        if self.video.from_current:
+        if self.video.residual:
             raise ValueError(
-                "video.from_current=true starts from the pictures themselves: "
+                "video.residual=true starts from the pictures themselves: "
                 "their features cannot stand in their place"
             )

@@ -53,21 +53,21 @@ class Policy(nn.Module):
         self.pool = pool(config.pool, self.images.width, config.language.width)
         self.embed_instruction = nn.Linear(config.language.width, width)
         self.embed_state = (
-            FourierState(width, statistics) if config.state == "waves" else GR1State(width)
+            FourierState(width, statistics) if config.state == "fourier" else GR1State(width)
         )
         self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
-        slots = cameras if config.pool.kind == "points" else ()
+        slots = cameras if config.pool.kind == "spatial_softmax" else ()
         self.embed_slot = nn.ModuleDict({c: nn.Embedding(config.pool.tokens, width) for c in slots})
         summaries = cameras if config.images.encoder == "vit" else ()
         self.embed_summary = nn.ModuleDict(
             {c: nn.Linear(self.images.width, width) for c in summaries}
         )
         if config.trunk.position != "rotary":
-            self.embed_time = nn.Embedding(config.length, width)
+            self.embed_time = nn.Embedding(config.n_obs_steps, width)
 
         self.action_query = nn.Embedding(1, width)
         if config.action.queries == "each":
-            self.action_offset = nn.Embedding(config.action.chunk, width)
+            self.action_offset = nn.Embedding(config.action.chunk_size, width)
         self.video_query = nn.ModuleDict(
             {c: nn.Embedding(config.video.queries, width) for c in cameras}
         )
@@ -172,7 +172,7 @@ class Policy(nn.Module):
             return x.unflatten(0, (len(cameras), -1, steps)).unbind()
 
         pooled = self.pool(features.grid, instruction)  # tokens (n k c)
-        grid = features.grid if self.config.video.from_current else None
+        grid = features.grid if self.config.video.residual else None
         parts = (pictures, pooled.tokens, features.summary, grid, pooled.attention)
         views = {}
         for camera, shown, read, summary, kept, attention in zip(
@@ -201,9 +201,12 @@ class Policy(nn.Module):
 
     def _windows_in(self, batch: Batch) -> SequenceWindows | None:
         """Those of sequences that are longer than one, unless the transformer slides over them."""
-        if batch.valid.shape[1] <= self.config.length or self.config.trunk.position == "rotary":
+        if (
+            batch.valid.shape[1] <= self.config.n_obs_steps
+            or self.config.trunk.position == "rotary"
+        ):
             return None
-        return SequenceWindows(batch.valid, self.config.length)
+        return SequenceWindows(batch.valid, self.config.n_obs_steps)
 
     def run_transformer(
         self,
@@ -219,17 +222,17 @@ class Policy(nn.Module):
         """
         size, steps = valid.shape
         if self.config.trunk.position != "rotary":
-            if steps > self.config.length:
+            if steps > self.config.n_obs_steps:
                 raise ValueError(
                     f"a sequence of {steps} frames is longer than the window of "
-                    f"{self.config.length}; only training cuts it into windows"
+                    f"{self.config.n_obs_steps}; only training cuts it into windows"
                 )
             tokens = tokens + self.embed_time.weight[:steps, None]
         queries = self.queries(layout).expand(size, query_steps or steps, -1, -1)  # (b t q d)
         outputs = self.trunk(
             tokens.flatten(1, 2),
             queries.flatten(1, 2),
-            layout.attention_mask(valid, self.config.length, query_steps),
+            layout.attention_mask(valid, self.config.n_obs_steps, query_steps),
             self._positions(layout, steps, query_steps),
         )
         return layout.split(outputs, query_steps or steps)
@@ -275,7 +278,7 @@ class Policy(nn.Module):
         """The patches, as `target` has them, of the pictures this camera is expected to show."""
         rows = view.size // self.config.video.patch
         start = ()
-        if self.config.video.from_current:
+        if self.config.video.residual:
             assert view.grid is not None
             start = (view.grid.flatten(0, 1), self.target.truth(view.shown()).flatten(0, 1))
         patches = self.video_decoder(outputs.flatten(0, 1), rows, *start)
@@ -322,7 +325,7 @@ class Policy(nn.Module):
     def _n_video(self, batch: Batch) -> int:
         """For how many of a batch's windows futures are predicted."""
         size = len(batch.valid)
-        return size if batch.actions is None else math.ceil(self.config.video.share * size)
+        return size if batch.actions is None else math.ceil(self.config.video.batch_fraction * size)
 
     @torch.no_grad()
     def predict(self, batch: Batch, *, video: bool = True) -> Prediction:
@@ -411,7 +414,7 @@ class Policy(nn.Module):
             observed.append(TokenGroup(camera, config.pool.tokens + summary))
         queries = [TokenGroup("action", len(self._action_queries()))] if actions else []
         queries += [TokenGroup(f"future {camera}", config.video.queries) for camera in futures]
-        return Layout(tuple(observed), tuple(queries), config.trunk.within_step)
+        return Layout(tuple(observed), tuple(queries), config.trunk.intra_step_attention)
 
     def layout_of(self, batch: Batch, *, actions: bool, futures: tuple[str, ...]) -> Layout:
         """The tokens of one time step of this batch."""
@@ -442,7 +445,7 @@ class Policy(nn.Module):
     def _positions(
         self, layout: Layout, steps: int, query_steps: int | None
     ) -> Int[Tensor, " n"] | None:
-        if self.config.trunk.position == "slot":
+        if self.config.trunk.position == "time":
             return None
         if self.config.trunk.position == "rotary":
             return layout.frames(steps, query_steps)

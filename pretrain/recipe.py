@@ -42,7 +42,7 @@ def pretrain(
     """
     parts = parts_of(corpora)
     for split in ("train", "valid"):
-        check_futures(parts, split, config.policy.future)
+        check_futures(parts, split, config.policy.horizon_s)
 
     def make_policy() -> tuple[Policy, Mapping[str, Any]]:
         policy = Policy(config.policy, Statistics())
@@ -59,10 +59,10 @@ def pretrain(
 def window_spec(policy: PolicyConfig) -> WindowSpec:
     """The windows that a policy learns to watch: history and future, no states or actions."""
     return WindowSpec(
-        length=policy.length,
-        stride=policy.stride,
+        length=policy.n_obs_steps,
+        stride=policy.obs_stride_s,
         cameras=tuple(camera.name for camera in policy.cameras),
-        future=policy.future,
+        future=policy.horizon_s,
         state=False,
     )
 
@@ -85,13 +85,13 @@ def check_futures(parts: Sequence[Part], split: str, future: float) -> None:
     longest = max(float(some.max()) for some in seconds)
     if count == sum(map(len, short)):
         raise UserError(
-            f"there is nothing to predict in split {split!r}: policy.future looks {future:g} s "
-            f"ahead, and the longest recording lasts {longest:.2g} s; lower policy.future, or take "
-            "longer recordings"
+            f"there is nothing to predict in split {split!r}: policy.horizon_s looks {future:g} s "
+            f"ahead, and the longest recording lasts {longest:.2g} s; lower policy.horizon_s, or "
+            "take longer recordings"
         )
     if rank() == 0:
         print(
             f"{count} of {sum(map(len, short))} recordings in split {split!r} are not longer than "
-            f"policy.future={future:g} s: they teach nothing",
+            f"policy.horizon_s={future:g} s: they teach nothing",
             flush=True,
         )

@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from firsthand.common.errors import UserError
+from firsthand.policy.checkpoints.aliases import today_flat
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 from firsthand.training.metrics import Means
@@ -248,7 +249,7 @@ class Checkpoints:
                 f"{path} has format version {facts['format_version']}, this program reads "
                 f"{FORMAT_VERSION}; resume it with the version that wrote it"
             )
-        then = facts["config"] | facts["conditions"]
+        then = facts["config"] | today_flat(facts["conditions"])
         now = self._config.record() | self._conditions
         for key in now | then:
             if key not in FREE_ON_RESUME and then.get(key) != now.get(key):

@@ -142,5 +142,7 @@ def sequence_spec(spec: WindowSpec, sequence: int | None) -> WindowSpec:
     if sequence is None:
         return spec
     if sequence < spec.length:
-        raise UserError(f"sequence={sequence} frames are fewer than policy.length={spec.length}")
+        raise UserError(
+            f"sequence={sequence} frames are fewer than policy.n_obs_steps={spec.length}"
+        )
     return replace(spec, length=sequence)

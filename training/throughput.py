@@ -61,7 +61,7 @@ def timed(
     """A stopwatch for training on these batches, and the batches.
 
     The operations are counted on the first of them, whole: how many a window costs depends on what
-    is learned of it, on stored features, on the length of sequences and on `video.share`.
+    is learned of it, on stored features, on the length of sequences and on `video.batch_fraction`.
     """
     first = next(batches, None)
     if first is None:

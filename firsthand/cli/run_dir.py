@@ -24,6 +24,7 @@ from firsthand.common.atomic import write_bytes, write_text
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
 from firsthand.common.ranks import rank, world_size
+from firsthand.policy.checkpoints.aliases import today_flat
 from firsthand.policy.checkpoints.model_path import near
 
 RUNS = Path("runs")
@@ -240,7 +241,8 @@ def refuse_silent_changes(path: Path, resolved: Mapping[str, Any], named: Sequen
     from omegaconf import OmegaConf
 
     try:
-        before = flatten(OmegaConf.to_container(OmegaConf.load(path / CONFIG)))  # pyright: ignore
+        loaded = OmegaConf.to_container(OmegaConf.load(path / CONFIG))
+        before = today_flat(flatten(loaded))  # pyright: ignore
     except Exception as error:
         raise UserError(f"{path / CONFIG} is damaged: {str(error).splitlines()[0]}") from error
     now = flatten(resolved)

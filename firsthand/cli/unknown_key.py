@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from firsthand.common.suggestions import closest
+from firsthand.policy.checkpoints.aliases import KEYS
 
 DEVICES = ("device", "gpu", "gpus", "cuda", "num_gpus")
 ALSO_CALLED = {  # by other programs
@@ -20,6 +21,9 @@ ALSO_CALLED = {  # by other programs
     "output_dir": "run",
     "save_dir": "run",
     "total_steps": "steps",
+}
+ALSO_CALLED |= {  # before 0.2.0
+    old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in KEYS.items()
 }
 
 

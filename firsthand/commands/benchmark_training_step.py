@@ -48,7 +48,9 @@ def execute(config: BenchmarkTrainingStepConfig, run: Run) -> None:
         for rate in rates
     ]
     columns = ("batch of", "frames encoded", "s a step", "samples/s", "GFLOP a sample", "of peak")
-    table(f"a training step on {config.windows} windows of {config.policy.length}", columns, rows)
+    table(
+        f"a training step on {config.windows} windows of {config.policy.n_obs_steps}", columns, rows
+    )
     ratio = once.rate / plain.rate
     say(f"encoding each frame once: {ratio:.1f} times the samples a second")
     results = {"rates": [asdict(rate) for rate in rates], "ratio": ratio, "machine": machine()}

@@ -116,7 +116,7 @@ def _gr1(source: sources.Gr1) -> "Policy":
     from firsthand.policy.checkpoints.gr1 import load_gr1
 
     policy = load_gr1(source.root, clip=source.clip, mae=source.mae)
-    if policy.config.action.queries == "each" or policy.config.trunk.position == "token":
+    if policy.config.action.queries == "each" or policy.config.trunk.position == "learned":
         say("this is GR1-Training's policy: pictures are resized with antialiasing")
     return policy
 

@@ -46,26 +46,26 @@ from firsthand.policy.statistics import Statistics
 
 GR1 = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 224), CameraConfig("rgb_gripper", 224)),
-    length=10,
-    stride=0.0333333,
-    future=0.1,
+    n_obs_steps=10,
+    obs_stride_s=0.0333333,
+    horizon_s=0.1,
     control_hz=30.0,
     state="gr1",
     language=LanguageConfig("clip"),
     images=ImageConfig("vit", width=768, blocks=12, stride=16, frozen=True, antialias=False),
     pool=PoolingConfig("perceiver", tokens=9, depth=3, heads=4, head_width=128),
-    trunk=TrunkConfig(384, 12, 12, dropout=0.1, within_step="causal"),
-    action=ActionConfig(chunk=1, activation="none", execute=1, clip=False),
+    trunk=TrunkConfig(384, 12, 12, dropout=0.1, intra_step_attention="causal"),
+    action=ActionConfig(chunk_size=1, activation="none", n_action_steps=1, clip=False),
     video=VideoConfig(
         queries=10,
         width=384,
         depth=2,
         heads=16,
         activation="gelu",
-        from_current=False,
+        residual=False,
         target="normalised",
-        floor=1e-6,
-        share=1.0,
+        eps=1e-6,
+        batch_fraction=1.0,
     ),
     loss=LossWeights(gripper=0.01, video=0.2, arm_beta=1.0),
 )
@@ -127,7 +127,7 @@ NAMES = (
 
 # What a file may hold and GR-1 does not use: each group as a whole or not at all.
 CAUSAL_MASK = {f"transformer.h.{i}.attn.bias": (1, 1, 1024, 1024) for i in range(12)}
-MASKED_SCORE = {f"transformer.h.{i}.attn.minstruction_bias": () for i in range(12)}
+MASKED_SCORE = {f"transformer.h.{i}.attn.masked_bias": () for i in range(12)}
 WORDS = {"transformer.wte.weight": (1, 384)}  # GPT-2's vocabulary, of one word
 CLIP_PICTURES = {
     f"{CLIP}{name}": shape
@@ -303,12 +303,12 @@ def _config(weights: Mapping[str, Tensor]) -> PolicyConfig:
     config = GR1
     queries = weights.get("action_chunk_queries.weight")
     if queries is not None and queries.ndim == 2 and len(queries):
-        action = replace(config.action, queries="each", chunk=len(queries))
+        action = replace(config.action, queries="each", chunk_size=len(queries))
         config = replace(config, action=action, images=replace(config.images, antialias=True))
     if "transformer.wpe.weight" in weights:
         config = replace(
             config,
-            trunk=replace(config.trunk, position="token"),
+            trunk=replace(config.trunk, position="learned"),
             images=replace(config.images, antialias=True),
         )
     return config

@@ -1,7 +1,7 @@
 """A policy on disk: `model.safetensors`, `config.json`, `statistics.json`, never a pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from firsthand.common.atomic import whole_file, write_json
+from firsthand.policy.checkpoints.aliases import today
 from firsthand.policy.checkpoints.fit import listed, shape_mismatches, shapes_of
 from firsthand.policy.checkpoints.model_path import locate
 from firsthand.policy.config import PolicyConfig
@@ -28,7 +29,7 @@ from firsthand.policy.statistics import Statistics
 
 Config = TypeVar("Config")
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: the names of before 0.2.0 (`policy.checkpoints.aliases`)
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
@@ -55,7 +56,7 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION)
+    config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, {1: today})
     statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
     return config, statistics, read_weights(directory / "model.safetensors")
 
@@ -74,15 +75,24 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | 
     model.load_state_dict(weights)
 
 
-def read_config(path: Path, kind: type[Config], version: int) -> Config:
+def read_config(
+    path: Path,
+    kind: type[Config],
+    version: int,
+    older: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] | None = None,
+) -> Config:
     """The configuration that a file holds beside its `format_version`.
+
+    older: for versions of before, what makes today's values of theirs.
 
     Raises:
         ValueError: the file is of another version or says something else, by name.
     """
     config = read_json(path)
     found = config.pop("format_version", None)
-    if found != version:
+    if older and found in older:
+        config = older[found](config)
+    elif found != version:
         raise ValueError(f"{path} has format_version {found}, not {version}")
     return from_dict(kind, config, path.name)
 

@@ -42,7 +42,7 @@ class ChunkQueue:
 
     def add(self, arm: Float[Tensor, "k 6"], gripper: Float[Tensor, " k"]) -> None:
         actions = decode_actions(arm, gripper, self.config.clip)
-        self._left.extend(actions[: self.config.execute])
+        self._left.extend(actions[: self.config.n_action_steps])
 
     def next(self) -> Float[Tensor, " 7"]:
         return self._left.popleft()
@@ -56,7 +56,7 @@ class TemporalEnsembler:
 
     def __init__(self, config: ActionConfig) -> None:
         self.config = config
-        self._chunks: deque[Float[Tensor, "k 7"]] = deque(maxlen=config.chunk)
+        self._chunks: deque[Float[Tensor, "k 7"]] = deque(maxlen=config.chunk_size)
 
     @property
     def due(self) -> bool:
@@ -66,9 +66,11 @@ class TemporalEnsembler:
         self._chunks.append(torch.cat([arm, gripper[:, None]], dim=-1).float())
 
     def next(self) -> Float[Tensor, " 7"]:
-        assert self.config.ensemble is not None
+        assert self.config.temporal_ensemble_coeff is not None
         age = range(len(self._chunks) - 1, -1, -1)
         said = torch.stack([chunk[steps] for chunk, steps in zip(self._chunks, age, strict=True)])
-        weight = torch.softmax(-self.config.ensemble * torch.arange(len(said)).float(), dim=0)
+        weight = torch.softmax(
+            -self.config.temporal_ensemble_coeff * torch.arange(len(said)).float(), dim=0
+        )
         mean = (weight[:, None] * said).sum(dim=0)
         return decode_actions(mean[:6], mean[6], self.config.clip)

@@ -46,10 +46,12 @@ class PolicyActor:
             )
         self.policy = policy
         self.device = next(policy.parameters()).device
-        stride = max(1, round(policy.config.stride * policy.config.control_hz))
-        execute = policy.config.action.execute
+        stride = max(1, round(policy.config.obs_stride_s * policy.config.control_hz))
+        n_action_steps = policy.config.action.n_action_steps
         # Frames between two looks are needed only if some later window shows them.
-        self.every = execute if policy.config.length == 1 or stride % execute == 0 else 1
+        self.every = (
+            n_action_steps if policy.config.n_obs_steps == 1 or stride % n_action_steps == 0 else 1
+        )
         kind = KVCacheHistory if policy.config.trunk.position == "rotary" else TokenHistory
         self.memory = kind(policy, seats, stride / self.every)
         self._seats: list[Seat | None] = [None] * seats
@@ -58,7 +60,11 @@ class PolicyActor:
         """Begin to act on a new instruction in one world: its history is forgotten."""
         said = self.policy.encode_instructions([instruction])[0].to(self.device)
         action = self.policy.config.action
-        plan = ChunkQueue(action) if action.ensemble is None else TemporalEnsembler(action)
+        plan = (
+            ChunkQueue(action)
+            if action.temporal_ensemble_coeff is None
+            else TemporalEnsembler(action)
+        )
         self._seats[seat] = Seat(said, plan)
         self.memory.forget(seat)
 

@@ -56,7 +56,7 @@ class TokenHistory:
         self.policy = policy
         self.layout = acting_layout(policy)
         self.apart = round(apart)
-        self.slots = (config.length - 1) * self.apart + 1
+        self.slots = (config.n_obs_steps - 1) * self.apart + 1
         shape = (seats, self.slots, self.layout.observed_size, config.trunk.width)
         self.tokens = torch.zeros(shape, device=next(policy.parameters()).device)
         self.seen = [0] * seats
@@ -80,7 +80,7 @@ class TokenHistory:
         of_length: dict[int, list[int]] = defaultdict(list)
         for seat in seats:
             frames = (self.seen[seat] - 1) // self.apart + 1
-            of_length[min(frames, self.policy.config.length)].append(seat)
+            of_length[min(frames, self.policy.config.n_obs_steps)].append(seat)
         read = {}
         for length, group in of_length.items():
             outputs = self._read(group, length)
@@ -106,15 +106,18 @@ class KVCacheHistory:
         """
         config = policy.config
         if apart != 1:
+            steps = config.obs_stride_s * config.control_hz
             raise ValueError(
                 "trunk.position=rotary looks once every stride: "
-                f"stride * control_hz is {config.stride * config.control_hz:g} control steps, "
-                f"action.execute is {config.action.execute}: make them equal"
+                f"obs_stride_s * control_hz is {steps:g} control steps, "
+                f"action.n_action_steps is {config.action.n_action_steps}: make them equal"
             )
         self.policy = policy
         self.layout = layout = acting_layout(policy)
         device = next(policy.parameters()).device
-        self.ring = RingKVCache(config.trunk, config.length, layout.observed_size, seats).to(device)
+        self.ring = RingKVCache(config.trunk, config.n_obs_steps, layout.observed_size, seats).to(
+            device
+        )
         self.within = layout.mask(1).to(device)
         self.read = torch.zeros(seats, 1, layout.query_size, config.trunk.width, device=device)
 

@@ -17,7 +17,7 @@ class ActionHead(nn.Module):
 
     def __init__(self, config: ActionConfig, width: int) -> None:
         super().__init__()
-        self.each = config.chunk if config.queries == "one" else 1
+        self.each = config.chunk_size if config.queries == "one" else 1
         self.activation = F.relu if config.activation == "relu" else nn.Identity()
         self.first = nn.Linear(width, width // 2)
         self.second = nn.Linear(width // 2, width // 2)

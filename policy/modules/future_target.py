@@ -54,7 +54,7 @@ class PixelTarget:
     """Pixels in 0..1; each patch's squared error is divided by the true patch's variance."""
 
     patch: int
-    floor: float
+    eps: float
 
     def truth(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
         return to_unit(patchify(future, self.patch))
@@ -66,7 +66,7 @@ class PixelTarget:
         valid: Bool[Tensor, "b t"],
     ) -> Float[Tensor, ""]:
         """GR-1 normalises both by the true patch's mean as well; here a wrong mean costs too."""
-        deviation = truth.std(dim=-1, correction=0) + self.floor
+        deviation = truth.std(dim=-1, correction=0) + self.eps
         error = (predicted - truth).square().mean(dim=-1) / deviation.square()
         return mean_over(error.mean(dim=-1), valid)
 
@@ -84,7 +84,7 @@ class NormalisedTarget:
     """
 
     patch: int
-    floor: float
+    eps: float
 
     def truth(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
         return self.normalised(imagenet_normalised(to_unit(future)))
@@ -110,12 +110,12 @@ class NormalisedTarget:
         return imagenet_denormalised(unpatchify(patches, self.patch)).clamp(0, 1)
 
     def _deviation(self, patches: Float[Tensor, "*n p c"]) -> Float[Tensor, "*n p 1"]:
-        return patches.std(dim=-1, keepdim=True) + self.floor
+        return patches.std(dim=-1, keepdim=True) + self.eps
 
 
 def future_target(config: VideoConfig) -> FutureTarget:
     kind = PixelTarget if config.target == "pixels" else NormalisedTarget
-    return kind(config.patch, config.floor)
+    return kind(config.patch, config.eps)
 
 
 def mean_over(errors: Float[Tensor, "b t"], valid: Bool[Tensor, "b t"]) -> Float[Tensor, ""]:

@@ -5,7 +5,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from firsthand.policy.modules.fourier import wave_width, waves
+from firsthand.policy.modules.fourier import fourier_features, fourier_width
 from firsthand.policy.statistics import Statistics
 
 # Where things stand in the state: CALVIN's robot_obs.
@@ -25,13 +25,13 @@ class FourierState(nn.Module):
 
     def __init__(self, width: int, statistics: Statistics) -> None:
         super().__init__()
-        self.embed = nn.Linear(4 + wave_width(3, OCTAVES) + 6, width)
+        self.embed = nn.Linear(4 + fourier_width(3, OCTAVES) + 6, width)
         self.register_buffer("mean", torch.tensor(statistics.state_mean), persistent=False)
         self.register_buffer("std", torch.tensor(statistics.state_std), persistent=False)
 
     def forward(self, state: Float[Tensor, "b t 15"]) -> Float[Tensor, "b t d"]:
         normed = (state - self.mean) / self.std
-        place = waves(state[..., POSITION], LONGEST, OCTAVES)
+        place = fourier_features(state[..., POSITION], LONGEST, OCTAVES)
         angles = state[..., ANGLES]
         parts = [normed[..., POSITION], normed[..., WIDTH], place, angles.sin(), angles.cos()]
         return self.embed(torch.cat(parts, dim=-1))

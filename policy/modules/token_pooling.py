@@ -1,4 +1,4 @@
-"""A grid of features to a few tokens: attention points, or a perceiver resampler."""
+"""A grid of features to a few tokens: spatial softmax, or a perceiver resampler."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from firsthand.policy.config import PoolingConfig
 from firsthand.policy.modules.attention import attend
-from firsthand.policy.modules.fourier import wave_width, waves
+from firsthand.policy.modules.fourier import fourier_features, fourier_width
 
 LONGEST, OCTAVES = 4.0, 5  # half a picture is 1: waves from two pictures down to an eighth
 
@@ -21,7 +21,7 @@ class Pooled(NamedTuple):
     attention: Float[Tensor, "n k rows columns"] | None
 
 
-class AttentionPoints(nn.Module):
+class SpatialSoftmax(nn.Module):
     """Each token is the feature under one softmax map, together with the map's centre.
 
     A map looks for a learned feature plus one that depends on the instruction, so that "red" can
@@ -31,7 +31,7 @@ class AttentionPoints(nn.Module):
 
     def __init__(self, config: PoolingConfig, width: int, instruction_width: int) -> None:
         super().__init__()
-        self.width = width + wave_width(2, OCTAVES)
+        self.width = width + fourier_width(2, OCTAVES)
         self.tokens = config.tokens
         self.sought = nn.Linear(instruction_width, config.tokens * width)
         nn.init.normal_(self.sought.weight, std=width**-0.5)
@@ -46,7 +46,9 @@ class AttentionPoints(nn.Module):
         weights = (sought @ features).float().softmax(dim=-1)
         places = weights @ centres(rows, columns, weights).T
         seen = weights.to(features.dtype) @ features.transpose(1, 2)
-        tokens = torch.cat([seen, waves(places, LONGEST, OCTAVES).to(seen.dtype)], dim=-1)
+        tokens = torch.cat(
+            [seen, fourier_features(places, LONGEST, OCTAVES).to(seen.dtype)], dim=-1
+        )
         return Pooled(tokens, weights.unflatten(2, (rows, columns)))
 
 
@@ -117,7 +119,7 @@ class ResamplerLayer(nn.Module):
 
 def pool(
     config: PoolingConfig, width: int, instruction_width: int
-) -> AttentionPoints | PerceiverResampler:
-    if config.kind == "points":
-        return AttentionPoints(config, width, instruction_width)
+) -> SpatialSoftmax | PerceiverResampler:
+    if config.kind == "spatial_softmax":
+        return SpatialSoftmax(config, width, instruction_width)
     return PerceiverResampler(config, width)

@@ -83,15 +83,15 @@ class Trunk(nn.Module):
     """Observed tokens and queries in, the queries transformed out.
 
     One LayerNorm over all tokens before the blocks and one after. What tells tokens and steps
-    apart was added before (`slot`, GR-1), is added here by each token's place, after the first
-    norm (`token`, GR1-Training), or turns queries and keys by their frame (`rotary`).
+    apart was added before (`time`, GR-1), is added here by each token's place, after the first
+    norm (`learned`, GR1-Training), or turns queries and keys by their frame (`rotary`).
     """
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_norm = nn.LayerNorm(config.width)
-        if config.position == "token":
+        if config.position == "learned":
             self.embed_position = nn.Embedding(PLACES, config.width)
         self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.depth))
         self.output_norm = nn.LayerNorm(config.width)
@@ -105,17 +105,17 @@ class Trunk(nn.Module):
     ) -> Float[Tensor, "b q d"]:
         """A whole sequence at once.
 
-        positions: for `token` every token's place (`Layout.position_ids`), for `rotary` its frame
-        (`Layout.frames`), for `slot` not looked at.
+        positions: for `learned` every token's place (`Layout.position_ids`), for `rotary` its frame
+        (`Layout.frames`), for `time` not looked at.
 
         Raises:
             ValueError: a place is beyond the last of the table.
         """
         keys = observed.shape[1]
         x, turn = self.input_norm(torch.cat([observed, queries], dim=1)), None
-        if self.config.position != "slot":
+        if self.config.position != "time":
             assert positions is not None
-            if self.config.position == "token":
+            if self.config.position == "learned":
                 x = x + self._places(positions, x)
             else:
                 turn = self._turn(positions.to(x.device))
@@ -167,7 +167,7 @@ class Trunk(nn.Module):
     ) -> Float[Tensor, "n d"]:
         if (last := int(positions.max())) >= PLACES:
             raise ValueError(
-                f"trunk.position=token knows {PLACES} places: a sequence of {last + 1} tokens is "
+                f"trunk.position=learned knows {PLACES} places: a sequence of {last + 1} tokens is "
                 "too long, take fewer steps or fewer queries"
             )
         return self.embed_position(positions.to(x.device))

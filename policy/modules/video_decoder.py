@@ -14,23 +14,23 @@ from firsthand.policy.modules.transformer import TransformerBlock
 class VideoDecoder(nn.Module):
     """Query outputs and a grid of patch tokens to the patches of a future picture.
 
-    Shared by all cameras. With `from_current`, a patch token starts from the features of the same
+    Shared by all cameras. With `residual`, a patch token starts from the features of the same
     patch of the current picture and the output is added to its pixels, so that an untrained
     decoder predicts no change; without, from one learned mask token, as GR-1 does.
     """
 
     def __init__(self, config: VideoConfig, trunk_width: int, cell_width: int) -> None:
         super().__init__()
-        self.from_current = config.from_current
+        self.residual = config.residual
         self.embed_query = nn.Linear(trunk_width, config.width)
         self.mask_token = nn.Parameter(torch.zeros(config.width))
-        if config.from_current:
+        if config.residual:
             self.embed_cell = nn.Linear(cell_width, config.width)
         block = TrunkConfig(config.width, config.depth, config.heads, activation=config.activation)
         self.blocks = nn.ModuleList(TransformerBlock(block) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.predict = nn.Linear(config.width, 3 * config.patch**2)
-        if config.from_current:
+        if config.residual:
             nn.init.zeros_(self.predict.weight)
             nn.init.zeros_(self.predict.bias)
 
@@ -46,12 +46,12 @@ class VideoDecoder(nn.Module):
         Args:
             queries: the trunk's outputs for one camera.
             rows: how many patches stand above each other.
-            grid: with `from_current`, the features of the current picture.
-            current: with `from_current`, its patches (0..1): what the outputs are added to.
+            grid: with `residual`, the features of the current picture.
+            current: with `residual`, its patches (0..1): what the outputs are added to.
         """
         position = sincos_position(rows, self.mask_token.numel()).to(queries.device)
         cells = (self.mask_token + position).expand(len(queries), -1, -1)
-        if self.from_current:
+        if self.residual:
             assert grid is not None
             cells = cells + self.embed_cell(gather_cells(grid, rows))
         x = torch.cat([self.embed_query(queries), cells], dim=1)

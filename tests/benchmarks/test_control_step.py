@@ -12,8 +12,8 @@ from firsthand.benchmarks.trunk_step import RELEASED, RIGHT
 from firsthand.cli import main as cli
 
 NARROW = (
-    "policy.length=3",
-    "policy.stride=0.1",
+    "policy.n_obs_steps=3",
+    "policy.obs_stride_s=0.1",
     "policy.trunk.width=24",
     "policy.trunk.heads=2",
     "policy.images.width=8",

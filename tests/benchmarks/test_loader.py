@@ -12,7 +12,7 @@ from firsthand.benchmarks import loader
 from firsthand.cli import main as cli
 
 NARROW = (
-    "policy.length=3",
+    "policy.n_obs_steps=3",
     "policy.trunk.width=24",
     "policy.trunk.heads=2",
     "policy.images.width=8",

@@ -32,7 +32,7 @@ POLICY = PolicyConfig(
     images=ImageConfig(width=16),
     pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
-    action=ActionConfig(chunk=2, execute=1),
+    action=ActionConfig(chunk_size=2, n_action_steps=1),
     loss=LossWeights(
         gripper=1.0, video=1e-3
     ),  # the pictures here jump from dark to bright: most of the loss
@@ -108,7 +108,7 @@ def test_statistics_are_those_of_the_training_split(demonstrations):
 
 def test_a_pretrained_policy_hands_over_its_weights(demonstrations, tmp_path):
     torch.manual_seed(7)
-    watched = Policy(replace(POLICY, length=3), Statistics())
+    watched = Policy(replace(POLICY, n_obs_steps=3), Statistics())
     watched.save_pretrained(tmp_path / "watched")
     slow = replace(TRAINING, steps=1, warmup=0, learning_rate=1e-12, ema=0.0)
     config = FinetuneConfig(POLICY, slow, pretrained=str(tmp_path / "watched"))
@@ -161,7 +161,7 @@ def test_no_future_is_read_that_weighs_nothing():
 def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path, position):
     """Every window in a sequence is learned from; rotary positions slide over it."""
     trunk = replace(POLICY.trunk, position=position)
-    policy = replace(POLICY, length=2, stride=0.1, trunk=trunk)
+    policy = replace(POLICY, n_obs_steps=2, obs_stride_s=0.1, trunk=trunk)
     few = replace(TRAINING, steps=300, batch_size=8, validate_every=300, checkpoint_every=300)
     result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
     losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -177,8 +177,8 @@ def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path
 
 
 def test_a_sequence_holds_at_least_a_window(demonstrations, tmp_path):
-    config = FinetuneConfig(replace(POLICY, length=3), TRAINING, sequence=2)
-    with pytest.raises(UserError, match="sequence=2 frames are fewer than policy.length=3"):
+    config = FinetuneConfig(replace(POLICY, n_obs_steps=3), TRAINING, sequence=2)
+    with pytest.raises(UserError, match="sequence=2 frames are fewer than policy.n_obs_steps=3"):
         finetune(config, [demonstrations], tmp_path)
 
 
@@ -189,10 +189,10 @@ BRIEF = replace(TRAINING, steps=2, warmup=0, batch_size=4, validate_every=0, che
     ("key", "changed"),
     [
         ("policy.loss.video", {"loss": replace(POLICY.loss, video=50.0)}),
-        ("policy.future", {"future": 1.5}),
-        ("policy.video.share", {"video": replace(POLICY.video, share=0.5)}),
-        ("policy.video.floor", {"video": replace(POLICY.video, floor=0.5)}),
-        ("policy.action.execute", {"action": replace(POLICY.action, execute=2)}),
+        ("policy.horizon_s", {"horizon_s": 1.5}),
+        ("policy.video.batch_fraction", {"video": replace(POLICY.video, batch_fraction=0.5)}),
+        ("policy.video.eps", {"video": replace(POLICY.video, eps=0.5)}),
+        ("policy.action.n_action_steps", {"action": replace(POLICY.action, n_action_steps=2)}),
     ],
 )
 def test_a_resumed_run_keeps_its_policy(demonstrations, begun, key, changed):

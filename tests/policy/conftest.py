@@ -26,12 +26,12 @@ def tiny(**changes: object) -> PolicyConfig:
     """Every part of the `small` policy, a few numbers wide."""
     values: dict = {
         "cameras": CAMERAS,
-        "length": 3,
+        "n_obs_steps": 3,
         "images": ImageConfig(width=8),
         "pool": PoolingConfig(tokens=3),
         "trunk": TrunkConfig(width=24, depth=2, heads=2),
-        "action": ActionConfig(chunk=4, execute=2),
-        "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2, share=1.0),
+        "action": ActionConfig(chunk_size=4, n_action_steps=2),
+        "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2, batch_fraction=1.0),
     }
     return PolicyConfig(**(values | changes))
 
@@ -43,19 +43,19 @@ def tiny_gr1() -> PolicyConfig:
         state="gr1",
         images=ImageConfig(encoder="vit", model="test_vit", frozen=True),
         pool=PoolingConfig(kind="perceiver", tokens=3, depth=2, heads=2, head_width=8),
-        trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal"),
-        action=ActionConfig(chunk=1, activation="none", execute=1),
+        trunk=TrunkConfig(width=24, depth=2, heads=2, intra_step_attention="causal"),
+        action=ActionConfig(chunk_size=1, activation="none", n_action_steps=1),
         video=VideoConfig(
-            queries=2, patch=16, width=16, depth=1, heads=2, from_current=False, share=1.0
+            queries=2, patch=16, width=16, depth=1, heads=2, residual=False, batch_fraction=1.0
         ),
     )
 
 
 CONFIGS = {
     "small": tiny(),
-    "small, one frame": tiny(length=1),
+    "small, one frame": tiny(n_obs_steps=1),
     "small, causal within a step": tiny(
-        trunk=TrunkConfig(width=24, depth=2, heads=2, within_step="causal")
+        trunk=TrunkConfig(width=24, depth=2, heads=2, intra_step_attention="causal")
     ),
     "gr1": tiny_gr1(),
 }
@@ -85,7 +85,7 @@ def make(config: PolicyConfig) -> Policy:
 def make_batch() -> Callable[..., Batch]:
     def build(config: PolicyConfig, size: int = 2, seed: int = 0) -> Batch:
         generator = torch.Generator().manual_seed(seed)
-        steps, chunk = config.length, config.action.chunk
+        steps, chunk = config.n_obs_steps, config.action.chunk_size
 
         def pictures() -> dict[str, torch.Tensor]:
             return {

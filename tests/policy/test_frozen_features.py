@@ -69,7 +69,7 @@ def test_one_camera_may_have_features_and_the_other_pictures(gr1, make_batch):
 
 
 def test_sequences_longer_than_the_window(gr1, make_batch):
-    batch = make_batch(replace(gr1.config, length=5))
+    batch = make_batch(replace(gr1.config, n_obs_steps=5))
     gr1.eval()
     assert gr1(stored(gr1, batch)).scalars() == gr1(batch).scalars()
 
@@ -80,8 +80,8 @@ def test_who_may_not_use_them_is_told(make_batch):
         (tiny(), "this one learns"),
         (replace(tiny_gr1(), images=learns), "this one learns"),
         (
-            replace(tiny_gr1(), video=replace(tiny_gr1().video, from_current=True)),
-            "from_current",
+            replace(tiny_gr1(), video=replace(tiny_gr1().video, residual=True)),
+            "residual",
         ),
     ]:
         policy = Policy(config, SEEN)

@@ -56,20 +56,20 @@ def changed_after(batch: Batch, step: int) -> Batch:
 def test_nothing_after_a_step_changes_what_is_said_up_to_it(policy, config, make_batch):
     batch = make_batch(config)
     before = outputs(policy, batch)
-    for step in range(config.length):
+    for step in range(config.n_obs_steps):
         after = outputs(policy, changed_after(batch, step))
         for name, value in before.items():
             assert torch.allclose(value[:, : step + 1], after[name][:, : step + 1], atol=1e-5), name
-            if step + 1 < config.length:
+            if step + 1 < config.n_obs_steps:
                 assert not torch.allclose(value[:, step + 1 :], after[name][:, step + 1 :])
 
 
 def test_padding_changes_nothing_and_a_shorter_window_says_the_same(policy, config, make_batch):
     batch = make_batch(config)
     before = outputs(policy, batch)
-    for steps in range(1, config.length):
+    for steps in range(1, config.n_obs_steps):
         seen = replace(batch, actions=None, actions_valid=None, future=None, future_valid=None)
-        valid = torch.arange(config.length) < steps
+        valid = torch.arange(config.n_obs_steps) < steps
         padded = replace(changed_after(batch, steps - 1), valid=valid.expand(2, -1).clone())
         short = replace(
             seen,
@@ -124,7 +124,7 @@ def test_a_loss_is_there_when_its_targets_are(policy, config, make_batch):
 def test_while_acting_is_learned_a_share_of_the_futures_is_predicted(make_batch):
     config = tiny()
     batch = make_batch(config, size=5)
-    some = make(replace(config, video=replace(config.video, share=0.4)))
+    some = make(replace(config, video=replace(config.video, batch_fraction=0.4)))
     video = {
         "images": {c: p[:2] for c, p in batch.images.items()},
         "future": {c: p[:2] for c, p in batch.future.items()},
@@ -138,9 +138,9 @@ def test_while_acting_is_learned_a_share_of_the_futures_is_predicted(make_batch)
 @pytest.mark.parametrize(("length", "frames"), [(2, 2), (2, 5)])
 def test_passes_with_fewer_targets_count_less(make_batch, length, frames):
     """Two unequal passes, averaged, are the whole; of sequences the windows count."""
-    config = tiny(length=length)
+    config = tiny(n_obs_steps=length)
     policy = make(config)
-    batch = make_batch(replace(config, length=frames), size=6)
+    batch = make_batch(replace(config, n_obs_steps=frames), size=6)
     batch.valid[5, 2:] = batch.actions_valid[:2, 1:] = batch.future_valid[0] = False
     parts = [
         Batch(**{
@@ -207,12 +207,12 @@ def test_attention_maps_sum_to_one(make_batch):
     config = tiny()
     attention = make(config).predict(make_batch(config)).attention
     for maps in attention.values():
-        assert torch.allclose(maps.sum((-2, -1)), torch.ones(2, config.length, 3), atol=1e-5)
+        assert torch.allclose(maps.sum((-2, -1)), torch.ones(2, config.n_obs_steps, 3), atol=1e-5)
 
 
 def test_actions_are_what_the_world_understands(policy, config, make_batch):
     actions = policy.predict(make_batch(config)).actions
-    assert actions.shape == (2, config.length, config.action.chunk, 7)
+    assert actions.shape == (2, config.n_obs_steps, config.action.chunk_size, 7)
     assert actions[..., :6].abs().max() <= 1
     assert set(actions[..., 6].unique().tolist()) <= {-1.0, 1.0}
 
@@ -290,9 +290,9 @@ def test_who_may_read_a_saved_policy_is_for_the_umask_to_say(umask, mode, tmp_pa
             lambda d: say(d, "statistics", action_mean=[0.0] * 6 + [None]),
             r"statistics.json: action_mean\[6\] is None, not float",
         ),
-        (lambda d: say(d, "config", length="1"), "config.json: length is '1', not int"),
-        (lambda d: say(d, "config", length=True), "config.json: length is True, not int"),
-        (lambda d: say(d, "config", state="wave"), "state is 'wave', not 'waves' or 'gr1'"),
+        (lambda d: say(d, "config", n_obs_steps="1"), "config.json: n_obs_steps is '1', not int"),
+        (lambda d: say(d, "config", n_obs_steps=True), "config.json: n_obs_steps is True, not int"),
+        (lambda d: say(d, "config", state="wave"), "state is 'wave', not 'fourier' or 'gr1'"),
         (lambda d: say(d, "config", trunk=3), "config.json: trunk is 3, not TrunkConfig"),
         (
             lambda d: say(d, "config", action={"chunk": 10, "ensemble": "no"}),

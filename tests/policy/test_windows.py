@@ -14,7 +14,7 @@ LENGTH, WINDOW = 7, 3
 
 def sequences(config: PolicyConfig, make_batch) -> Batch:
     """Three sequences of 7 frames, of which 7, 4 and 2 are real."""
-    batch = make_batch(replace(config, length=LENGTH), size=3)
+    batch = make_batch(replace(config, n_obs_steps=LENGTH), size=3)
     real = torch.arange(LENGTH) < torch.tensor([7, 4, 2])[:, None]
     return replace(batch, valid=real, future_valid=batch.future_valid & real)
 
@@ -65,10 +65,12 @@ def test_windows_are_views_of_the_frames_they_name():
     assert windows.cut(frames).tolist() == [[0, 1], [1, 2], [2, 3], [4, 5]]
 
 
-@pytest.mark.parametrize("within_step", ["full", "causal"])
-def test_a_trunk_with_rotary_positions_slides_its_window_over_a_sequence(within_step, make_batch):
-    trunk = TrunkConfig(24, 2, 2, position="rotary", within_step=within_step)
-    policy = make(tiny(trunk=trunk, action=ActionConfig(4, execute=3)))
+@pytest.mark.parametrize("intra_step_attention", ["full", "causal"])
+def test_a_trunk_with_rotary_positions_slides_its_window_over_a_sequence(
+    intra_step_attention, make_batch
+):
+    trunk = TrunkConfig(24, 2, 2, position="rotary", intra_step_attention=intra_step_attention)
+    policy = make(tiny(trunk=trunk, action=ActionConfig(4, n_action_steps=3)))
     batch = sequences(policy.config, make_batch)
     losses = policy(batch).scalars()
     assert all(torch.tensor(list(losses.values())).isfinite())

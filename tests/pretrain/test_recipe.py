@@ -22,9 +22,9 @@ from firsthand.training.config import TrainConfig
 
 POLICY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32), CameraConfig("rgb_gripper", 16)),
-    length=2,
-    stride=0.1,
-    future=0.2,
+    n_obs_steps=2,
+    obs_stride_s=0.1,
+    horizon_s=0.2,
     images=ImageConfig(width=16),
     pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
@@ -83,7 +83,7 @@ def store(path: Path, lengths: list[int]) -> Path:
 @pytest.mark.parametrize(("lengths", "split"), [([2, 9, 2, 9], "train"), ([9, 2, 9, 1], "valid")])
 def test_recordings_that_end_before_any_future_are_refused(tmp_path, lengths, split):
     path = store(tmp_path / "short.hdf5", lengths)
-    words = f"split '{split}': policy.future looks 0.2 s ahead, .* recording lasts 0.2 s"
+    words = f"split '{split}': policy.horizon_s looks 0.2 s ahead, .* recording lasts 0.2 s"
     with pytest.raises(UserError, match=words):
         pretrain(PretrainConfig(POLICY, TRAINING), [path], tmp_path / "run")
 
@@ -95,4 +95,6 @@ def test_a_few_recordings_without_a_future_are_counted_once(tmp_path, capsys):
     result = pretrain(PretrainConfig(POLICY, brief), [path], tmp_path / "run")
     assert result.metrics["train/loss"] > 0
     said = capsys.readouterr().out
-    assert said.count("2 of 3 recordings in split 'train' are not longer than policy.future") == 1
+    assert (
+        said.count("2 of 3 recordings in split 'train' are not longer than policy.horizon_s") == 1
+    )

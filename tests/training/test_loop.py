@@ -161,7 +161,7 @@ def test_other_windows_are_refused_on_resume(tmp_path):
         ("policy.loss.video", 0.1, 50.0),
         ("policy.cameras", [{"name": "a", "size": 32}], [{"name": "a", "size": 64}]),
         ("data", "3f2a", "77b1"),
-        ("policy.action.ensemble", None, 0.1),
+        ("policy.action.temporal_ensemble_coeff", None, 0.1),
     ],
 )
 def test_other_conditions_are_refused_on_resume(tmp_path, key, then, now):

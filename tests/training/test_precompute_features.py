@@ -27,7 +27,7 @@ from firsthand.training.loader import Embedder, TrainLoader
 from firsthand.training.precompute_features import make_features, with_features
 from tests.policy.conftest import SEEN, tiny_gr1
 
-CONFIG = replace(tiny_gr1(), stride=0.1, future=0.2, control_hz=10.0)
+CONFIG = replace(tiny_gr1(), obs_stride_s=0.1, horizon_s=0.2, control_hz=10.0)
 TRAINING = TrainConfig(
     steps=4, batch_size=3, warmup=0, seed=5, precision="fp32", learning_rate=1e-3, ema=0.0
 )

@@ -48,7 +48,7 @@ def test_flops_of_two_layers_against_arithmetic():
 
 TINY = PolicyConfig(
     cameras=(CameraConfig("rgb_static", 32),),
-    length=2,
+    n_obs_steps=2,
     images=ImageConfig(width=8),
     pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=16, depth=1, heads=2),
@@ -72,7 +72,7 @@ def test_utilisation_is_of_the_passes_that_are_trained_on(kind, monkeypatch):
     monkeypatch.setattr("firsthand.training.throughput.time.perf_counter", lambda: now[0])
     policy = Policy(TINY, Statistics(frames=1))
     length = 7 if kind == "sequence" else 2
-    batch = made_up_batch(replace(TINY, length=length), 8, act=kind != "video")
+    batch = made_up_batch(replace(TINY, n_obs_steps=length), 8, act=kind != "video")
     watch, batches = timed(policy, iter([batch, batch]), FP32, Distributed())
     assert [some is batch for some in batches] == [True, True]
     with watch.running(8):

@@ -133,7 +133,7 @@ def test_a_home_is_watched_as_it_is_learned_from(tmp_path: Path, monkeypatch, ca
     assert again.corpus.fingerprint == part.corpus.fingerprint
     assert "converting" not in capsys.readouterr().out
     assert len(list(corpora.MADE.iterdir())) == 2
-    words = ["corpus=home", "corpus.size=32", "policy.length=2"]
+    words = ["corpus=home", "corpus.size=32", "policy.n_obs_steps=2"]
     chosen = settings.load("pretrain", pretrain.SCHEMA, words).config.corpus
     assert isinstance(chosen, HomeConfig)
     assert chosen.size == 32

@@ -120,7 +120,7 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         (["pretrain", "corpus=episodes", "corpus.files=x"], "no episodes at x"),
         (["pretrain", "trainng.steps=3"], "did you mean 'training.steps'?"),
         (["pretrain", "training.precision=fp8"], "must be one of: auto, bf16, fp32"),
-        (["pretrain", "policy.pool.kind=perceiver"], "write conv with points"),
+        (["pretrain", "policy.pool.kind=perceiver"], "write conv with spatial_softmax"),
         (["pretrain", "policy.trunk.heads=5"], "is not a multiple of its 5 heads"),
         (["finetune"], "demonstrations has no value"),
         (["finetune", "demonstrations=x"], "no episodes at x"),

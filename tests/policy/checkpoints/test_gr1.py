@@ -142,8 +142,12 @@ def test_gr1_training_adds_queries_and_positions(whole):
     }
     policy = load_gr1(without_mask(whole) | added)
     config = policy.config
-    assert (config.action.queries, config.action.chunk, config.action.execute) == ("each", 10, 1)
-    assert config.trunk.position == "token"
+    assert (config.action.queries, config.action.chunk_size, config.action.n_action_steps) == (
+        "each",
+        10,
+        1,
+    )
+    assert config.trunk.position == "learned"
     assert config.images.antialias
     inputs = {n: v if n == "tokens" else v[:, :2] for n, v in golden_inputs(2, 0).items()}
     said, plain = policy.predict_window(**inputs), load_gr1(whole).predict_window(**inputs)
@@ -194,8 +198,8 @@ def test_gr1_training_thinks_as_transformers_gpt2_does(whole):
 @pytest.mark.parametrize(
     ("added", "token", "queries"),
     [
-        ({"transformer.wpe.weight": torch.zeros(1024, 384)}, "token", "one"),
-        ({"action_chunk_queries.weight": torch.zeros(3, 384)}, "slot", "each"),
+        ({"transformer.wpe.weight": torch.zeros(1024, 384)}, "learned", "one"),
+        ({"action_chunk_queries.weight": torch.zeros(3, 384)}, "time", "each"),
     ],
 )
 def test_what_gr1_training_adds_may_come_alone(added, token, queries, whole):

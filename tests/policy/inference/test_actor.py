@@ -35,7 +35,7 @@ def observe_large(seed: int) -> dict:
 def whole_window(policy: Policy, seen: list[dict], instruction: str) -> torch.Tensor:
     """What `predict` says at the last of some observations, encoding all of them anew."""
     stride = round(policy.config.stride * policy.config.control_hz)
-    window = seen[::-stride][: policy.config.length][::-1]
+    window = seen[::-stride][: policy.config.n_obs_steps][::-1]
     images = {
         camera: torch.stack([torch.tensor(o["rgb_obs"][camera]).permute(2, 0, 1) for o in window])
         for camera in ("rgb_static", "rgb_gripper")
@@ -51,7 +51,7 @@ def whole_window(policy: Policy, seen: list[dict], instruction: str) -> torch.Te
 
 @pytest.mark.parametrize(("stride", "execute"), [(0.2, 2), (0.2, 1), (0.1, 3), (0.4, 2), (0.3, 2)])
 def test_the_closed_loop_says_what_predict_says_on_the_same_history(stride, execute):
-    policy = make(tiny(stride=stride, action=ActionConfig(4, execute=execute)))
+    policy = make(tiny(obs_stride_s=stride, action=ActionConfig(4, n_action_steps=execute)))
     seen = []
     policy.reset("open the drawer")
     for step in range(14):
@@ -65,7 +65,7 @@ def test_the_closed_loop_says_what_predict_says_on_the_same_history(stride, exec
 @pytest.mark.slow
 def test_400_steps_with_resets_say_what_whole_windows_say():
     """GR-1's way: a look at every step, a window of ten frames that fills and then slides."""
-    policy = make(replace(tiny_gr1(), length=10, stride=1 / 30, control_hz=30.0))
+    policy = make(replace(tiny_gr1(), n_obs_steps=10, stride=1 / 30, control_hz=30.0))
     sentences = ["open the drawer", "push the red block", "turn on the light"]
     encoded = []
     policy.images.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
@@ -88,7 +88,7 @@ def test_400_steps_with_resets_say_what_whole_windows_say():
 def test_eight_worlds_side_by_side_are_eight_worlds_alone(config):
     if config == "streaming":
         trunk = TrunkConfig(24, 2, 2, position="rotary")
-        config = tiny(trunk=trunk, stride=0.2, action=ActionConfig(4, execute=2))
+        config = tiny(trunk=trunk, obs_stride_s=0.2, action=ActionConfig(4, n_action_steps=2))
     policy = make(config)
     look = observe if config.cameras[0].size == 32 else observe_large
     sentences = [f"push block {seat}" for seat in range(8)]
@@ -109,8 +109,8 @@ def test_eight_worlds_side_by_side_are_eight_worlds_alone(config):
 
 
 def test_streaming_says_what_the_training_forward_says_of_the_whole_past():
-    trunk = TrunkConfig(24, 2, 2, position="rotary", within_step="causal")
-    policy = make(tiny(trunk=trunk, stride=0.1, action=ActionConfig(4, execute=1)))
+    trunk = TrunkConfig(24, 2, 2, position="rotary", intra_step_attention="causal")
+    policy = make(tiny(trunk=trunk, obs_stride_s=0.1, action=ActionConfig(4, n_action_steps=1)))
     policy.reset("open the drawer")
     seen = [observe(step) for step in range(30)]
     acted = [policy.select_action(observation) for observation in seen]
@@ -131,13 +131,13 @@ def test_streaming_says_what_the_training_forward_says_of_the_whole_past():
 
 def test_streaming_looks_once_a_stride():
     trunk = TrunkConfig(24, 2, 2, position="rotary")
-    policy = make(tiny(trunk=trunk, stride=0.3, action=ActionConfig(4, execute=2)))
-    with pytest.raises(ValueError, match="3 control steps, action.execute is 2"):
+    policy = make(tiny(trunk=trunk, obs_stride_s=0.3, action=ActionConfig(4, n_action_steps=2)))
+    with pytest.raises(ValueError, match="3 control steps, action.n_action_steps is 2"):
         policy.reset("open the drawer")
 
 
 def test_an_ensemble_averages_what_all_chunks_say_of_now():
-    config = ActionConfig(chunk=3, execute=1, ensemble=0.5)
+    config = ActionConfig(chunk_size=3, n_action_steps=1, temporal_ensemble_coeff=0.5)
     chunks = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
     plan = TemporalEnsembler(config)
     for now in range(5):

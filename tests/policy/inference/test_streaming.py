@@ -18,7 +18,7 @@ STEPS = 44
 def make(within: str, depth: int = 3, position: str = "rotary") -> tuple[Trunk, Layout]:
     torch.manual_seed(0)
     config = TrunkConfig(
-        width=16, depth=depth, heads=2, dropout=0.1, within_step=within, position=position
+        width=16, depth=depth, heads=2, dropout=0.1, intra_step_attention=within, position=position
     )
     trunk = Trunk(config).eval()
     with torch.no_grad():
@@ -147,8 +147,8 @@ def test_what_cannot_be_remembered_is_refused():
     ring = RingKVCache(trunk.config, 3, 3)
     with pytest.raises(ValueError, match="training=True"):
         trunk.train().step(observed[:, 0], queries[:, 0], mask, ring)
-    slot, _ = make("causal", position="slot")
-    with pytest.raises(ValueError, match="trunk.position=slot"):
+    slot, _ = make("causal", position="time")
+    with pytest.raises(ValueError, match="trunk.position=time"):
         slot.step(observed[:, 0], queries[:, 0], mask, ring)
 
 

@@ -16,7 +16,7 @@ from firsthand.policy.modules.future_target import (
     patchify,
     unpatchify,
 )
-from firsthand.policy.modules.token_pooling import AttentionPoints, PerceiverResampler
+from firsthand.policy.modules.token_pooling import PerceiverResampler, SpatialSoftmax
 from firsthand.policy.modules.video_decoder import sincos_position
 
 
@@ -53,13 +53,13 @@ def test_video_loss_counts_deviations_of_the_true_patch():
         for p in range(4):
             deviation = target[b, t, p].numpy().std() + 0.05
             errors.append((((predicted - target)[b, t, p].numpy() / deviation) ** 2).mean())
-    loss = PixelTarget(patch=2, floor=0.05).loss(predicted, target, valid)
+    loss = PixelTarget(patch=2, eps=0.05).loss(predicted, target, valid)
     assert float(loss) == pytest.approx(np.mean(errors), rel=1e-5)
 
 
 def test_normalised_patches_are_each_their_own_measure_and_can_be_shown_again():
     torch.manual_seed(0)
-    target = NormalisedTarget(patch=4, floor=1e-6)
+    target = NormalisedTarget(patch=4, eps=1e-6)
     pictures = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     truth = target.truth(pictures)
@@ -88,7 +88,7 @@ def test_action_losses_are_means_over_valid_actions():
 
 
 def test_a_point_of_attention_knows_where_it_looks():
-    points = AttentionPoints(PoolingConfig(tokens=1), width=1, instruction_width=2)
+    points = SpatialSoftmax(PoolingConfig(tokens=1), width=1, instruction_width=2)
     with torch.no_grad():
         points.sought.weight.copy_(torch.tensor([[1.0, -1.0]]))
         points.sought.bias.zero_()

@@ -17,7 +17,7 @@ def make(position: str, **changes: int) -> Trunk:
     """A small trunk whose every parameter matters."""
     torch.manual_seed(0)
     values = {"width": 16, "depth": 2, "heads": 4} | changes
-    trunk = Trunk(TrunkConfig(within_step="causal", position=position, **values)).eval()
+    trunk = Trunk(TrunkConfig(intra_step_attention="causal", position=position, **values)).eval()
     with torch.no_grad():
         for parameter in trunk.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -33,7 +33,7 @@ def turned(x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     return rotate(x, rotation(frames, x.shape[-1]))
 
 
-@pytest.mark.parametrize("position", ["slot", "token"])
+@pytest.mark.parametrize("position", ["time", "learned"])
 def test_a_trunk_gives_what_gpt2_gives_under_the_same_mask(position):
     """Hugging Face's GPT-2, given our weights and our tokens interleaved, must agree: without its
     positions (GR-1), or with them, those of the queries that are not asked left empty
@@ -47,7 +47,7 @@ def test_a_trunk_gives_what_gpt2_gives_under_the_same_mask(position):
             attn_implementation="eager",
         )
     ).eval()  # fmt: skip
-    if position == "slot":
+    if position == "time":
         theirs.wpe.weight.data.zero_()
     else:
         theirs.wpe.weight.data.copy_(trunk.embed_position.weight)
@@ -74,12 +74,12 @@ def test_a_trunk_gives_what_gpt2_gives_under_the_same_mask(position):
     unseen[:, :, places[:, None], places[:keys]] *= ~mask
     embedded = trunk.input_norm(sequence)
     expected = theirs(inputs_embeds=embedded, attention_mask=unseen)[0][:, places[keys:]]
-    mine = trunk(observed, queries, mask[None, None], places if position == "token" else None)
+    mine = trunk(observed, queries, mask[None, None], places if position == "learned" else None)
     assert torch.allclose(mine, expected, atol=1e-5)
 
 
 def test_a_sequence_beyond_the_last_place_is_refused():
-    trunk, (observed, queries) = make("token"), inputs()
+    trunk, (observed, queries) = make("learned"), inputs()
     long = Layout(LAYOUT.observed, (TokenGroup("left out", 500), *LAYOUT.queries), "causal")
     with pytest.raises(ValueError, match="knows 1024 places: a sequence of 1518 tokens"):
         trunk(observed, queries, None, LAYOUT.position_ids(STEPS, long))
@@ -121,12 +121,12 @@ def test_a_rotary_trunk_knows_frames_only_by_their_difference():
     assert not torch.allclose(outputs, trunk(observed, queries, mask, 2 * frames), atol=1e-3)
 
 
-@pytest.mark.parametrize("position", ["slot", "token", "rotary"])
+@pytest.mark.parametrize("position", ["time", "learned", "rotary"])
 def test_asking_at_the_last_step_alone_changes_nothing(position):
     trunk, (observed, queries) = make(position), inputs()
     where = {
-        "slot": lambda asked: None,
-        "token": lambda asked: LAYOUT.position_ids(STEPS, WHOLE, asked),
+        "time": lambda asked: None,
+        "learned": lambda asked: LAYOUT.position_ids(STEPS, WHOLE, asked),
         "rotary": lambda asked: LAYOUT.frames(STEPS, asked),
     }[position]
     every = trunk(observed, queries, LAYOUT.mask(STEPS)[None, None], where(None))

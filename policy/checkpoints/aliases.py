@@ -1,0 +1,54 @@
+"""Names that settings of a policy had before version 0.2.0: what was written then is still read.
+
+Keys are dotted and relative to a policy's configuration, as `policy.config.PolicyConfig` has them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+KEYS = {
+    "length": "n_obs_steps",
+    "stride": "obs_stride_s",
+    "future": "horizon_s",
+    "trunk.within_step": "trunk.intra_step_attention",
+    "action.chunk": "action.chunk_size",
+    "action.execute": "action.n_action_steps",
+    "action.ensemble": "action.temporal_ensemble_coeff",
+    "video.from_current": "video.residual",
+    "video.floor": "video.eps",
+    "video.share": "video.batch_fraction",
+}
+VALUES = {
+    "state": {"waves": "fourier"},
+    "pool.kind": {"points": "spatial_softmax"},
+    "trunk.position": {"slot": "time", "token": "learned"},
+}
+
+
+def today(config: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
+    """A policy's (nested) configuration by today's names."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{parent}{name}"
+        if isinstance(value, Mapping):
+            found[name] = today(value, f"{key}.")
+        else:
+            new, value = _renamed(key, value)
+            found[new.removeprefix(parent)] = value
+    return found
+
+
+def today_flat(settings: Mapping[str, Any], prefix: str = "policy.") -> dict[str, Any]:
+    """Settings by dotted names, those below `prefix` by today's."""
+    found = {}
+    for name, value in settings.items():
+        if name.startswith(prefix):
+            new, value = _renamed(name.removeprefix(prefix), value)
+            name = prefix + new
+        found[name] = value
+    return found
+
+
+def _renamed(key: str, value: Any) -> tuple[str, Any]:
+    values = VALUES.get(key, {})
+    return KEYS.get(key, key), values.get(value, value) if isinstance(value, str) else value

@@ -295,8 +295,8 @@ def test_who_may_read_a_saved_policy_is_for_the_umask_to_say(umask, mode, tmp_pa
         (lambda d: say(d, "config", state="wave"), "state is 'wave', not 'fourier' or 'gr1'"),
         (lambda d: say(d, "config", trunk=3), "config.json: trunk is 3, not TrunkConfig"),
         (
-            lambda d: say(d, "config", action={"chunk": 10, "ensemble": "no"}),
-            r"config.json: action: ensemble is 'no', not float \| None",
+            lambda d: say(d, "config", action={"chunk_size": 10, "temporal_ensemble_coeff": "no"}),
+            r"config.json: action: temporal_ensemble_coeff is 'no', not float \| None",
         ),
     ],
 )

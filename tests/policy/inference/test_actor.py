@@ -34,7 +34,7 @@ def observe_large(seed: int) -> dict:
 
 def whole_window(policy: Policy, seen: list[dict], instruction: str) -> torch.Tensor:
     """What `predict` says at the last of some observations, encoding all of them anew."""
-    stride = round(policy.config.stride * policy.config.control_hz)
+    stride = round(policy.config.obs_stride_s * policy.config.control_hz)
     window = seen[::-stride][: policy.config.n_obs_steps][::-1]
     images = {
         camera: torch.stack([torch.tensor(o["rgb_obs"][camera]).permute(2, 0, 1) for o in window])
@@ -65,7 +65,7 @@ def test_the_closed_loop_says_what_predict_says_on_the_same_history(stride, exec
 @pytest.mark.slow
 def test_400_steps_with_resets_say_what_whole_windows_say():
     """GR-1's way: a look at every step, a window of ten frames that fills and then slides."""
-    policy = make(replace(tiny_gr1(), n_obs_steps=10, stride=1 / 30, control_hz=30.0))
+    policy = make(replace(tiny_gr1(), n_obs_steps=10, obs_stride_s=1 / 30, control_hz=30.0))
     sentences = ["open the drawer", "push the red block", "turn on the light"]
     encoded = []
     policy.images.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))

@@ -159,6 +159,6 @@ def test_the_streaming_gr1_is_gr1_with_rotary_positions():
     )
     assert streaming == replace(gr1, trunk=replace(gr1.trunk, position="rotary"))
     trunk, observed = Trunk(streaming.trunk).eval(), torch.zeros(1, 22, 384)
-    ring = RingKVCache(streaming.trunk, streaming.length, 22)
+    ring = RingKVCache(streaming.trunk, streaming.n_obs_steps, 22)
     seen = Layout((TokenGroup("seen", 22),), (TokenGroup("action", 1),), "causal")
     assert trunk.step(observed, observed[:, :1], seen.mask(1), ring).shape == (1, 1, 384)

@@ -3,7 +3,7 @@
     python -m firsthand.benchmarks.attention
 
 Processor time on one thread, the best of several tries that take turns, at the shapes that the
-policies have. `policy.modules.attention.SHORT` rests on this table.
+policies have. `policy.modules.transformer.SHORT` rests on this table.
 """
 
 import time

@@ -19,9 +19,9 @@ from firsthand.common.errors import UserError
 from firsthand.grounding.checkpoints.dino import load_vision
 from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.contrastive import PairBatch
+from firsthand.grounding.image_encoder import with_policy_encoder
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
-from firsthand.grounding.policy_encoder import with_policy_encoder
 from firsthand.grounding.report.learning import heard
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Distributed

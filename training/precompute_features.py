@@ -23,9 +23,8 @@ from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.features import StoredFeatures, begin, folder_of, write_features
 from firsthand.episodes.corpus.manifest import Shard
 from firsthand.episodes.corpus.remote_files import check_fingerprint, fetch_shard
-from firsthand.episodes.sampling.featured import FeaturedWindows
 from firsthand.episodes.sampling.mixture import Mixture
-from firsthand.episodes.sampling.windows import Windows
+from firsthand.episodes.sampling.windows import FeaturedWindows, Windows
 from firsthand.episodes.storage.reader import EpisodeFile
 from firsthand.policy.frozen_features import encode_pictures, encoder_identity
 from firsthand.policy.policy import Policy

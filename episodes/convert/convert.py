@@ -23,11 +23,10 @@ from firsthand.common.executor import Executor, LocalExecutor, WorkerCrash
 from firsthand.common.lock import lock
 from firsthand.common.progress import progress
 from firsthand.common.uri import Place
-from firsthand.episodes.convert.packing import pack
 from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.convert.shard_job import ShardJob, ShardRecord, make_shard, settings_of
 from firsthand.episodes.convert.source import Item, Listing, Source, recordings
-from firsthand.episodes.convert.splits import By, cut_by, split_recordings
+from firsthand.episodes.convert.splits import By, cut_by, pack, split_recordings
 from firsthand.episodes.corpus.index_writer import IndexedShard, write_index
 from firsthand.episodes.corpus.manifest import read_manifest
 from firsthand.episodes.storage.header import to_json

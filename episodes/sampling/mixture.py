@@ -12,9 +12,8 @@ import numpy as np
 from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Course, Window
-from firsthand.episodes.sampling.featured import FeaturedWindows
 from firsthand.episodes.sampling.order import Order, Place, nth_batch
-from firsthand.episodes.sampling.windows import Windows
+from firsthand.episodes.sampling.windows import FeaturedWindows, Windows
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ those that a window shows whole, which it then does.
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64, Shaped, UInt8
 from firsthand.common.errors import UserError
 from firsthand.common.progress import track
 from firsthand.episodes.corpus.corpus import Corpus
+from firsthand.episodes.corpus.features import StoredFeatures
 from firsthand.episodes.episode import Course, Window, WindowSpec
 from firsthand.episodes.sampling.buffered_shuffle import BufferedShuffle
 from firsthand.episodes.sampling.frame_cache import Decoded, FrameCache
@@ -340,3 +341,33 @@ def said_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText
     text = corpus.texts[int(row["instruction"])]
     silent = not text and any(corpus.texts[i] for i in range(min(2, len(corpus.texts))))
     return WindowText(text, np.inf if silent else -np.inf, np.inf)
+
+
+class FeaturedWindows:
+    """The windows of one corpus; what its futures show stays pictures: they are to be predicted."""
+
+    def __init__(self, windows: Windows, features: StoredFeatures) -> None:
+        self._windows, self._features = windows, features
+        self.lanes = windows.lanes
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    @property
+    def decoded_bytes(self) -> int:
+        return self._windows.decoded_bytes
+
+    def order(self, seed: int, lanes: int | None = None) -> Order:
+        return self._windows.order(seed, lanes)
+
+    def keep_for(self, lanes: int) -> None:
+        self._windows.keep_for(lanes)
+
+    def course(self, index: int) -> Course:
+        return self._windows.course(index)
+
+    def __getitem__(self, index: int) -> Window:
+        window = self._windows[index]
+        recording, shown = self._windows.shown(index)
+        features = {c: self._features.read(recording, c, shown) for c in window.frames}
+        return replace(window, frames={}, features=features)

@@ -9,7 +9,7 @@ from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
 from firsthand.grounding.controls import VARIANTS, Variant
-from firsthand.grounding.policy_encoder import with_policy_encoder
+from firsthand.grounding.image_encoder import with_policy_encoder
 from firsthand.grounding.study import Study, learn
 from firsthand.grounding.train import GroundConfig
 from firsthand.synthetic.home.corpus import HomeConfig

@@ -20,8 +20,15 @@ from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionC
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.text_encoder import sinusoids
 from firsthand.grounding.vocabulary import Vocabulary
-from firsthand.policy.checkpoints.fit import Shapes, listed, shapes_of
-from firsthand.policy.checkpoints.state_dict import KeyMap, Transform, needed, translate
+from firsthand.policy.checkpoints.state_dict import (
+    KeyMap,
+    Shapes,
+    Transform,
+    listed,
+    needed,
+    shapes_of,
+    translate,
+)
 from firsthand.policy.checkpoints.torch_files import InertRecord, open_file, read_state_dict
 
 IN_THE_MIDDLE = Transform(lambda ours: (ours[0], 1, *ours[1:]), lambda theirs: theirs[0][:, 0])

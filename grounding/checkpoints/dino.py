@@ -12,11 +12,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from firsthand.grounding.config import VisionConfig
-from firsthand.grounding.image_encoder import PolicyVision, TimmVision, timm_trunk
+from firsthand.grounding.image_encoder import (
+    PolicyVision,
+    TimmVision,
+    load_policy_encoder,
+    timm_trunk,
+)
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.policy_encoder import load_policy_encoder
-from firsthand.policy.checkpoints.fit import shapes_of
-from firsthand.policy.checkpoints.state_dict import KeyMap, translate
+from firsthand.policy.checkpoints.state_dict import KeyMap, shapes_of, translate
 from firsthand.policy.checkpoints.torch_files import open_file, read_state_dict
 
 TEACHER = "teacher"

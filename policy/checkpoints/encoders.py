@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from firsthand.policy.checkpoints.fit import shapes_of
 from firsthand.policy.checkpoints.model_path import from_hub, is_hub_id, near
 from firsthand.policy.checkpoints.state_dict import (
     FIRST,
@@ -21,6 +20,7 @@ from firsthand.policy.checkpoints.state_dict import (
     THIRD,
     TRANSPOSED,
     KeyMap,
+    shapes_of,
     translate,
 )
 from firsthand.policy.checkpoints.torch_files import read_state_dict

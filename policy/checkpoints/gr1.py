@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from firsthand.policy.checkpoints import gr_mg
 from firsthand.policy.checkpoints.encoders import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
-from firsthand.policy.checkpoints.fit import Shapes, shapes_of
 from firsthand.policy.checkpoints.state_dict import (
     IN_3_DIMENSIONS,
     IN_4_DIMENSIONS,
     TRANSPOSED,
     KeyMap,
+    Shapes,
+    shapes_of,
     translate,
 )
 from firsthand.policy.checkpoints.torch_files import read_state_dict

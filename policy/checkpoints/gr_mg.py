@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from firsthand.policy.checkpoints.fit import listed
+from firsthand.policy.checkpoints.state_dict import listed
 from firsthand.policy.checkpoints.torch_files import without_prefixes
 
 CLIP, TEXT_ENCODER = "model_clip.", "text_encoder."  # the same part: GR-1's name, GR-MG's

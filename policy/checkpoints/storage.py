@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from firsthand.common.atomic import whole_file, write_json
 from firsthand.policy.checkpoints.aliases import today
-from firsthand.policy.checkpoints.fit import listed, shape_mismatches, shapes_of
 from firsthand.policy.checkpoints.model_path import locate
+from firsthand.policy.checkpoints.state_dict import listed, shape_mismatches, shapes_of
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.statistics import Statistics
 

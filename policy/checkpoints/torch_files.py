@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from firsthand.policy.checkpoints.fit import listed
+from firsthand.policy.checkpoints.state_dict import listed
 
 WRAPPERS = ("state_dict", "model")  # where a file keeps its weights: Lightning and GR-1; MAE
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, Lightning, torch.compile

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from firsthand.policy.checkpoints.fit import shape_mismatches, shapes_of
+from firsthand.policy.checkpoints.state_dict import shape_mismatches, shapes_of
 from firsthand.policy.policy import Policy
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from firsthand.policy.config import PoolingConfig
-from firsthand.policy.modules.attention import attend
 from firsthand.policy.modules.fourier import fourier_features, fourier_width
+from firsthand.policy.modules.transformer import attend
 
 LONGEST, OCTAVES = 4.0, 5  # half a picture is 1: waves from two pictures down to an eighth
 

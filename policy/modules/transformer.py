@@ -2,16 +2,75 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from firsthand.policy.config import TrunkConfig
-from firsthand.policy.modules.attention import attend
 from firsthand.policy.modules.kv_cache import RingKVCache
-from firsthand.policy.modules.rotary import Rotation, rotate, rotation
+
+BASE = 10_000.0
+
+
+class Rotation(NamedTuple):
+    """Cosine and sine of each token's angles, to be broadcast over heads.
+
+    After Su et al. 2021 (RoFormer): queries and keys are turned by angles that grow with their
+    frame, so that their product depends on the difference of frames alone. All tokens of a frame
+    share its angles. A window may slide over such a sequence for ever: keys that were turned once
+    stay right.
+    """
+
+    cosine: Float[Tensor, "*n half"]
+    sine: Float[Tensor, "*n half"]
+
+
+def rotation(frames: Int[Tensor, "*n"], width: int) -> Rotation:
+    """The angles of frames for heads of `width` numbers, at wavelengths from 2π frames up.
+
+    Computed in double precision: in single, an angle of 1000 is wrong in the fifth place.
+
+    Raises:
+        ValueError: the width is odd.
+    """
+    if width % 2:
+        raise ValueError(f"numbers are turned in pairs: a head cannot be {width} wide")
+    half = torch.arange(width // 2, device=frames.device, dtype=torch.float64) / (width // 2)
+    angles = frames[..., None] * BASE**-half
+    return Rotation(angles.cos().float(), angles.sin().float())
+
+
+def rotate(x: Float[Tensor, "b heads n c"], by: Rotation) -> Float[Tensor, "b heads n c"]:
+    """x turned: its first and second half are the coordinates of its pairs."""
+    first, second = x.float().chunk(2, dim=-1)
+    turned = [first * by.cosine - second * by.sine, first * by.sine + second * by.cosine]
+    return torch.cat(turned, dim=-1).to(x.dtype)
+
+
+# torch's fused CPU kernel works by blocks of keys. Below about this many, its backward pass in
+# bfloat16 is several times slower than plain matrix products; everything else it does faster
+# (`python -m firsthand.benchmarks.attention` says by how much).
+SHORT = 128
+
+
+def attend(
+    q: Float[Tensor, "b heads n c"],
+    k: Float[Tensor, "b heads m c"],
+    v: Float[Tensor, "b heads m c"],
+    mask: Bool[Tensor, "#b 1 n m"] | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "b heads n c"]:
+    """Softmax of q·k over the root of c, where the mask is true, times v."""
+    short = q.device.type == "cpu" and k.shape[-2] <= SHORT
+    if short and q.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        with sdpa_kernel(SDPBackend.MATH):
+            return F.scaled_dot_product_attention(q, k, v, mask, dropout)
+    return F.scaled_dot_product_attention(q, k, v, mask, dropout)
+
 
 PLACES = 1024  # GPT-2's
 

@@ -14,8 +14,7 @@ from firsthand.grounding.checkpoints.cvcl import NAMES, _unused, load_cvcl, read
 from firsthand.grounding.contrastive import contrast
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
-from firsthand.policy.checkpoints.fit import shapes_of
-from firsthand.policy.checkpoints.state_dict import KeyMap, needed
+from firsthand.policy.checkpoints.state_dict import KeyMap, needed, shapes_of
 from tests.helpers.cvcl_files import Weights, prefixed, release, save_by_lightning, within, without
 from tests.helpers.cvcl_golden import GOLDEN, golden_inputs, official_keys, official_weights
 from tests.helpers.damaged_weights import alone, spoilt

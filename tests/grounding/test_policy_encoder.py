@@ -7,9 +7,8 @@ import torch
 
 from firsthand.grounding.checkpoints.dino import load_vision
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
-from firsthand.grounding.image_encoder import PolicyVision
+from firsthand.grounding.image_encoder import PolicyVision, with_policy_encoder
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.policy_encoder import with_policy_encoder
 from firsthand.policy.config import ImageConfig
 from tests.policy.conftest import make, tiny, tiny_gr1
 

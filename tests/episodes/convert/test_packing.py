@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firsthand.episodes.convert.packing import draw, pack
 from firsthand.episodes.convert.source import Item
+from firsthand.episodes.convert.splits import draw, pack
 
 
 def item(name: str, megabytes: float = 1.0) -> Item:

@@ -8,9 +8,8 @@ import torch
 import yaml
 
 from firsthand.cli.schema import build
-from firsthand.policy.checkpoints.fit import shapes_of
 from firsthand.policy.checkpoints.gr1 import GR1, MAE, NAMES, _unused, load_gr1, read_gr1
-from firsthand.policy.checkpoints.state_dict import _find
+from firsthand.policy.checkpoints.state_dict import _find, shapes_of
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics

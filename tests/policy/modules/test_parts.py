@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from firsthand.policy.config import PoolingConfig
 from firsthand.policy.modules.action_head import action_losses
-from firsthand.policy.modules.attention import attend
 from firsthand.policy.modules.future_target import (
     NormalisedTarget,
     PixelTarget,
@@ -17,6 +16,7 @@ from firsthand.policy.modules.future_target import (
     unpatchify,
 )
 from firsthand.policy.modules.token_pooling import PerceiverResampler, SpatialSoftmax
+from firsthand.policy.modules.transformer import attend
 from firsthand.policy.modules.video_decoder import sincos_position
 
 

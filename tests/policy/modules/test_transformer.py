@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 
 from firsthand.policy.config import TrunkConfig
 from firsthand.policy.layout import Layout, TokenGroup
-from firsthand.policy.modules.rotary import rotate, rotation
-from firsthand.policy.modules.transformer import Trunk
+from firsthand.policy.modules.transformer import Trunk, rotate, rotation
 
 STEPS = 3
 LAYOUT = Layout((TokenGroup("seen", 4),), (TokenGroup("asked", 2),), "causal")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 1.959964  # standard deviations: 95 % of a normal distribution lie within
+from firsthand.common.intervals import wilson
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class AccuracySummary:
         if len(models) > 1:
             return cls.of([float(np.mean(credit)) for credit in models])
         mean = float(np.mean(models[0]))
-        return cls(mean, None, *wilson(mean, len(models[0])), 1)
+        _, low, high = wilson(mean * len(models[0]), len(models[0]))
+        return cls(mean, None, low, high, 1)
 
     def shown(self) -> str:
         """With the error, or else with the interval, if there is one."""
@@ -46,11 +47,3 @@ class AccuracySummary:
         if self.low == self.high:
             return f"{100 * self.mean:.1f} %"
         return f"{100 * self.mean:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
-
-
-def wilson(share: float, trials: int) -> tuple[float, float]:
-    """The ends of the 95 % interval of a share of right answers (Wilson 1927)."""
-    square = LEVEL**2 / trials
-    centre = (share + square / 2) / (1 + square)
-    half = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return max(centre - half, 0.0), min(centre + half, 1.0)

@@ -5,15 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firsthand.common.intervals import wilson as counted
-from firsthand.grounding.accuracy import AccuracySummary, wilson
+from firsthand.common.intervals import wilson
+from firsthand.grounding.accuracy import AccuracySummary
 
 
-@given(st.integers(1, 3000), st.floats(0, 1))
-def test_intervals_are_wilsons(trials, share):
-    right = round(share * trials)
-    _, low, high = counted(right, trials)
-    assert wilson(right / trials, trials) == pytest.approx((low, high), abs=1e-6)
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=300))
+def test_the_interval_of_one_model_is_wilsons(credit):
+    found = AccuracySummary.of_answers([credit])
+    assert (found.low, found.high) == pytest.approx(wilson(sum(credit), len(credit))[1:], abs=1e-9)
 
 
 def test_seeds_have_an_error_and_one_model_an_interval():

@@ -16,6 +16,7 @@ from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import PairConfig
 from firsthand.grounding.train import GroundConfig, ground
 from firsthand.policy.modules.image_encoder import imagenet_normalised
+from firsthand.training.checkpoint import Checkpoints
 from firsthand.training.config import TrainConfig
 from firsthand.training.visualize.image_grid import WIDTH
 
@@ -106,6 +107,33 @@ def test_readers_change_nothing(corpus, whole, tmp_path):
     again = ground(replace(CONFIG, training=training), corpus, tmp_path)
     assert same(again.model, whole.model)
     assert again.metrics == whole.metrics
+
+
+def test_a_run_killed_before_its_last_tidying_is_tidied(corpus, whole, tmp_path, monkeypatch):
+    """Killed between the last checkpoint's rename and the links: `last` and `best` are read by
+    `ground-eval`."""
+
+    class KilledError(BaseException):
+        pass
+
+    tidy = Checkpoints._tidy
+
+    def killed(store: Checkpoints, best_step: int | None) -> None:
+        if store.newest() == store.path(24):
+            raise KilledError
+        tidy(store, best_step)
+
+    folder = tmp_path / "checkpoints"
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "_tidy", killed)
+        with pytest.raises(KilledError):
+            ground(CONFIG, corpus, tmp_path)
+    assert (folder / "last").readlink().name == "000016"
+    again = ground(CONFIG, corpus, tmp_path, resume=True)
+    assert again.taken == 0
+    assert (folder / "last").readlink().name == "000024"
+    assert same(folder / "best" / "policy", whole.best)
+    assert same(folder / "last" / "policy", whole.model)
 
 
 def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monkeypatch):

@@ -10,7 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.grounding.representation.cka import cka, cknna, unbiased_cka
-from firsthand.grounding.representation.knn import Features, mutual_knn
+from firsthand.grounding.representation.knn import (
+    Features,
+    cycle_knn,
+    edit_distance_knn,
+    lcs_knn,
+    mutual_knn,
+)
 from firsthand.grounding.representation.layers import Calibrated, calibrated, clamped
 from firsthand.grounding.representation.rsa import cosines
 from firsthand.grounding.representation.svcca import svcca
@@ -62,6 +68,9 @@ def measures(concepts: int) -> dict[str, Callable[[Features, Features], float]]:
     return {
         "correlated cosines": _correlation,
         f"mutual {k}-NN": partial(mutual_knn, k=k),
+        f"cycle {k}-NN": partial(cycle_knn, k=k),
+        f"LCS {k}-NN": partial(lcs_knn, k=k),
+        f"edit distance {k}-NN": partial(edit_distance_knn, k=k),
         "CKA": cka,
         "unbiased CKA": unbiased_cka,
         f"CKNNA, k = {k}": lambda a, b: cknna(a, b, k),

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from firsthand.grounding.report.style import HEAT, Picture, figure, rendered
 
+_ACROSS = 5  # panels beside each other
 _MOST = 40  # names along a side that can still be read
 
 
@@ -55,9 +56,13 @@ def layer_pairs(
     Measures have scales of their own, and so have the colours.
     """
     height = 1.1 + 0.32 * len(rows)
-    drawn = figure(max(2.0, 0.6 * len(columns)) * len(scores) + 1.6, height)
-    panels = drawn.subplots(1, len(scores), squeeze=False, sharey=True)[0]
-    for axes, (measure, values) in zip(panels, scores.items(), strict=True):
+    across = min(len(scores), _ACROSS)
+    down = -(-len(scores) // across)
+    drawn = figure(max(2.0, 0.6 * len(columns)) * across + 1.6, height * down)
+    panels = drawn.subplots(down, across, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(scores) :]:
+        axes.set_visible(False)
+    for axes, (measure, values) in zip(panels, scores.items(), strict=False):
         image = axes.imshow(values, cmap=HEAT, aspect="auto")
         _names(axes, rows, columns)
         _write(axes, values, image.norm(values), "{:.2f}")

@@ -67,15 +67,6 @@ def wood(
     return _picture(_between(light, dark, 0.55 * rings**2 + 0.45 * fibre))
 
 
-def brushed_metal(
-    seed: int, size: int = 256, color: Color = (0.72, 0.73, 0.75)
-) -> UInt8[np.ndarray, "s s 3"]:
-    """Fine scratches across the picture."""
-    rng = np.random.default_rng(seed)
-    scratches = _smooth_noise(rng, size, (2, size // 4), octaves=3)
-    return _picture(np.array(color) * (0.85 + 0.3 * scratches[..., None]))
-
-
 def fabric(
     seed: int, size: int = 256, color: Color = (0.35, 0.45, 0.60)
 ) -> UInt8[np.ndarray, "s s 3"]:

@@ -1,7 +1,7 @@
 """What the cameras saw, as an mp4 that any browser plays."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -19,19 +19,6 @@ _X264 = {
 }  # the same bits anywhere
 _BACKGROUND, _INK = (24, 24, 24), (235, 235, 235)
 _NOTES = {None: (170, 170, 170), True: (90, 220, 90), False: (255, 110, 90)}  # of no, good, bad end
-
-
-def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "_ _ 3"]], fps: float) -> Path:
-    """Write a whole video; see `VideoWriter`.
-
-    Raises:
-        ValueError: there is no frame, or frames differ in size.
-    """
-    with VideoWriter(path, fps) as writer:
-        for frame in frames:
-            writer.add(frame)
-        writer.keep(path)
-    return path
 
 
 class VideoWriter:

@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 from firsthand.common.atomic import whole_file
 from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
-from firsthand.episodes.corpus.languages import languages
 
 _LETTERS = 200  # of a text that are printed
 _TEXTS = 100  # the most frequent ones, which are looked up
@@ -44,7 +43,6 @@ class CorpusSummary:
     with_actions: int
     texts: dict[str, int]  # instructions and narrations, the most frequent first
     different_texts: int
-    languages: dict[str, int]  # a guess, see `episodes.corpus.languages`
     origins: dict[str, int]
 
     def rows(self, texts: int = 10) -> list[tuple[str, str]]:
@@ -66,10 +64,6 @@ class CorpusSummary:
         rows.append(("with state, actions", f"{self.with_state}, {self.with_actions}"))
         rows += [(f"signal {signal}", _counts(kinds)) for signal, kinds in self.signals.items()]
         rows.append(("made from", _counts(self.origins)))
-        if self.languages:
-            total = sum(self.languages.values())
-            shares = [f"{name} {n / total:.0%}" for name, n in self.languages.items()]
-            rows.append(("languages, guessed", ", ".join(shares)))
         rows.append(("different texts", str(self.different_texts)))
         rows += [(f"  {count}", _brief(text)) for text, count in list(self.texts.items())[:texts]]
         return rows
@@ -112,7 +106,6 @@ def summarise(corpus: Corpus) -> CorpusSummary:
         with_actions=with_actions,
         texts={corpus.texts[int(n)]: int(text_counts[n]) for n in most_frequent if text_counts[n]},
         different_texts=int((text_counts > 0).sum()),
-        languages=languages(corpus.texts),
         origins=_origins(corpus),
     )
 

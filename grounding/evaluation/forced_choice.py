@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.evaluation.trials import ForcedChoiceTrial
 
 
@@ -63,19 +62,3 @@ def forced_choice(
         credit.append(float(best[0]) / int(best.sum().clamp(min=1)))
     chance = float(np.mean([1 / len(trial.images) for trial in trials]))
     return Choices(tuple(trial.word for trial in trials), tuple(credit), chance)
-
-
-def over_seeds(models: Sequence[Choices]) -> tuple[AccuracySummary, dict[str, AccuracySummary]]:
-    """The accuracy of models trained alike with other seeds, in all and by word.
-
-    Raises:
-        ValueError: they were not asked for the same words.
-    """
-    words = [set(model.words) for model in models]
-    if any(asked != words[0] for asked in words):
-        raise ValueError("the models were asked for different words")
-    by_word = {
-        word: AccuracySummary.of_answers([model.credit_of(word) for model in models])
-        for word in models[0].by_word
-    }
-    return AccuracySummary.of_answers([model.credit for model in models]), by_word

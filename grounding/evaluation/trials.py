@@ -6,18 +6,12 @@ table that circulates (babylmms-eval's `labeled_s.csv`) has a line for each pict
 `target_category`, `real_category`, `image`.
 """
 
-import csv
-import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.episodes.untrusted.trust import inside, load_csv, load_json
 
@@ -42,30 +36,6 @@ class ForcedChoiceTrial:
             )
 
 
-def make_trials(
-    pictures: Mapping[str, Sequence[str]], *, choices: int = 4, each: int = 100, seed: int = 0
-) -> list[ForcedChoiceTrial]:
-    """`each` trials for every category; targets, foils' categories and foils are drawn at random.
-
-    Raises:
-        ValueError: there are fewer categories than choices, or one without pictures.
-    """
-    if not 2 <= choices <= len(pictures):
-        raise ValueError(f"{len(pictures)} categories do not make {choices} choices")
-    if empty := [category for category, names in pictures.items() if not names]:
-        raise ValueError(f"there is no picture of {empty[0]}")
-    random = np.random.default_rng(seed)
-    trials = []
-    for category in sorted(pictures):
-        others = sorted(set(pictures) - {category})
-        for _ in range(each):
-            foils = random.choice(len(others), choices - 1, replace=False)
-            shown = (category, *(others[foil] for foil in foils))
-            images = (pictures[name][int(random.integers(len(pictures[name])))] for name in shown)
-            trials.append(ForcedChoiceTrial(category, shown, tuple(images)))
-    return trials
-
-
 def read_trials(path: str | Path) -> list[ForcedChoiceTrial]:
     """The trials of a `.json` or `.csv` file.
 
@@ -80,22 +50,6 @@ def read_trials(path: str | Path) -> list[ForcedChoiceTrial]:
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: holds no list of trials under 'data'")
     return [_from_row(row, f"{path}: trial {number}") for number, row in enumerate(rows)]
-
-
-def write_trials(path: str | Path, trials: Sequence[ForcedChoiceTrial]) -> None:
-    """A `.json` or `.csv` file of the same trials."""
-    path = Path(path)
-    if path.suffix == ".csv":
-        file = io.StringIO(newline="")
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for number, trial in enumerate(trials):
-            for category, image in zip(trial.categories, trial.images, strict=True):
-                table.writerow((number, trial.word, category, image))
-        text = file.getvalue()
-    else:
-        text = json.dumps({"data": _rows(trials)})
-    write_text(path, text)
 
 
 def locate(root: Path, trial: ForcedChoiceTrial, links: bool = False) -> list[Path]:
@@ -119,22 +73,6 @@ def locate(root: Path, trial: ForcedChoiceTrial, links: bool = False) -> list[Pa
             raise UserError(f"{places[-2]}: there is no such picture, nor {places[-1]}")
         found.append(there)
     return found
-
-
-def _rows(trials: Sequence[ForcedChoiceTrial]) -> list[dict[str, Any]]:
-    """Numbered within their category, as upstream's are."""
-    counts: dict[str, int] = {}
-    rows = []
-    for trial in trials:
-        number = counts[trial.word] = counts.get(trial.word, -1) + 1
-        rows.append({
-            "trial_num": number,
-            "target_category": trial.word,
-            "target_img_filename": trial.images[0],
-            "foil_categories": list(trial.categories[1:]),
-            "foil_img_filenames": list(trial.images[1:]),
-        })  # fmt: skip
-    return rows
 
 
 def _from_row(row: Any, where: str) -> ForcedChoiceTrial:

@@ -1,8 +1,7 @@
 """The published weights of GR-1 (Wu et al. 2024) as a policy of ours.
 
-Three families of files are read: bytedance/GR-1's snapshots, GR1-Training's (a query for each
-action of a chunk, a position for each token), and either by the names that GR-MG gives the same
-parts; with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
+Two families of files are read: bytedance/GR-1's snapshots and GR1-Training's (a query for each
+action of a chunk, a position for each token), with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
 use; a file with anything else is refused.
 """
 
@@ -15,7 +14,6 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from firsthand.policy.checkpoints import gr_mg
 from firsthand.policy.checkpoints.encoders import OPENAI_CLIP, TIMM_VIT, clip_weights, vit_weights
 from firsthand.policy.checkpoints.state_dict import (
     IN_3_DIMENSIONS,
@@ -71,7 +69,7 @@ GR1 = PolicyConfig(
     loss=LossWeights(gripper=0.01, video=0.2, arm_beta=1.0),
 )
 
-CLIP, MAE = gr_mg.CLIP, "model_mae."
+CLIP, MAE = "model_clip.", "model_mae."
 
 # Their name, our name. `*` is weight or bias, `{i}` the number of a block.
 NAMES = (
@@ -269,8 +267,7 @@ def read_gr1(
 ) -> tuple[PolicyConfig, dict[str, Tensor]]:
     """What `load_gr1` makes its policy of: the configuration, and all weights by our names."""
     where = str(source) if isinstance(source, str | Path) else "the state dict"
-    weights = gr_mg.renamed(read_state_dict(source))
-    gr_mg.refuse(weights, where)
+    weights = read_state_dict(source)
     holds_clip, holds_mae = (any(n.startswith(part) for n in weights) for part in (CLIP, MAE))
     _one_place(where, "CLIP", holds_clip, clip, "clip=ViT-B-32.pt")
     _one_place(where, "MAE", holds_mae, mae, "mae=mae_pretrain_vit_base.pth")

@@ -9,11 +9,11 @@ from PIL import Image
 from torch import nn
 
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
-from firsthand.grounding.evaluation.trials import make_trials, write_trials
 from firsthand.grounding.image_encoder import Vision
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
 from firsthand.policy.modules.image_encoder import ImageFeatures
+from tests.helpers.trials import make_trials, write_trials
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (9, 9, 9)}
 

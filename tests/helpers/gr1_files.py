@@ -90,11 +90,5 @@ def hugging_face_mae(weights: Weights) -> Weights:
     return renamed | {"decoder.mask_token": torch.zeros(1, 1, 512)}
 
 
-def by_gr_mg(weights: Weights) -> Weights:
-    """CLIP under another name, no causal mask, no words."""
-    rest = without(without_mask(weights), "model_clip.", "transformer.wte.")
-    return rest | prefixed(inside(weights, "model_clip."), "text_encoder.")
-
-
 def prefixed(weights: Weights, prefix: str) -> Weights:
     return {f"{prefix}{name}": value for name, value in weights.items()}

@@ -139,7 +139,6 @@ def test_unreadable_files_are_named(tmp_path) -> None:
     "make",
     [
         textures.wood,
-        textures.brushed_metal,
         textures.fabric,
         textures.tiles,
         textures.checker,

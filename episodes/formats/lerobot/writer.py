@@ -11,7 +11,6 @@ Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -229,14 +228,6 @@ class LeRobotWriter:
             "video_path": f"videos/{{video_key}}/{place}.mp4" if schema.cameras else None,
             "features": schema.features(),
         }
-
-
-def to_lerobot(episodes: Iterable[Episode | EncodedEpisode], path: str | Path) -> int:
-    """Write episodes to a new LeRobot dataset; returns how many there were."""
-    with LeRobotWriter(path) as writer:
-        for episode in episodes:
-            writer.add(episode)
-    return len(writer)
 
 
 def _place(name: str, place: tuple[int, int]) -> dict[str, int]:

@@ -4,7 +4,16 @@ import av
 import numpy as np
 import pytest
 
-from firsthand.envs.evaluation.video import CAPTION_HEIGHT, compose, write_video
+from firsthand.envs.evaluation.video import CAPTION_HEIGHT, VideoWriter, compose
+
+
+def write_video(path, pictures, fps):
+    """Write a whole video."""
+    with VideoWriter(path, fps) as writer:
+        for picture in pictures:
+            writer.add(picture)
+        writer.keep(path)
+    return path
 
 
 def frames(n, height=51, width=64):

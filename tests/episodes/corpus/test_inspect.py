@@ -8,7 +8,6 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.index_writer import IndexedShard, describe, write_index
 from firsthand.episodes.corpus.inspect import contact_sheet, summarise
-from firsthand.episodes.corpus.languages import guess, languages
 from firsthand.episodes.episode import Episode, Narration
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
@@ -35,7 +34,6 @@ def test_summary_counts(corpus):
     texts = {"push the red block", "a hand", "the bälle roll", "open it"}
     assert summary.texts == dict.fromkeys(texts, 1)
     assert summary.different_texts == 4
-    assert summary.languages == {"English": 3, "not recognised": 1}
     rows = dict(summary.rows())
     assert rows["episodes"] == "3 (train 2, valid 1)"
     assert rows["rgb_static"] == "32x24 3"
@@ -93,31 +91,3 @@ def test_groups_and_texts_of_a_corpus(tmp_path, make_episode):
     assert summary.texts == {"a": 2, "b": 2}
     assert summary.origins == {"test": 3}
     assert dict(summary.rows())["groups"] == "2 (1 of them in several splits)"
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("push the red block into the drawer", "English"),
-        ("#C C picks up a cup from the table", "English"),
-        ("schiebe den roten Block in die Schublade", "German"),
-        ("pousse le bloc rouge dans le tiroir", "French"),
-        ("empuja el bloque rojo al cajón", "Spanish"),
-        ("spingi il blocco rosso nel cassetto", "Italian"),
-        ("empurre o bloco vermelho para a gaveta", "Portuguese"),
-        ("duw het rode blok in de lade", "Dutch"),
-        ("赤いブロックを押す", "Japanese"),
-        ("빨간 블록을 밀어라", "Korean"),
-        ("推红色方块", "Han script"),
-        ("толкни красный блок", "Cyrillic script"),
-        ("pick cube", "not recognised"),
-        ("123 !", "not recognised"),
-    ],
-)
-def test_languages_are_guessed_or_left_open(text, language):
-    assert guess(text) == language
-
-
-def test_languages_of_very_many_texts_are_those_of_some():
-    counted = languages(["the cup"] * 30_000 + ["die Tasse"] * 10_000 + [""] * 40_000)
-    assert counted == {"English": 3750, "German": 1250}

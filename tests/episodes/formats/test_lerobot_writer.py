@@ -26,7 +26,7 @@ from firsthand.episodes.formats.calvin.dataset import Calvin
 from firsthand.episodes.formats.lerobot.reader import LeRobot
 from firsthand.episodes.formats.lerobot.schema import to_sentences
 from firsthand.episodes.formats.lerobot.statistics import FeatureStats
-from firsthand.episodes.formats.lerobot.writer import LeRobotWriter, to_lerobot
+from firsthand.episodes.formats.lerobot.writer import LeRobotWriter
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 from tests.helpers.lerobot_recordings import psnr
@@ -36,6 +36,14 @@ CAMERAS = {"rgb_static": (48, 64), "odd": (25, 31)}
 
 
 @pytest.fixture(scope="module")
+def to_lerobot(episodes, path) -> int:
+    """Write episodes to a new LeRobot dataset; returns how many there were."""
+    with LeRobotWriter(path) as writer:
+        for episode in episodes:
+            writer.add(episode)
+    return len(writer)
+
+
 def recordings(make_episode):
     rng = np.random.default_rng(0)
 

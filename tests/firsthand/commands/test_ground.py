@@ -7,9 +7,9 @@ import pytest
 from firsthand.cli import main as cli
 from firsthand.cli import settings
 from firsthand.commands import ground, ground_eval
-from firsthand.grounding.evaluation.trials import make_trials, write_trials
 from firsthand.grounding.train import GroundConfig
 from tests.grounding.test_train import WORDS, make_corpus
+from tests.helpers.trials import make_trials, write_trials
 
 QUICK = (
     "variants=[natural]",

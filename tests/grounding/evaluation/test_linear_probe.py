@@ -12,7 +12,7 @@ from firsthand.grounding.evaluation.linear_probe import (
     times_said,
     train_probe,
 )
-from firsthand.grounding.evaluation.trials import make_trials
+from tests.helpers.trials import make_trials
 
 NAMES = ("a", "b", "c", "d", "e")
 

@@ -9,14 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.evaluation.forced_choice import Choices, forced_choice, over_seeds
-from firsthand.grounding.evaluation.trials import (
-    ForcedChoiceTrial,
-    locate,
-    make_trials,
-    read_trials,
-    write_trials,
-)
+from firsthand.grounding.evaluation.forced_choice import forced_choice
+from firsthand.grounding.evaluation.trials import ForcedChoiceTrial, locate, read_trials
+from tests.helpers.trials import make_trials, write_trials
 
 PICTURES = {name: [f"eval/test/{name}/{name}_{i}.jpg" for i in range(5)] for name in "dcabe"}
 NAMES = st.text("abcxyz,\"' é\n", min_size=1, max_size=6).filter(str.strip)
@@ -178,19 +173,6 @@ def test_a_model_that_sees_no_difference_is_at_chance():
     assert found.accuracy == found.chance == 0.25
     lost = dict.fromkeys(same, torch.full((8,), torch.nan))
     assert forced_choice(trials, lost, vectors(list(PICTURES), 0)).accuracy == 0
-
-
-def test_errors_are_those_of_the_mean_over_seeds():
-    models = [
-        Choices(("a", "a", "b", "b"), credit, 0.25)
-        for credit in ((1.0, 0.0, 1.0, 1.0), (1.0, 1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-    ]
-    accuracy, by_word = over_seeds(models)
-    assert accuracy.mean == pytest.approx(0.5)
-    assert accuracy.error == pytest.approx(np.std([0.75, 0.5, 0.25], ddof=1) / 3**0.5)
-    assert by_word["a"].mean == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="different words"):
-        over_seeds([*models, Choices(("c",), (1.0,), 0.25)])
 
 
 def test_what_is_no_choice_is_refused():

@@ -16,7 +16,6 @@ from firsthand.policy.statistics import Statistics
 from tests.helpers.golden import golden_inputs, official_keys
 from tests.helpers.gr1_files import (
     Weights,
-    by_gr_mg,
     hugging_face_clip,
     hugging_face_mae,
     inside,
@@ -54,16 +53,6 @@ VARIANTS: dict[str, Callable[[Weights, Weights], tuple[dict, dict]]] = {
     "under state_dict": lambda w, _: ({"state_dict": w, "epoch": 3}, {}),
     "of a wrapped model": lambda w, _: (prefixed(w, "module.model."), {}),
     "of a compiled model": lambda w, _: ({"state_dict": prefixed(w, "_orig_mod.")}, {}),
-    "by GR-MG's names": lambda w, _: ({"state_dict": prefixed(by_gr_mg(w), "model.")}, {}),
-    "by GR-MG's names, CLIP beside the model": lambda w, _: (
-        prefixed(without(by_gr_mg(w), "text_encoder."), "model.")
-        | prefixed(inside(w, "model_clip."), "text_encoder."),
-        {},
-    ),
-    "by GR-MG's names, without CLIP": lambda w, _: (
-        prefixed(without(by_gr_mg(w), "text_encoder."), "model."),
-        {"clip": openai_clip(w)},
-    ),
     "without mask": lambda w, _: (without_mask(w), {}),
     "without words": lambda w, _: (without(w, "transformer.wte."), {}),
     "mask of truth values": lambda w, _: (mask_as(w, torch.bool), {}),

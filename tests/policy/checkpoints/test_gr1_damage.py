@@ -14,12 +14,6 @@ def dropped(*names: str) -> Callable[[Weights], dict]:
     return lambda weights: without(weights, *names)
 
 
-GR_MG = {
-    "embed_goal_image.weight": torch.zeros(384, 768),
-    "encode_action.0.norm1.weight": torch.zeros(128),
-    "progress_queries.weight": torch.zeros(1, 384),
-}
-
 DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
     "one missing": (dropped("obs_queries."), r"1 missing: obs_queries\.weight"),
     "many missing": (
@@ -106,10 +100,9 @@ DAMAGE: dict[str, tuple[Callable[[Weights], dict], str]] = {
         dropped("model_mae."),
         r"does not hold MAE: say where it is, mae=mae_pretrain_vit_base\.pth",
     ),
-    "GR-MG": (
-        lambda w: prefixed(w | GR_MG, "model."),
-        r"is a checkpoint of GR-MG.*: it reads pictures of the goal \(embed_goal_image\.weight\); "
-        r"it draws .* \(encode_action\.0\.norm1\.weight\); it predicts .* \(progress_queries",
+    "GR-MG's, another architecture": (
+        lambda w: prefixed(w | {"progress_queries.weight": torch.zeros(1, 384)}, "model."),
+        r"progress_queries\.weight",
     ),
 }
 

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
     from firsthand.training.config import TrainConfig
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "TASKS",
     "Batch",

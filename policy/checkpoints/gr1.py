@@ -1,8 +1,8 @@
 """The published weights of GR-1 (Wu et al. 2024) as a policy of ours.
 
 Two families of files are read: bytedance/GR-1's snapshots and GR1-Training's (a query for each
-action of a chunk, a position for each token), with or without the frozen CLIP and MAE inside. Every weight is used or known to be of no
-use; a file with anything else is refused.
+action of a chunk, a position for each token), with or without the frozen CLIP and MAE inside. Every
+weight is used or known to be of no use; a file with anything else is refused.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,11 @@
 """The README's commands do what it says: they are run, word for word, one after the other.
 
-Only their size is reduced: after each command the words in `SMALLER` are added.
+Only their size is reduced: after each command the words in `SMALLER` are added. Every command of
+every page is read as the command line reads it, and every Python example finds what it imports.
 """
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -12,6 +15,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
+from firsthand.cli import settings
+from firsthand.cli.main import parse
 
 SMALLER = {
     "pretrain": ["training=smoke", "training.steps=6", "training.batch_size=4"],
@@ -37,6 +43,35 @@ def commands(text: str) -> list[list[str]]:
     """The `firsthand` commands of all bash fences, as words."""
     lines = "".join(fences(text, "bash")).replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+PROJECT = Path(__file__).resolve().parent.parent
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
+FENCE = re.compile(r"^```(?:bash)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:^|-m )firsthand (.+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_is_understood(page: Path) -> None:
+    for fence in FENCE.findall(page.read_text()):
+        for line in fence.replace("\\\n", " ").splitlines():
+            if not (found := COMMAND.search(line)):
+                continue
+            called = parse(shlex.split(found[1], comments=True))
+            module = importlib.import_module(f"firsthand.commands.{called.command.config}")
+            if called.sweep:
+                assert settings.sweep(called.command.config, module.SCHEMA, called.overrides)
+            elif not called.help:
+                assert settings.shown(called.command.config, module.SCHEMA, called.overrides)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_of_a_page_finds_what_it_imports(page: Path) -> None:
+    for source in fences(page.read_text(), "python"):
+        tree = ast.parse(source)
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                exec(compile(ast.Module([node], []), str(page), "exec"), {})
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from firsthand.common.atomic import write_bytes, write_text
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
 from firsthand.common.ranks import rank, world_size
-from firsthand.policy.checkpoints.aliases import today_flat
+from firsthand.policy.checkpoints.aliases import today_flat, today_word
 from firsthand.policy.checkpoints.model_path import near
 
 RUNS = Path("runs")
@@ -91,8 +91,8 @@ def _starts(path: Path) -> list[dict[str, Any]]:
 
 
 def saved_overrides(path: Path) -> list[str]:
-    """The words that the run at `path` was started with."""
-    return list(_starts(path)[-1]["overrides"])
+    """The words that the run at `path` was started with, by the names that settings have today."""
+    return [today_word(word) for word in _starts(path)[-1]["overrides"]]
 
 
 @contextmanager

@@ -49,6 +49,15 @@ def today_flat(settings: Mapping[str, Any], prefix: str = "policy.") -> dict[str
     return found
 
 
+def today_word(word: str, prefix: str = "policy.") -> str:
+    """A word of the command line, `policy.length=3`, by today's name."""
+    name, sign, value = word.partition("=")
+    if not name.startswith(prefix):
+        return word
+    new, value = _renamed(name.removeprefix(prefix), value)
+    return f"{prefix}{new}{sign}{value}"
+
+
 def _renamed(key: str, value: Any) -> tuple[str, Any]:
     values = VALUES.get(key, {})
     return KEYS.get(key, key), values.get(value, value) if isinstance(value, str) else value

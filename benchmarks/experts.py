@@ -18,10 +18,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from firsthand.common.intervals import wilson
+from firsthand.common.progress import track
 from firsthand.common.workers import run
 from firsthand.envs.playtable.layouts import LAYOUTS
 from firsthand.envs.tasks.chain_layouts import initial_layout
@@ -109,9 +109,7 @@ def main() -> None:
     attempts = _attempts(options)
     queue = iter(attempts)
     make = partial(Tryout, options.action_repeat, options.noise, options.seed, not options.no_guard)
-    results = track(
-        run(make, lambda: next(queue, None), options.workers), "experts", total=len(attempts)
-    )
+    results = track(run(make, lambda: next(queue, None), options.workers), "experts", len(attempts))
     by_attempt = dict(results)
     console = Console(width=120)
     for scene in options.scenes:

@@ -10,7 +10,7 @@ import pytest
 
 from firsthand.common import workers
 from firsthand.common.errors import UserError
-from tests.envs.conftest import ROOT
+from tests.conftest import PROJECT
 
 
 def square(number):
@@ -171,7 +171,7 @@ def test_workers_die_with_their_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys, time\n"
-        f"sys.path.insert(0, {ROOT!r})\n"
+        f"sys.path.insert(0, {str(PROJECT)!r})\n"
         "from firsthand.common import workers\n"
         "from tests.common.test_workers import make_sleeper\n"
         "if __name__ == '__main__':\n"

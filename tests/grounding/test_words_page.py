@@ -27,7 +27,7 @@ def test_the_example_runs(project, tmp_path, monkeypatch):
 
 def test_every_file_it_names_exists(project):
     page = (project / "docs" / "words.md").read_text()
-    named = re.findall(r"`((?:policy|pretrain)/[\w/.]*)`", page)
+    named = re.findall(r"`((?:policy|grounding)/[\w/.]*)`", page)
     assert len(named) >= 8
     for name in named:
         assert (project / name).exists(), name

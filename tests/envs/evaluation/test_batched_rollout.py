@@ -10,7 +10,6 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation import batched_rollout as seats
 from firsthand.envs.evaluation.rollout import RolloutJob, RolloutSettings, Trial
-from tests.envs.conftest import ROOT  # noqa: F401  workers import this module by name
 
 SIZE = 4
 

@@ -15,7 +15,7 @@ from firsthand.envs.config import PlayTableWorld
 from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_chains, evaluate_tasks
 from firsthand.envs.tasks.instructions import TRAINING, VALIDATION
 from firsthand.envs.tasks.tasks import TASKS
-from tests.envs.conftest import ROOT
+from tests.conftest import PROJECT
 from tests.helpers.evaluated_policies import (
     Counting,
     Dying,
@@ -243,7 +243,7 @@ def test_killed_and_resumed(tmp_path):
     script = tmp_path / "evaluate.py"
     script.write_text(
         "import sys\n"
-        f"sys.path.insert(0, {ROOT!r})\n"
+        f"sys.path.insert(0, {str(PROJECT)!r})\n"
         "from pathlib import Path\n"
         "from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks\n"
         "from firsthand.envs.config import PlayTableWorld\n"

@@ -22,7 +22,7 @@ from firsthand.envs.recording.schedule import DemoRequest, RecordAttempt
 from firsthand.envs.tasks.initial_states import initial_state
 from firsthand.envs.tasks.instructions import TRAINING
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
-from tests.envs.conftest import ROOT
+from tests.conftest import PROJECT
 
 SMALL = RecordConfig(
     tasks=("turn_on_led", "open_drawer"),
@@ -143,7 +143,7 @@ def test_killed_and_resumed(recorded, tmp_path):
     script = tmp_path / "run.py"
     script.write_text(
         "import sys\n"
-        f"sys.path.insert(0, {ROOT!r})\n"
+        f"sys.path.insert(0, {str(PROJECT)!r})\n"
         "from pathlib import Path\n"
         "from firsthand.envs.recording.record import RecordConfig, record\n"
         "from firsthand.envs.config import PlayTableWorld\n"

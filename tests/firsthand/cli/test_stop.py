@@ -29,6 +29,7 @@ def execute(config, run):
         pass
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever ran the tests under nohup
     record.execute = execute
     sys.exit(cli.main(["record", "run=a run"]))
 """

@@ -37,7 +37,8 @@ class CalvinEnv(World[OriginalArm, OriginalDesk]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         light_robot: whether to draw the arm by its collision meshes.
-        guard: whether a task must stay done for a moment (False: CALVIN's way); see `Judge`.
+        guard: whether a task must stay done for a moment (False: CALVIN's way), see
+            `SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:

@@ -43,7 +43,8 @@ class PlayTable(World[Panda, Scene]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
-        guard: whether a task must stay done for a moment (False: CALVIN's way); see `Judge`.
+        guard: whether a task must stay done for a moment (False: CALVIN's way), see
+            `SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:

@@ -18,7 +18,7 @@ def succeeds(attempt, salt):
 
 
 def work_through(wanted, folder, salt, order, crew, stop_after=None):
-    """What `crew` workers would do who finish in a random order; None when they are stopped."""
+    """What a pool of workers would do that finish in a random order; None when they are stopped."""
     schedule, under_way, count = RecordingSchedule(wanted, folder), [], 0
     while True:
         while len(under_way) < crew and (attempt := schedule.next_attempt()) is not None:

@@ -38,10 +38,10 @@ Begin = RolloutJob | np.ndarray | Mistake
 SharedImageBuffer = Any  # shared memory, where a place leaves its pictures
 
 
-def play(
+def run_batched(
     policy: BatchedPolicy,
     make_env: Callable[[int], Any],
-    pace: RolloutSettings,
+    settings: RolloutSettings,
     rounds: Iterator[Sequence[RolloutJob]],
     processes: int,
     seats: int,
@@ -63,39 +63,46 @@ def play(
     """
     under_way = 1 if alone else ROUNDS
     places = [(number, seat) for seat in range(seats) for number in range(under_way)]
-    crew = len(places) if alone else min(processes, len(places))
-    hand_of = {place: i % max(crew, 1) for i, place in enumerate(places)}
-    shelves = {p: get_context("spawn").RawArray("B", max(1, picture_bytes)) for p in places if crew}
+    n_workers = len(places) if alone else min(processes, len(places))
+    worker_of = {place: i % max(n_workers, 1) for i, place in enumerate(places)}
+    buffers = {
+        p: get_context("spawn").RawArray("B", max(1, picture_bytes)) for p in places if n_workers
+    }
     make = [
-        partial(EnvWorker, make_env, pace, {p: s for p, s in shelves.items() if hand_of[p] == hand})
-        for hand in range(crew)
+        partial(
+            EnvWorker,
+            make_env,
+            settings,
+            {p: s for p, s in buffers.items() if worker_of[p] == worker},
+        )
+        for worker in range(n_workers)
     ]
     with (
         workers.process_pool(make)
-        if crew
-        else workers.in_process(partial(EnvWorker, make_env, pace, {})) as hands
+        if n_workers
+        else workers.in_process(partial(EnvWorker, make_env, settings, {})) as pool
     ):
         current: dict[int, _Round] = {}
         while True:
             for number in set(range(under_way)) - set(current):
-                if (assignments := next(rounds, None)) is not None:
+                if (jobs := next(rounds, None)) is not None:
                     actor = attempt(partial(policy.actor, seats))
                     if isinstance(actor, Mistake):
                         raise UserError(f"the policy cannot act: {actor.message}")
-                    round_ = current[number] = _Round(number, actor, assignments)
-                    _give(hands, hand_of, round_, round_.begin())
-            if (done := hands.take()) is None:
+                    round_ = current[number] = _Round(number, actor, jobs)
+                    _give(pool, worker_of, round_, round_.begin())
+            if (done := pool.take()) is None:
                 return
             _, job, answers = done
             round_ = current[_number(job)]
             for place, answer in answers.items():
-                if isinstance(answer, ObservationRequest) and place in shelves:
-                    answer = _with_pictures(answer, shelves[place])
+                if isinstance(answer, ObservationRequest) and place in buffers:
+                    answer = _with_pictures(answer, buffers[place])
                 if record := round_.take(place[1], answer):
-                    yield round_.assignments[place[1]], record
+                    yield round_.jobs[place[1]], record
             if not round_.awaited:
-                if round_.questions:
-                    _give(hands, hand_of, round_, round_.act())
+                if round_.requests:
+                    _give(pool, worker_of, round_, round_.act())
                 else:
                     del current[round_.number]
 
@@ -115,18 +122,18 @@ class _Job(dict[Place, Begin]):
 
 
 def _give(
-    hands: workers.WorkerPool,
-    hand_of: Mapping[Place, int],
+    pool: workers.WorkerPool,
+    worker_of: Mapping[Place, int],
     round_: "_Round",
     given: Mapping[int, Begin],
 ) -> None:
     jobs: dict[int, _Job] = {}
     for seat, what in given.items():
-        job = jobs.setdefault(hand_of[round_.number, seat], _Job())
+        job = jobs.setdefault(worker_of[round_.number, seat], _Job())
         job[round_.number, seat] = what
-        job.trials.append(str(round_.assignments[seat]))
-    for hand, job in jobs.items():
-        hands.give(hand, job)
+        job.trials.append(str(round_.jobs[seat]))
+    for worker, job in jobs.items():
+        pool.give(worker, job)
 
 
 def _number(job: _Job) -> int:
@@ -136,45 +143,45 @@ def _number(job: _Job) -> int:
 class _Round:
     """Trials that are acted on in the same batches."""
 
-    def __init__(self, number: int, actor: Any, assignments: Sequence[RolloutJob]) -> None:
+    def __init__(self, number: int, actor: Any, jobs: Sequence[RolloutJob]) -> None:
         self.number = number
-        self.assignments = assignments
+        self.jobs = jobs
         self.awaited: set[int] = set()
-        self.questions: dict[int, ObservationRequest] = {}
+        self.requests: dict[int, ObservationRequest] = {}
         self._actor = actor
-        self._stream = RandomStream(assignments[0].trial.seed)
-        reseed(actor, assignments[0].trial.seed)
+        self._stream = RandomStream(jobs[0].trial.seed)
+        reseed(actor, jobs[0].trial.seed)
 
     def begin(self) -> dict[int, Begin]:
         """The trials, for their seats."""
-        self.awaited = set(range(len(self.assignments)))
-        return dict(enumerate(self.assignments))
+        self.awaited = set(range(len(self.jobs)))
+        return dict(enumerate(self.jobs))
 
     def take(self, seat: int, answer: ObservationRequest | Record) -> Record | None:
         """Note what a seat asks or reports; returns the record of a trial that has ended."""
         self.awaited.remove(seat)
         if not isinstance(answer, ObservationRequest):
             return answer
-        self.questions[seat] = answer
+        self.requests[seat] = answer
         return None
 
     def act(self) -> dict[int, Begin]:
         """One action for every seat that asks, from one batch in the order of the seats."""
-        asked = {seat: self.questions[seat] for seat in sorted(self.questions)}
+        requests = {seat: self.requests[seat] for seat in sorted(self.requests)}
         with self._stream:
-            said = attempt(partial(self._ask, asked))
-        self.questions = {}
-        self.awaited = set(asked)
+            said = attempt(partial(self._ask, requests))
+        self.requests = {}
+        self.awaited = set(requests)
         if isinstance(said, Mistake):
-            return dict.fromkeys(asked, said)
-        return {seat: attempt(partial(_action_of, said, seat)) for seat in asked}
+            return dict.fromkeys(requests, said)
+        return {seat: attempt(partial(_action_of, said, seat)) for seat in requests}
 
-    def _ask(self, asked: Mapping[int, ObservationRequest]) -> Mapping[int, Any]:
-        for seat, question in asked.items():
-            if question.instruction is not None:
+    def _ask(self, requests: Mapping[int, ObservationRequest]) -> Mapping[int, Any]:
+        for seat, request in requests.items():
+            if request.instruction is not None:
                 reset = self._actor.reset
-                reset(seat, question.instruction, **seed_for(reset, question.seed))
-        said = self._actor.select_actions({seat: q.observation for seat, q in asked.items()})
+                reset(seat, request.instruction, **seed_for(reset, request.seed))
+        said = self._actor.select_actions({seat: q.observation for seat, q in requests.items()})
         if not isinstance(said, Mapping):
             kind = type(said).__name__
             raise UserError(f"select_actions must return actions by seat, a dict, not {kind}")
@@ -197,10 +204,10 @@ class EnvWorker:
     def __init__(
         self,
         make_env: Callable[[int], Any],
-        pace: RolloutSettings,
-        shelves: Mapping[Place, SharedImageBuffer],
+        settings: RolloutSettings,
+        buffers: Mapping[Place, SharedImageBuffer],
     ) -> None:
-        self._make_env, self._pace, self._shelves = make_env, pace, shelves
+        self._make_env, self._settings, self._buffers = make_env, settings, buffers
         self._envs: dict[Place, Any] = {}
         self._courses: dict[Place, Generator[ObservationRequest, np.ndarray | Mistake, Record]] = {}
 
@@ -210,17 +217,17 @@ class EnvWorker:
 
     def _go_on(self, place: Place, given: Begin) -> ObservationRequest | Record:
         if isinstance(given, RolloutJob):
-            env = self._envs.get(place) or self._make_env(self._pace.action_repeat)
+            env = self._envs.get(place) or self._make_env(self._settings.action_repeat)
             self._envs[place] = env
-            self._courses[place] = run_trial(env, given, self._pace)
-            question = next(self._courses[place])
+            self._courses[place] = run_trial(env, given, self._settings)
+            request = next(self._courses[place])
         else:
             try:
-                question = self._courses[place].send(given)
+                request = self._courses[place].send(given)
             except StopIteration as end:
                 return end.value
-        shelf = self._shelves.get(place)
-        return question if shelf is None else _without_pictures(question, shelf)
+        buffer = self._buffers.get(place)
+        return request if buffer is None else _without_pictures(request, buffer)
 
     def close(self) -> None:
         with ExitStack() as stack:
@@ -230,21 +237,21 @@ class EnvWorker:
                 stack.callback(course.close)
 
 
-def _without_pictures(question: ObservationRequest, shelf: SharedImageBuffer) -> ObservationRequest:
+def _without_pictures(request: ObservationRequest, buffer: SharedImageBuffer) -> ObservationRequest:
     """Pictures are left on the shelf, in order; of each, only the shape travels."""
     shapes, start = {}, 0
-    for camera, picture in question.observation["rgb_obs"].items():
-        np.frombuffer(shelf, np.uint8, picture.size, start)[:] = picture.ravel()
+    for camera, picture in request.observation["rgb_obs"].items():
+        np.frombuffer(buffer, np.uint8, picture.size, start)[:] = picture.ravel()
         shapes[camera] = picture.shape
         start += picture.size
-    return replace(question, observation=question.observation | {"rgb_obs": shapes})
+    return replace(request, observation=request.observation | {"rgb_obs": shapes})
 
 
-def _with_pictures(question: ObservationRequest, shelf: SharedImageBuffer) -> ObservationRequest:
+def _with_pictures(request: ObservationRequest, buffer: SharedImageBuffer) -> ObservationRequest:
     """The question as it was asked; pictures are copied, as the shelf is used again."""
     pictures, start = {}, 0
-    for camera, shape in question.observation["rgb_obs"].items():
+    for camera, shape in request.observation["rgb_obs"].items():
         size = int(np.prod(shape))
-        pictures[camera] = np.frombuffer(shelf, np.uint8, size, start).reshape(shape).copy()
+        pictures[camera] = np.frombuffer(buffer, np.uint8, size, start).reshape(shape).copy()
         start += size
-    return replace(question, observation=question.observation | {"rgb_obs": pictures})
+    return replace(request, observation=request.observation | {"rgb_obs": pictures})

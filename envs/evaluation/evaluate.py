@@ -24,9 +24,7 @@ from rich.console import Console
 from firsthand.common import workers
 from firsthand.common.atomic import write_text
 from firsthand.common.progress import progress
-from firsthand.envs.evaluation import batched_rollout as seats
-from firsthand.envs.evaluation import policy_errors as mistakes
-from firsthand.envs.evaluation import policy_source as making
+from firsthand.envs.evaluation import batched_rollout, policy_errors, policy_source
 from firsthand.envs.evaluation.config import CAMERAS_CALVIN, EvaluationConfig
 from firsthand.envs.evaluation.policies import PolicyFactory, is_batched
 from firsthand.envs.evaluation.records import (
@@ -89,7 +87,7 @@ def evaluate_tasks(
     records = _evaluate("tasks", trials, factory, config, out, resume)
     results = TaskResults(records)
     _summarise("tasks", results, config, out)
-    mistakes.refuse_if_all(records, out)
+    policy_errors.refuse_if_all(records, out)
     return results
 
 
@@ -106,7 +104,7 @@ def evaluate_chains(
     records = _evaluate("chains", trials, factory, config, out, resume)
     results = ChainResults(records)
     _summarise("chains", results, config, out)
-    mistakes.refuse_if_all(records, out)
+    policy_errors.refuse_if_all(records, out)
     return results
 
 
@@ -152,16 +150,16 @@ def _evaluate(
         bar = stack.enter_context(progress())(kind, len(trials), len(log.records))
         _say_if_changed(log, config)
 
-        def film(trial: Trial) -> RolloutJob:
+        def rollout_job(trial: Trial) -> RolloutJob:
             return assign(trial, kind, log.records, config, out)
 
-        played = _played(trials, dict(log.records), film, factory, config)
-        for assignment, outcome in stack.enter_context(closing(played)):
-            if assignment.trial.index in log.records:
+        rollouts = _rollouts(trials, dict(log.records), rollout_job, factory, config)
+        for job, outcome in stack.enter_context(closing(rollouts)):
+            if job.trial.index in log.records:
                 continue  # it was played again for the company of the others in its round
             record = {"seed": config.seed, **known} | outcome
-            log.append(record | {"instructions": list(assignment.trial.instructions)})
-            mistakes.refuse_to_go_on(
+            log.append(record | {"instructions": list(job.trial.instructions)})
+            policy_errors.refuse_to_go_on(
                 tuple(log.records.values()), record, stop=config.on_error == "stop"
             )
             solved = sum(r["solved"] for r in log.records.values()) / len(log.records)
@@ -170,34 +168,37 @@ def _evaluate(
         return log.finish()
 
 
-def _played(
+def _rollouts(
     trials: Sequence[Trial],
     done: Collection[int],
-    film: Callable[[Trial], RolloutJob],
+    rollout_job: Callable[[Trial], RolloutJob],
     factory: PolicyFactory,
     config: EvaluationConfig,
 ) -> Generator[tuple[RolloutJob, Record]]:
     """Trials with their records, as they end: those not done yet, and perhaps some others."""
     if all(trial.index in done for trial in trials):
         return
-    policy = making.made_here(factory, config.workers)
+    policy = policy_source.made_here(factory, config.workers)
     make = partial(make_world, config)
     if not is_batched(policy):
-        todo = (film(trial) for trial in trials if trial.index not in done)
-        maker = making.Maker(factory) if policy is None else lambda: policy
-        examiner = partial(RolloutRunner, maker, make, config.steps, config.action_repeat)
-        yield from workers.run(examiner, lambda: next(todo, None), config.workers, lost_trial)
+        todo = (rollout_job(trial) for trial in trials if trial.index not in done)
+        maker = policy_source.Maker(factory) if policy is None else lambda: policy
+        runner = partial(RolloutRunner, maker, make, config.steps, config.action_repeat)
+        yield from workers.run(runner, lambda: next(todo, None), config.workers, lost_trial)
         return
     rounds = (trials[i : i + config.seats] for i in range(0, len(trials), config.seats))
     todo = (
-        [film(trial) if trial.index not in done else RolloutJob(trial, None, None) for trial in row]
+        [
+            rollout_job(trial) if trial.index not in done else RolloutJob(trial, None, None)
+            for trial in row
+        ]
         for row in rounds
         if any(trial.index not in done for trial in row)
     )
-    pace = RolloutSettings.of(policy, config.steps, config.action_repeat)
+    settings = RolloutSettings.of(policy, config.steps, config.action_repeat)
     picture_bytes = sum(3 * size * size for size in config.cameras.values())
-    yield from seats.play(
-        policy, make, pace, todo, config.workers, config.seats, picture_bytes, config.env.alone
+    yield from batched_rollout.run_batched(
+        policy, make, settings, todo, config.workers, config.seats, picture_bytes, config.env.alone
     )
 
 

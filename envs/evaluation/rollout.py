@@ -128,55 +128,55 @@ class RolloutRunner:
         self._pace = RolloutSettings.of(self._policy, steps, action_repeat)
         self._env = make_env(self._pace.action_repeat)
 
-    def __call__(self, assignment: RolloutJob) -> Record:
+    def __call__(self, job: RolloutJob) -> Record:
         """Run a trial; returns its record, ready for JSON."""
-        course = run_trial(self._env, assignment, self._pace)
-        question = next(course)
-        with RandomStream(assignment.trial.seed):
+        course = run_trial(self._env, job, self._pace)
+        request = next(course)
+        with RandomStream(job.trial.seed):
             while True:
                 try:
-                    question = course.send(attempt(partial(self._act, question)))
+                    request = course.send(attempt(partial(self._act, request)))
                 except StopIteration as end:
                     return end.value
 
-    def _act(self, question: ObservationRequest) -> np.ndarray:
-        if question.instruction is not None:
-            reseed(self._policy, question.seed)
+    def _act(self, request: ObservationRequest) -> np.ndarray:
+        if request.instruction is not None:
+            reseed(self._policy, request.seed)
             reset = self._policy.reset
-            reset(question.instruction, **seed_for(reset, question.seed))
-        return read_action(self._policy.select_action(question.observation))
+            reset(request.instruction, **seed_for(reset, request.seed))
+        return read_action(self._policy.select_action(request.observation))
 
     def close(self) -> None:
         self._env.close()
 
 
 def run_trial(
-    env: Any, assignment: RolloutJob, pace: RolloutSettings
+    env: Any, job: RolloutJob, settings: RolloutSettings
 ) -> Generator[ObservationRequest, np.ndarray | Mistake, Record]:
     """A trial as questions that are answered with actions. Returns its record, ready for JSON."""
-    trial = assignment.trial
+    trial = job.trial
     with ExitStack() as stack:
         film = None
-        if draft := assignment.success_video or assignment.failure_video:
-            film = stack.enter_context(VideoWriter(draft, CONTROL_HZ / pace.action_repeat))
+        if draft := job.success_video or job.failure_video:
+            film = stack.enter_context(VideoWriter(draft, CONTROL_HZ / settings.action_repeat))
         watched = _Watched()
-        subtasks = yield from _follow(env, trial, pace, film, watched)
+        subtasks = yield from _follow(env, trial, settings, film, watched)
         success = len(subtasks) == len(trial.tasks) and subtasks[-1]["success"]
-        video = assignment.success_video if success else assignment.failure_video
+        video = job.success_video if success else job.failure_video
         if film is not None and video is not None:
             film.keep(video)
     return _record(trial, subtasks) | {
         "success": success,
-        "control_hz": CONTROL_HZ / pace.action_repeat,
+        "control_hz": CONTROL_HZ / settings.action_repeat,
         "video": f"{video.parent.name}/{video.name}" if video else None,
         "gripper": watched.gripper,
         "error": watched.error,
     }
 
 
-def lost_trial(assignment: RolloutJob, how: str) -> Record:
+def lost_trial(job: RolloutJob, how: str) -> Record:
     """The record of a trial that ended its process: that counts as an error of the policy."""
-    trial = assignment.trial
+    trial = job.trial
     subtask = {
         "task": trial.tasks[0], "instruction": trial.instructions[0], "success": False, "steps": 0,
         "grasp_error": None, "seed": _seeds(trial)[0],
@@ -226,7 +226,7 @@ class _Watched:
 
 
 def _follow(
-    env: Any, trial: Trial, pace: RolloutSettings, film: VideoWriter | None, watched: _Watched
+    env: Any, trial: Trial, settings: RolloutSettings, film: VideoWriter | None, watched: _Watched
 ) -> Generator[ObservationRequest, np.ndarray | Mistake, list[Record]]:
     """One instruction after another; the arm goes on from where it is."""
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
@@ -238,8 +238,8 @@ def _follow(
         place = f"{number + 1} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
         _watch(film, observation, instruction, f"{place}0.0 s")
         success, steps, closing = False, 0, GraspMonitor(observation, info)
-        while not success and steps + pace.action_repeat <= pace.steps:
-            if pace.privileged:
+        while not success and steps + settings.action_repeat <= settings.steps:
+            if settings.privileged:
                 known = {"info": info, "task": task, "layout": env.layout}
                 observation = {**observation, **known}
             answer = yield ObservationRequest(observation, None if steps else instruction, seed)
@@ -248,7 +248,7 @@ def _follow(
                 break
             watched.acts(answer)
             observation, _, success, _, info = env.step(answer)
-            steps += pace.action_repeat
+            steps += settings.action_repeat
             closing.watch(observation, info)
             _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s")
         _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s", success)

@@ -93,7 +93,7 @@ def play(numbers, processes, alone=False):
     rounds = iter([assignments[i : i + 3] for i in range(0, len(assignments), 3)])
     pace = RolloutSettings(steps=360, action_repeat=1)
     size = 3 * (SIZE**2 + (SIZE // 2) ** 2)
-    found = seats.play(Guide(diary), Counter, pace, rounds, processes, 3, size, alone)
+    found = seats.run_batched(Guide(diary), Counter, pace, rounds, processes, 3, size, alone)
     return {a.trial.index: record["subtasks"][0]["steps"] for a, record in found}, diary
 
 

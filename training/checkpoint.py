@@ -29,8 +29,8 @@ from firsthand.common.errors import UserError
 from firsthand.policy.checkpoints.aliases import today_flat
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
+from firsthand.training.ema import EMA
 from firsthand.training.metrics import Means
-from firsthand.training.optimizer import EMA
 
 FORMAT_VERSION = 2
 _FINISHED = re.compile(r"\d{6,}")

@@ -18,6 +18,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from firsthand.common.atomic import write_text
+from firsthand.common.progress import ProgressBar, progress
 from firsthand.training.visualize.gif import Film, gif_summary
 
 
@@ -179,3 +180,37 @@ def _whole_lines(path: Path) -> list[str]:
     if not path.exists():
         return []
     return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+class Reporter:
+    """Told of every step, and of the loss and speed whenever they are known: after the last one
+    in any case."""
+
+    def __init__(self, steps: int, done: int, bar: ProgressBar | None) -> None:
+        self._steps, self._step, self._bar = steps, done, bar
+
+    def advance(self) -> None:
+        self._step += 1
+        if self._bar is not None and self._step < self._steps:  # the last is told with its figures
+            self._bar.reach(self._step)
+
+    def figures(self, loss: float, windows_per_second: float) -> None:
+        """loss: mean since the last call."""
+        if self._bar is not None:
+            words = f"loss {loss:.4f} · {_three_digits(windows_per_second)} windows/s"
+            self._bar.reach(self._step, words)
+
+
+@contextmanager
+def report(title: str, steps: int, done: int, speak: bool) -> Iterator[Reporter]:
+    """A reporter; one that says nothing where `speak` is off."""
+    if not speak:
+        yield Reporter(steps, done, None)
+        return
+    with progress() as begin:
+        yield Reporter(steps, done, begin(title, steps, done))
+
+
+def _three_digits(rate: float) -> str:
+    """A rate that can be read on slow machines and fast ones."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

@@ -10,10 +10,10 @@ from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Distributed, init_distributed
-from firsthand.training.logger import Logger, open_logs
-from firsthand.training.optimizer import EMA, build_optimizer
+from firsthand.training.ema import EMA
+from firsthand.training.logger import Logger, open_logs, report
+from firsthand.training.optimizer import build_optimizer
 from firsthand.training.precision import MixedPrecision
-from firsthand.training.progress import report
 from firsthand.training.task import TrainTask
 from firsthand.training.throughput import timed
 from firsthand.training.train_step import TrainStep

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.policy.batch import Batch
-from firsthand.policy.inference.action_queue import ActionQueue, ChunkQueue, TemporalEnsembler
+from firsthand.policy.inference.action_chunk_queue import ActionQueue, ChunkQueue
 from firsthand.policy.inference.history import ActingModel, KVCacheHistory, TokenHistory
+from firsthand.policy.inference.temporal_ensemble import TemporalEnsembler
 
 Observation = Mapping[str, Any]
 

@@ -104,7 +104,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monk
                 raise StopError
 
         with monkeypatch.context() as patch:
-            patch.setattr("firsthand.training.progress.Reporter.advance", stop)
+            patch.setattr("firsthand.training.logger.Reporter.advance", stop)
             with pytest.raises(StopError):
                 ground_weighted(QUICK, corpus, tmp_path, resume=True)
     ground_weighted(QUICK, corpus, tmp_path, resume=True)

@@ -149,7 +149,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monk
             raise StopError
 
     with monkeypatch.context() as patch:
-        patch.setattr("firsthand.training.progress.Reporter.advance", stop)
+        patch.setattr("firsthand.training.logger.Reporter.advance", stop)
         with pytest.raises(StopError):
             ground(CONFIG, corpus, tmp_path)
     assert not (tmp_path / "checkpoints" / "000024").exists()
@@ -188,7 +188,7 @@ def test_lost_pictures_do_not_end_a_run(tmp_path, monkeypatch, capsys):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("firsthand.training.progress.Reporter.advance", stop)
+        patch.setattr("firsthand.training.logger.Reporter.advance", stop)
         with pytest.raises(KeyboardInterrupt):
             ground(CONFIG, root, tmp_path / "stopped")
     training = replace(CONFIG.training, workers=1)

@@ -7,7 +7,8 @@ import torch
 from firsthand.common.errors import UserError
 from firsthand.training.checkpoint import Checkpoints, TrainState
 from firsthand.training.config import TrainConfig
-from firsthand.training.optimizer import EMA, build_optimizer
+from firsthand.training.ema import EMA
+from firsthand.training.optimizer import build_optimizer
 from tests.helpers.tiny_policy import TinyPolicy, make_policy
 
 CONFIG = TrainConfig(keep_last=2)

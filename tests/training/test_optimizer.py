@@ -6,13 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firsthand.training.config import TrainConfig
-from firsthand.training.optimizer import (
-    EMA,
-    build_optimizer,
-    learning_rate,
-    parameter_groups,
-    trainable,
-)
+from firsthand.training.ema import EMA
+from firsthand.training.optimizer import build_optimizer, learning_rate, parameter_groups, trainable
 from tests.helpers.tiny_policy import make_policy
 
 

@@ -18,8 +18,8 @@ from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 from firsthand.training import throughput
 from firsthand.training.distributed import Distributed
+from firsthand.training.logger import report
 from firsthand.training.precision import MixedPrecision
-from firsthand.training.progress import report
 from firsthand.training.throughput import Stopwatch, count_flops, matmul_peak, timed
 from firsthand.training.train_step import seed_of
 

@@ -6,7 +6,7 @@ import torch
 
 from firsthand.policy.batch import Batch
 from firsthand.policy.config import ActionConfig, TrunkConfig
-from firsthand.policy.inference.action_queue import TemporalEnsembler
+from firsthand.policy.inference.temporal_ensemble import TemporalEnsembler
 from firsthand.policy.modules.action_head import decode_actions
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics

@@ -15,7 +15,8 @@ from firsthand.policy.modules.future_target import (
     patchify,
     unpatchify,
 )
-from firsthand.policy.modules.token_pooling import PerceiverResampler, SpatialSoftmax
+from firsthand.policy.modules.spatial_softmax import SpatialSoftmax
+from firsthand.policy.modules.token_pooling import PerceiverResampler
 from firsthand.policy.modules.transformer import attend
 from firsthand.policy.modules.video_decoder import sincos_position
 

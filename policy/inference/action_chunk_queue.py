@@ -29,7 +29,7 @@ class ActionQueue(Protocol):
 
 
 class ChunkQueue:
-    """The first `n_action_steps` actions of a chunk are carried out, then the policy looks again."""
+    """The first `n_action_steps` actions of a chunk are carried out before the next look."""
 
     def __init__(self, config: ActionConfig) -> None:
         self.config = config

@@ -152,7 +152,7 @@ def test_recordings_at_another_rate_or_without_actions_are_refused(tmp_path):
 def test_no_future_is_read_that_weighs_nothing():
     from firsthand.finetune.recipe import window_spec
 
-    assert window_spec(POLICY).future == POLICY.future
+    assert window_spec(POLICY).future == POLICY.horizon_s
     silent = replace(POLICY, loss=replace(POLICY.loss, video=0.0))
     assert window_spec(silent).future is None
 

@@ -15,6 +15,7 @@ from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks
 from firsthand.envs.evaluation.policy_source import check_factory
 from firsthand.envs.evaluation.rollout import RolloutJob, RolloutRunner, RolloutSettings, Trial
+from tests.conftest import PROJECT
 from tests.helpers.evaluated_policies import (
     ActorCritic,
     Afraid,
@@ -277,7 +278,7 @@ def test_policies_are_made_in_workers_alone_and_may_start_processes(tmp_path):
 @pytest.mark.parametrize("stdin", [False, True])
 def test_a_script_without_main_guard_is_told_what_to_do(tmp_path, stdin):
     script = (
-        f"import sys; sys.path.insert(0, {PROJECT!r})\n"
+        f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from pathlib import Path\n"
         "from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks\n"
         "from tests.helpers.evaluated_policies import Ready, StillWorld\n"

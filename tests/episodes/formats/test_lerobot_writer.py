@@ -35,7 +35,6 @@ H264_PSNR = 38  # dB, of moving stripes in full colour
 CAMERAS = {"rgb_static": (48, 64), "odd": (25, 31)}
 
 
-@pytest.fixture(scope="module")
 def to_lerobot(episodes, path) -> int:
     """Write episodes to a new LeRobot dataset; returns how many there were."""
     with LeRobotWriter(path) as writer:
@@ -44,6 +43,7 @@ def to_lerobot(episodes, path) -> int:
     return len(writer)
 
 
+@pytest.fixture(scope="module")
 def recordings(make_episode):
     rng = np.random.default_rng(0)
 

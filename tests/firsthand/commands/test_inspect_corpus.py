@@ -49,7 +49,6 @@ def test_inspect_says_what_a_corpus_holds(
         "24 (0.00 hours)",
         "4 fps",
         "96x96 3",
-        "English 100%",
         "washes the cup",
         "pixels/rgb_static",
         "lost in conversion: 1 of 4 items",

@@ -157,7 +157,7 @@ def test_no_future_is_read_that_weighs_nothing():
     assert window_spec(silent).future is None
 
 
-@pytest.mark.parametrize("position", ["rotary", pytest.param("slot", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("position", ["rotary", pytest.param("time", marks=pytest.mark.slow)])
 def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path, position):
     """Every window in a sequence is learned from; rotary positions slide over it."""
     trunk = replace(POLICY.trunk, position=position)

@@ -54,10 +54,12 @@ class ExpertAttempt:
 class Tryout:
     """Lets experts attempt tasks without cameras."""
 
-    def __init__(self, action_repeat: int, noise: float, seed: int, guard: bool) -> None:
+    def __init__(self, action_repeat: int, noise: float, seed: int, require_stable: bool) -> None:
         from firsthand.envs.playtable.env import PlayTable
 
-        self._make = partial(PlayTable, cameras={}, action_repeat=action_repeat, guard=guard)
+        self._make = partial(
+            PlayTable, cameras={}, action_repeat=action_repeat, require_stable=require_stable
+        )
         self._env = self._make("D")
         self._noise, self._seed = noise, seed
 
@@ -104,11 +106,12 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--no-guard", action="store_true", help="count success as CALVIN does")
+    parser.add_argument("--as-calvin", action="store_true", help="count success as CALVIN does")
     options = parser.parse_args()
     attempts = _attempts(options)
     queue = iter(attempts)
-    make = partial(Tryout, options.action_repeat, options.noise, options.seed, not options.no_guard)
+    stable = not options.as_calvin
+    make = partial(Tryout, options.action_repeat, options.noise, options.seed, stable)
     results = track(run(make, lambda: next(queue, None), options.workers), "experts", len(attempts))
     by_attempt = dict(results)
     console = Console(width=120)

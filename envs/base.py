@@ -21,13 +21,13 @@ from firsthand.envs.options import (
     observation_space,
 )
 from firsthand.envs.playtable import layouts as table
+from firsthand.envs.rollout import CONTROL_HZ
 from firsthand.envs.states import read_robot_obs, read_scene_obs
 from firsthand.envs.tasks.initial_states import sample_robot, sample_scene, sample_start
 from firsthand.envs.tasks.tasks import SuccessDetector
 from firsthand.rendering.bullet import pybullet
 from firsthand.rendering.camera import Picture
 
-CONTROL_HZ = 30
 SUBSTEPS = 8  # physics steps of 1/240 s a control step
 
 
@@ -65,7 +65,8 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
-        guard: whether a task must stay done for a moment; see `envs.tasks.tasks.SuccessDetector`.
+        require_stable: whether a task must stay done for a moment; see
+            `envs.tasks.tasks.SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
     Raises:
@@ -87,17 +88,17 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         depth: bool,
         action_type: str,
         render_mode: str | None,
-        guard: bool,
+        require_stable: bool,
         task: str | None,
         instruction: str,
     ) -> None:
-        check_arguments(scene, renderer, cameras, action_repeat, depth, guard)
+        check_arguments(scene, renderer, cameras, action_repeat, depth, require_stable)
         check_task(task, instruction)
         self.layout = table.LAYOUTS[scene]
         self.cameras = dict(cameras)
         self.action_repeat = action_repeat
         self.depth = depth
-        self.guard = guard
+        self.require_stable = require_stable
         self.render_mode = render_mode
         self.action_type = action_type
         self.action_space = actions.space(action_type)
@@ -205,7 +206,9 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
         check_task(task, instruction)
         self.instruction = instruction
         self._control_steps = 0
-        self._judge = None if task is None else SuccessDetector(task, self._info(), self.guard)
+        self._judge = (
+            None if task is None else SuccessDetector(task, self._info(), self.require_stable)
+        )
         return self._info()
 
     def _info(self) -> dict[str, Any]:

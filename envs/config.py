@@ -14,20 +14,17 @@ Renderer = Literal["raster", "tiny"]
 
 @dataclass(frozen=True)
 class PlayTableWorld:
-    """The project's own world.
-
-    Attributes:
-        scene: which of CALVIN's four desks.
-        renderer: "raster" (own, fast) or "tiny" (PyBullet's).
-        guard: whether a task must stay done for a moment, so that a bounce is no success; false
-            counts as CALVIN does.
-    """
+    """The project's own world."""
 
     alone: ClassVar[bool] = False  # whether there can be only one in a process
 
     scene: Scene = "D"
+    """Which of CALVIN's four desks."""
     renderer: Renderer = "raster"
-    guard: bool = True
+    """Who draws: "raster" (own, fast) or "tiny" (PyBullet's)."""
+    require_stable: bool = True
+    """Whether a task must stay done for three control steps (0.1 s), so that a bounce is no
+    success; false counts as CALVIN does."""
 
     def make(self, cameras: Mapping[str, int], action_repeat: int = 1, depth: bool = False) -> Any:
         """The gymnasium environment.
@@ -42,7 +39,10 @@ class PlayTableWorld:
         """
         from firsthand.envs.playtable.env import PlayTable
 
-        return PlayTable(self.scene, self.renderer, cameras, action_repeat, depth, guard=self.guard)
+        return PlayTable(
+            self.scene, self.renderer, cameras, action_repeat, depth,
+            require_stable=self.require_stable,
+        )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
         """What results depend on, ready for JSON; results of other worlds are not mixed with it."""
@@ -50,7 +50,7 @@ class PlayTableWorld:
             "world": "PlayTable",
             "scene": self.scene,
             "renderer": self.renderer,
-            "guard": self.guard,
+            "require_stable": self.require_stable,
         }
 
     def env_args(self, cameras: Mapping[str, int], action_repeat: int) -> dict[str, Any]:
@@ -63,23 +63,20 @@ class PlayTableWorld:
 
 @dataclass(frozen=True)
 class CalvinWorld:
-    """CALVIN's original simulator (Mees et al. 2022), from a checkout that the user has.
-
-    Attributes:
-        root: the checkout of calvin_env.
-        scene: which of the four desks.
-        renderer: "tiny" (PyBullet's, as the original does without a GPU) or "raster" (own, fast).
-        light_robot: whether to draw the arm by its collision meshes, 30 times fewer triangles.
-        guard: as PlayTable's; false, CALVIN's own way, for numbers to compare with published ones.
-    """
+    """CALVIN's original simulator (Mees et al. 2022), from a checkout that the user has."""
 
     alone: ClassVar[bool] = True
 
     root: Path
+    """The checkout of calvin_env."""
     scene: Scene = "D"
+    """Which of the four desks."""
     renderer: Renderer = "tiny"
+    """Who draws: "tiny" (PyBullet's, as the original without a GPU) or "raster" (own, fast)."""
     light_robot: bool = False
-    guard: bool = False
+    """Whether to draw the arm by its collision meshes, 30 times fewer triangles."""
+    require_stable: bool = False
+    """As PlayTable's; false, CALVIN's own way, for numbers to compare with published ones."""
 
     def make(self, cameras: Mapping[str, int], action_repeat: int = 1, depth: bool = False) -> Any:
         """See `PlayTableWorld.make`. There can be one such environment a process.
@@ -91,7 +88,7 @@ class CalvinWorld:
 
         return CalvinEnv(
             self.root, self.scene, self.renderer, cameras, action_repeat, depth,
-            light_robot=self.light_robot, guard=self.guard,
+            light_robot=self.light_robot, require_stable=self.require_stable,
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
@@ -108,7 +105,7 @@ class CalvinWorld:
             "scene": self.scene,
             "renderer": self.renderer,
             "light_robot": self.light_robot,
-            "guard": self.guard,
+            "require_stable": self.require_stable,
             "revision": checkout.revision,
             "warnings": list(checkout.warnings),
         }

@@ -21,7 +21,7 @@ RESET_OPTIONS = frozenset({"robot_obs", "scene_obs", "task", "instruction"})
 
 
 def check_arguments(
-    scene: Any, renderer: Any, cameras: Any, action_repeat: Any, depth: Any, guard: Any
+    scene: Any, renderer: Any, cameras: Any, action_repeat: Any, depth: Any, require_stable: Any
 ) -> None:
     """Checks what every world's constructor takes.
 
@@ -35,7 +35,7 @@ def check_arguments(
     check_cameras(cameras)
     if not _is_whole(action_repeat) or action_repeat < 1:
         raise UserError(f"action_repeat must be a whole number above 0, not {action_repeat!r}")
-    for name, value in (("depth", depth), ("guard", guard)):
+    for name, value in (("depth", depth), ("require_stable", require_stable)):
         if not isinstance(value, bool | np.bool_):
             raise UserError(f"{name} must be True or False, not {value!r}")
 

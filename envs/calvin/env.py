@@ -37,7 +37,7 @@ class CalvinEnv(World[OriginalArm, OriginalDesk]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         light_robot: whether to draw the arm by its collision meshes.
-        guard: whether a task must stay done for a moment (False: CALVIN's way), see
+        require_stable: whether a task must stay done for a moment (False: CALVIN's way), see
             `SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
@@ -56,13 +56,13 @@ class CalvinEnv(World[OriginalArm, OriginalDesk]):
         depth: bool = False,
         light_robot: bool = False,
         render_mode: str | None = "rgb_array",
-        guard: bool = False,
+        require_stable: bool = False,
         task: str | None = None,
         instruction: str = "",
     ) -> None:
         super().__init__(
-            scene, renderer, cameras, action_repeat, depth, "cartesian_rel", render_mode, guard,
-            task, instruction,
+            scene, renderer, cameras, action_repeat, depth, "cartesian_rel", render_mode,
+            require_stable, task, instruction,
         )  # fmt: skip
         self.layout = replace(self.layout, original=True)
         self.checkout = Checkout(Path(root))

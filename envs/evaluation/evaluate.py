@@ -12,7 +12,7 @@ where <kind> is `tasks` or `chains`.
 """
 
 import json
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
@@ -24,40 +24,18 @@ from rich.console import Console
 from firsthand.common import workers
 from firsthand.common.atomic import write_text
 from firsthand.common.progress import progress
-from firsthand.envs.evaluation import batched_rollout, policy_errors, policy_source
-from firsthand.envs.evaluation.config import CAMERAS_CALVIN, EvaluationConfig
-from firsthand.envs.evaluation.policies import PolicyFactory, is_batched
-from firsthand.envs.evaluation.records import (
-    Record,
-    ResultLog,
-    blaming_the_disk,
-    versions,
-)
-from firsthand.envs.evaluation.rollout import (
-    RolloutJob,
-    RolloutRunner,
-    RolloutSettings,
-    Trial,
-    lost_trial,
-)
+from firsthand.envs.evaluation import policy_errors
+from firsthand.envs.evaluation.batched_rollout import rollouts
+from firsthand.envs.evaluation.config import EvaluationConfig
+from firsthand.envs.evaluation.policies import PolicyFactory
+from firsthand.envs.evaluation.records import Record, ResultLog, blaming_the_disk, versions
 from firsthand.envs.evaluation.summary import ChainResults, TaskResults
-from firsthand.envs.evaluation.video_selection import assign, choose_videos
-from firsthand.envs.playtable.layouts import LAYOUTS
-from firsthand.envs.tasks.chain_layouts import initial_layout
-from firsthand.envs.tasks.chains import Chain, all_chains
-from firsthand.envs.tasks.initial_states import generator, initial_state
-from firsthand.envs.tasks.instructions import choose
+from firsthand.envs.evaluation.trials import Trial, plan_trials
+from firsthand.envs.evaluation.video_selection import choose_videos, job_with_videos
 
 _FREE = {"workers", "on_error", "step", "source"}  # settings that change no result
 
-__all__ = [
-    "CAMERAS_CALVIN",
-    "EvaluationConfig",
-    "evaluate_chains",
-    "evaluate_tasks",
-    "make_world",
-    "task_trial",
-]
+__all__ = ["EvaluationConfig", "evaluate_chains", "evaluate_tasks"]
 
 
 def evaluate_tasks(
@@ -67,27 +45,21 @@ def evaluate_tasks(
 
     Args:
         factory: makes the policy: its class, or a function. One that is batched acts in this
-            process, for all worlds at once; any other is made in every worker, where the factory is
-            sent by pickle.
+            process, for all environments at once; any other is made in every worker, where the
+            factory is sent by pickle.
         out: folder of the results.
         resume: continue the evaluation whose results are there. Trials that ended by an error of
             the policy are tried again.
 
     Raises:
         UserError: `out` holds results that may not be continued or cannot be written to, the policy
-            cannot be made, or it made a mistake in every trial (or in one, with on_error=stop).
+            cannot be made, or it made an error in every trial (or in one, with on_error=stop).
         RuntimeError: a worker failed.
     """
     out = out.absolute()  # a policy may go to another folder
-    trials = [
-        task_trial(config, task, number, number * len(config.tasks) + i)
-        for number in range(config.trials)
-        for i, task in enumerate(config.tasks)
-    ]
-    records = _evaluate("tasks", trials, factory, config, out, resume)
+    records = _run("tasks", plan_trials("tasks", config), factory, config, out, resume)
     results = TaskResults(records)
-    _summarise("tasks", results, config, out)
-    policy_errors.refuse_if_all(records, out)
+    _write_summary("tasks", results, config, out)
     return results
 
 
@@ -100,39 +72,13 @@ def evaluate_chains(
     Arguments and errors are those of `evaluate_tasks`.
     """
     out = out.absolute()
-    trials = [_chain_trial(config, chain) for chain in all_chains()[: config.chains]]
-    records = _evaluate("chains", trials, factory, config, out, resume)
+    records = _run("chains", plan_trials("chains", config), factory, config, out, resume)
     results = ChainResults(records)
-    _summarise("chains", results, config, out)
-    policy_errors.refuse_if_all(records, out)
+    _write_summary("chains", results, config, out)
     return results
 
 
-def task_trial(config: EvaluationConfig, task: str, number: int, index: int) -> Trial:
-    """The `number`-th trial of a task; `index` is its place in the records."""
-    assert config.instructions is not None
-    rng = generator(config.seed, "evaluation", f"{task} in words", number)
-    sentence = choose(task, config.instructions, rng)
-    layout = initial_state(task, number, config.seed, "evaluation", config.env.scene)
-    acts = _seed(config, f"{task} acts", number)
-    return Trial(index, task, (task,), (sentence,), *layout, seed=acts)
-
-
-def _chain_trial(config: EvaluationConfig, chain: Chain) -> Trial:
-    assert config.instructions is not None
-    rng = generator(config.seed, "evaluation", "chain in words", chain.index)
-    sentences = tuple(choose(task, config.instructions, rng) for task in chain.tasks)
-    layout = initial_layout(chain.initial, LAYOUTS[config.env.scene])
-    acts = _seed(config, "chain acts", chain.index)
-    return Trial(chain.index, "chain", chain.tasks, sentences, *layout, seed=acts)
-
-
-def _seed(config: EvaluationConfig, name: str, number: int) -> int:
-    """For what the policy draws in a trial."""
-    return int(generator(config.seed, "evaluation", name, number).integers(2**32))
-
-
-def _evaluate(
+def _run(
     kind: str,
     trials: Sequence[Trial],
     factory: PolicyFactory,
@@ -142,22 +88,18 @@ def _evaluate(
 ) -> tuple[Record, ...]:
     """Run what has not been run yet; returns all records in order."""
     workers.leave_if_imported()
-    known = _described(config) | _known_as(config)
     with ExitStack() as stack:
         stack.enter_context(blaming_the_disk(out))
-        log = ResultLog(out, kind, _circumstances(kind, config), _known_as(config), resume)
+        log = ResultLog(out, kind, _conditions(kind, config), _policy_identity(config), resume)
         stack.enter_context(log)
         bar = stack.enter_context(progress())(kind, len(trials), len(log.records))
-        _say_if_changed(log, config)
-
-        def rollout_job(trial: Trial) -> RolloutJob:
-            return assign(trial, kind, log.records, config, out)
-
-        rollouts = _rollouts(trials, dict(log.records), rollout_job, factory, config)
-        for job, outcome in stack.enter_context(closing(rollouts)):
+        _report_changed_source(log, config)
+        job_of = partial(job_with_videos, kind, log.records, config, out)
+        ended = rollouts(trials, frozenset(log.records), job_of, factory, config)
+        for job, outcome in stack.enter_context(closing(ended)):
             if job.trial.index in log.records:
-                continue  # it was played again for the company of the others in its round
-            record = {"seed": config.seed, **known} | outcome
+                continue  # run again only to complete the batches of its round
+            record = {"seed": config.seed, **_origin(config), **outcome}
             log.append(record | {"instructions": list(job.trial.instructions)})
             policy_errors.refuse_to_go_on(
                 tuple(log.records.values()), record, stop=config.on_error == "stop"
@@ -168,66 +110,22 @@ def _evaluate(
         return log.finish()
 
 
-def _rollouts(
-    trials: Sequence[Trial],
-    done: Collection[int],
-    rollout_job: Callable[[Trial], RolloutJob],
-    factory: PolicyFactory,
-    config: EvaluationConfig,
-) -> Generator[tuple[RolloutJob, Record]]:
-    """Trials with their records, as they end: those not done yet, and perhaps some others."""
-    if all(trial.index in done for trial in trials):
-        return
-    policy = policy_source.made_here(factory, config.workers)
-    make = partial(make_world, config)
-    if not is_batched(policy):
-        todo = (rollout_job(trial) for trial in trials if trial.index not in done)
-        maker = policy_source.Maker(factory) if policy is None else lambda: policy
-        runner = partial(RolloutRunner, maker, make, config.steps, config.action_repeat)
-        yield from workers.run(runner, lambda: next(todo, None), config.workers, lost_trial)
-        return
-    rounds = (trials[i : i + config.seats] for i in range(0, len(trials), config.seats))
-    todo = (
-        [
-            rollout_job(trial) if trial.index not in done else RolloutJob(trial, None, None)
-            for trial in row
-        ]
-        for row in rounds
-        if any(trial.index not in done for trial in row)
-    )
-    settings = RolloutSettings.of(policy, config.steps, config.action_repeat)
-    picture_bytes = sum(3 * size * size for size in config.cameras.values())
-    yield from batched_rollout.run_batched(
-        policy, make, settings, todo, config.workers, config.seats, picture_bytes, config.env.alone
-    )
-
-
-def make_world(config: EvaluationConfig, action_repeat: int) -> Any:
-    """The environment that a configuration describes."""
-    return config.env.make(config.cameras, action_repeat)
+def _origin(config: EvaluationConfig) -> dict[str, Any]:
+    """What every record says of how it was made."""
+    return _described(config) | _policy_identity(config)
 
 
 def _described(config: EvaluationConfig) -> dict[str, Any]:
     return {"setting": config.setting, **config.env.describe()}
 
 
-def _known_as(config: EvaluationConfig) -> dict[str, Any]:
+def _policy_identity(config: EvaluationConfig) -> dict[str, Any]:
     """By what a number can be traced to a policy."""
     names = ("policy", "weights", "step", "source")
     return {k: v for k in names if (v := getattr(config, k)) not in (None, "")}
 
 
-def _say_if_changed(log: ResultLog, config: EvaluationConfig) -> None:
-    """The file of a policy's class may be mended between two starts; that is told."""
-    before = {record.get("source") for record in log.records.values()} - {config.source}
-    if before and config.source is not None:
-        Console(stderr=True).print(
-            f"{log.path}: {len(log.records)} records were made before the policy's source file was "
-            "changed; every record says which (source)"
-        )
-
-
-def _circumstances(kind: str, config: EvaluationConfig) -> dict[str, Any]:
+def _conditions(kind: str, config: EvaluationConfig) -> dict[str, Any]:
     """All that results depend on."""
     settings = {k: v for k, v in asdict(config).items() if k not in _FREE}
     if config.weights is not None:
@@ -239,19 +137,31 @@ def _circumstances(kind: str, config: EvaluationConfig) -> dict[str, Any]:
     return {"kind": kind, "config": settings, "versions": versions()}
 
 
-def _summarise(
+def _report_changed_source(log: ResultLog, config: EvaluationConfig) -> None:
+    """The file of a policy's class may be edited between two starts; that is told."""
+    before = {record.get("source") for record in log.records.values()} - {config.source}
+    if before and config.source is not None:
+        Console(stderr=True).print(
+            f"{log.path}: {len(log.records)} records were made before the policy's source file was "
+            "changed; every record says which (source)"
+        )
+
+
+def _write_summary(
     kind: str, results: TaskResults | ChainResults, config: EvaluationConfig, out: Path
 ) -> None:
-    summary = results.summary() | _circumstances(kind, config) | _known_as(config)
+    """Raises `UserError` if every trial ended by an error of the policy."""
+    summary = results.summary() | _conditions(kind, config) | _policy_identity(config)
     text = results.markdown() + _footnote(config, results.records)
     with blaming_the_disk(out):
         write_text(out / f"{kind}.summary.json", json.dumps(summary, indent=1) + "\n")
         write_text(out / f"{kind}.summary.md", text)
+    policy_errors.refuse_if_all(results.records, out)
 
 
 def _footnote(config: EvaluationConfig, records: Sequence[Record]) -> str:
     rates = sorted({record["control_hz"] for record in records if record["control_hz"]})
-    known = ", ".join(f"{name} {value}" for name, value in _known_as(config).items())
+    identity = ", ".join(f"{name} {value}" for name, value in _policy_identity(config).items())
     sources = {record.get("source") for record in records}
     changed = " The policy's source file was changed on the way." if len(sources) > 1 else ""
     world = ", ".join(f"{name} {value}" for name, value in _described(config).items() if value)
@@ -260,5 +170,5 @@ def _footnote(config: EvaluationConfig, records: Sequence[Record]) -> str:
         f"{config.steps} steps an instruction, "
         f"policy at {', '.join(f'{rate:g}' for rate in rates)} Hz. "
         f"{', '.join(f'{name} {number}' for name, number in versions().items())}.\n"
-        f"{known}.{changed}\n"
+        f"{identity}.{changed}\n"
     )

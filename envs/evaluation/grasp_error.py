@@ -16,7 +16,7 @@ GRASPING = tuple(t for t in TASKS if t.startswith(("lift", "rotate", "stack", "u
 
 
 class GraspMonitor:
-    """Watches for the moment when open fingers are first told to close.
+    """Notices when open fingers are first commanded to close.
 
     Args:
         observation, info: of the world as a task is given.
@@ -26,8 +26,8 @@ class GraspMonitor:
         self._open, self._info = _is_open(observation), info
         self.error: float | None = None
 
-    def watch(self, observation: Mapping[str, Any], info: Mapping[str, Any]) -> None:
-        """Takes notice of what an action led to. `error` is then the horizontal distance (metres)
+    def update(self, observation: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+        """Take what an action led to. `error` is then the horizontal distance (metres)
         between the tool and the nearest block when the fingers were told to close, None as long as
         they were not."""
         opened = _is_open(observation)

@@ -92,7 +92,7 @@ def _check_methods(made: Any, name: str) -> None:
         try:
             signature.bind(*arguments, **seed_for(function, 0))
         except TypeError as error:
-            wanted = {"reset": "instruction", "select_action": "observation", "actor": "seats"}
+            wanted = {"reset": "instruction", "select_action": "observation", "actor": "num_envs"}
             raise UserError(
                 f"{name}: {kind}.{method} is called as {method}({wanted[method]}), but {error}"
             ) from error

@@ -1,15 +1,13 @@
-"""Trials: from their starting layout, through one instruction after another, to a record."""
+"""One trial in one environment: from its layout, one instruction after another, to a record."""
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.grasp_error import GraspMonitor
@@ -17,38 +15,9 @@ from firsthand.envs.evaluation.policies import EvaluatedPolicy, optional, seed_f
 from firsthand.envs.evaluation.policy_errors import Mistake, attempt, read_action
 from firsthand.envs.evaluation.records import Record
 from firsthand.envs.evaluation.seeding import RandomStream, reseed
+from firsthand.envs.evaluation.trials import RolloutJob, Trial
 from firsthand.envs.evaluation.video import VideoWriter, compose
-
-CONTROL_HZ = 30  # control steps a second, the unit in which trials are limited
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Instructions to be followed one after another, from a given layout. The first that fails
-    ends the trial. Outcomes are counted by `group`; `seed` is for policies that sample."""
-
-    index: int
-    group: str
-    tasks: tuple[str, ...]
-    instructions: tuple[str, ...]
-    robot_obs: Float[np.ndarray, "15"]
-    scene_obs: Float[np.ndarray, "24"]
-    seed: int = 0
-
-    def __str__(self) -> str:
-        return f"trial {self.index} ({', '.join(self.tasks)})"
-
-
-@dataclass(frozen=True)
-class RolloutJob:
-    """A trial, and where to put a video of it should it succeed or fail (None: no video)."""
-
-    trial: Trial
-    success_video: Path | None
-    failure_video: Path | None
-
-    def __str__(self) -> str:
-        return str(self.trial)
+from firsthand.envs.rollout import CONTROL_HZ, TaskRollout
 
 
 @dataclass(frozen=True)
@@ -125,17 +94,17 @@ class RolloutRunner:
         action_repeat: int | None = None,
     ) -> None:
         self._policy = factory()
-        self._pace = RolloutSettings.of(self._policy, steps, action_repeat)
-        self._env = make_env(self._pace.action_repeat)
+        self._settings = RolloutSettings.of(self._policy, steps, action_repeat)
+        self._env = make_env(self._settings.action_repeat)
 
     def __call__(self, job: RolloutJob) -> Record:
         """Run a trial; returns its record, ready for JSON."""
-        course = run_trial(self._env, job, self._pace)
-        request = next(course)
+        trial = run_trial(self._env, job, self._settings)
+        request = next(trial)
         with RandomStream(job.trial.seed):
             while True:
                 try:
-                    request = course.send(attempt(partial(self._act, request)))
+                    request = trial.send(attempt(partial(self._act, request)))
                 except StopIteration as end:
                     return end.value
 
@@ -153,24 +122,25 @@ class RolloutRunner:
 def run_trial(
     env: Any, job: RolloutJob, settings: RolloutSettings
 ) -> Generator[ObservationRequest, np.ndarray | Mistake, Record]:
-    """A trial as questions that are answered with actions. Returns its record, ready for JSON."""
+    """A trial as observations that are answered with actions. Returns its record, ready for
+    JSON."""
     trial = job.trial
     with ExitStack() as stack:
-        film = None
+        video = None
         if draft := job.success_video or job.failure_video:
-            film = stack.enter_context(VideoWriter(draft, CONTROL_HZ / settings.action_repeat))
-        watched = _Watched()
-        subtasks = yield from _follow(env, trial, settings, film, watched)
+            video = stack.enter_context(VideoWriter(draft, CONTROL_HZ / settings.action_repeat))
+        log = _TrialLog()
+        subtasks = yield from _follow(env, trial, settings, video, log)
         success = len(subtasks) == len(trial.tasks) and subtasks[-1]["success"]
-        video = job.success_video if success else job.failure_video
-        if film is not None and video is not None:
-            film.keep(video)
+        kept = job.success_video if success else job.failure_video
+        if video is not None and kept is not None:
+            video.keep(kept)
     return _record(trial, subtasks) | {
         "success": success,
         "control_hz": CONTROL_HZ / settings.action_repeat,
-        "video": f"{video.parent.name}/{video.name}" if video else None,
-        "gripper": watched.gripper,
-        "error": watched.error,
+        "video": f"{kept.parent.name}/{kept.name}" if kept else None,
+        "gripper": log.gripper,
+        "error": log.error,
     }
 
 
@@ -179,7 +149,7 @@ def lost_trial(job: RolloutJob, how: str) -> Record:
     trial = job.trial
     subtask = {
         "task": trial.tasks[0], "instruction": trial.instructions[0], "success": False, "steps": 0,
-        "grasp_error": None, "seed": _seeds(trial)[0],
+        "grasp_error": None, "seed": trial.seeds[0],
     }  # fmt: skip
     error = {"task": None, "step": None, "message": how, "traceback": ""}
     return _record(trial, [subtask]) | {
@@ -199,79 +169,82 @@ def _record(trial: Trial, subtasks: list[Record]) -> Record:
     }
 
 
-def _seeds(trial: Trial) -> list[int]:
-    """A seed for each of its instructions."""
-    return np.random.SeedSequence(trial.seed).generate_state(len(trial.tasks)).tolist()
-
-
 @dataclass
-class _Watched:
-    """What is noticed about a policy during a trial.
+class _TrialLog:
+    """What a trial's record says of the policy.
 
     gripper: the lowest and the highest number it commanded its gripper with.
-    error: the mistake that ended the trial, and where.
+    error: the error that ended the trial, and where.
     """
 
     gripper: list[float] | None = None
     error: Record | None = None
 
-    def acts(self, action: np.ndarray) -> None:
+    def add_action(self, action: np.ndarray) -> None:
         opening = float(action[-1])
         low, high = self.gripper or (opening, opening)
         self.gripper = [min(low, opening), max(high, opening)]
 
-    def errs(self, mistake: Mistake, task: str, step: int) -> None:
-        said = {"message": mistake.message, "traceback": mistake.traceback}
+    def add_error(self, error: Mistake, task: str, step: int) -> None:
+        said = {"message": error.message, "traceback": error.traceback}
         self.error = {"task": task, "step": step, **said}
 
 
 def _follow(
-    env: Any, trial: Trial, settings: RolloutSettings, film: VideoWriter | None, watched: _Watched
+    env: Any, trial: Trial, settings: RolloutSettings, video: VideoWriter | None, log: _TrialLog
 ) -> Generator[ObservationRequest, np.ndarray | Mistake, list[Record]]:
     """One instruction after another; the arm goes on from where it is."""
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
     observation, _ = env.reset(options=states)
     subtasks = []
-    told = zip(trial.tasks, trial.instructions, _seeds(trial), strict=True)
-    for number, (task, instruction, seed) in enumerate(told):
-        info = env.set_task(task, instruction)
-        place = f"{number + 1} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
-        _watch(film, observation, instruction, f"{place}0.0 s")
-        success, steps, closing = False, 0, GraspMonitor(observation, info)
-        while not success and steps + settings.action_repeat <= settings.steps:
+    given = zip(trial.tasks, trial.instructions, trial.seeds, strict=True)
+    for number, (task, instruction, seed) in enumerate(given, 1):
+        title = f"{number} of {len(trial.tasks)}, " if len(trial.tasks) > 1 else ""
+        rollout = TaskRollout(
+            env, task, instruction, observation, settings.steps, settings.action_repeat
+        )
+        grasp = GraspMonitor(rollout.observation, rollout.info)
+        _add_frame(video, rollout, instruction, title)
+        while rollout.running:
+            observation = rollout.observation
             if settings.privileged:
-                known = {"info": info, "task": task, "layout": env.layout}
-                observation = {**observation, **known}
-            answer = yield ObservationRequest(observation, None if steps else instruction, seed)
+                state = {"info": rollout.info, "task": task, "layout": env.layout}
+                observation = {**observation, **state}
+            answer = yield ObservationRequest(
+                observation, None if rollout.steps else instruction, seed
+            )
             if isinstance(answer, Mistake):
-                watched.errs(answer, task, steps)
+                log.add_error(answer, task, rollout.steps)
                 break
-            watched.acts(answer)
-            observation, _, success, _, info = env.step(answer)
-            steps += settings.action_repeat
-            closing.watch(observation, info)
-            _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s")
-        _watch(film, observation, instruction, f"{place}{steps / CONTROL_HZ:.1f} s", success)
+            log.add_action(answer)
+            rollout.step(answer)
+            grasp.update(rollout.observation, rollout.info)
+            _add_frame(video, rollout, instruction, title)
+        _add_frame(video, rollout, instruction, title, ended=True)
+        observation = rollout.observation
         subtasks.append({
-            "task": task, "instruction": instruction, "success": success, "steps": steps,
-            "grasp_error": closing.error, "seed": seed,
+            "task": task, "instruction": instruction, "success": rollout.success,
+            "steps": rollout.steps, "grasp_error": grasp.error, "seed": seed,
         })  # fmt: skip
-        if not success:
+        if not rollout.success:
             break
     return subtasks
 
 
-def _watch(
-    film: VideoWriter | None,
-    observation: dict[str, Any],
-    caption: str,
-    clock: str,
-    success: bool | None = None,
+def _add_frame(
+    video: VideoWriter | None,
+    rollout: TaskRollout,
+    instruction: str,
+    title: str,
+    ended: bool = False,
 ) -> None:
-    """A frame of the film; of how an instruction ended a second of them."""
-    if film is None:
+    """A frame of the video; of how an instruction ended a second of them."""
+    if video is None:
         return
-    outcome = {None: "", True: ": success", False: ": failure"}[success]
-    frame = compose(observation["rgb_obs"], caption, clock + outcome, success)
-    for _ in range(1 if success is None else max(1, round(film.fps))):
-        film.add(frame)
+    clock = f"{title}{rollout.steps / CONTROL_HZ:.1f} s"
+    outcome = None
+    if ended:
+        outcome, clock = rollout.success, clock + (": success" if rollout.success else ": failure")
+    frame = compose(rollout.observation["rgb_obs"], instruction, clock, outcome)
+    for _ in range(max(1, round(video.fps)) if ended else 1):
+        video.add(frame)

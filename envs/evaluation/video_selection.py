@@ -1,4 +1,4 @@
-"""Which trials are filmed, and which of the films are kept."""
+"""Which trials are filmed, and which of the videos are kept."""
 
 import sys
 from collections import Counter
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from firsthand.envs.evaluation.config import EvaluationConfig
 from firsthand.envs.evaluation.records import Record
-from firsthand.envs.evaluation.rollout import RolloutJob, Trial
+from firsthand.envs.evaluation.trials import RolloutJob, Trial
 
 
-def assign(
-    trial: Trial, kind: str, records: Mapping[int, Record], config: EvaluationConfig, out: Path
+def job_with_videos(
+    kind: str, records: Mapping[int, Record], config: EvaluationConfig, out: Path, trial: Trial
 ) -> RolloutJob:
     """Film a trial unless enough of those before it have made sure that no video will be kept."""
     before = Counter(

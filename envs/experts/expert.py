@@ -12,8 +12,8 @@ from firsthand.envs.experts.plans import PLANS
 from firsthand.envs.experts.target_lag import TargetLag
 from firsthand.envs.experts.world_view import ExpertParams, Waypoint, WorldView
 from firsthand.envs.playtable.layouts import DeskLayout
+from firsthand.envs.rollout import CONTROL_HZ
 
-CONTROL_HZ = 30
 PATIENCE = 90  # control steps a waypoint may take before the plan is begun again
 BURST_CHANCE = 0.08  # of a burst of noise to begin at an undisturbed step
 BURST_STEPS = (3, 6)  # how many steps a burst lasts, at 10 Hz

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.base import CONTROL_HZ, SUBSTEPS, World
+from firsthand.envs.base import SUBSTEPS, World
 from firsthand.envs.options import CAMERAS_CALVIN
 from firsthand.envs.playtable.robot import Panda, load_pedestal
 from firsthand.envs.playtable.robot_urdf import panda_urdf
 from firsthand.envs.playtable.scene import Scene, load_floor, write_urdfs
 from firsthand.envs.playtable.view import View
+from firsthand.envs.rollout import CONTROL_HZ
 from firsthand.rendering.bullet import pybullet
 from firsthand.rendering.camera import Picture
 
@@ -43,7 +44,7 @@ class PlayTable(World[Panda, Scene]):
         action_repeat: control steps an action lasts.
         depth: whether to observe depth.
         action_type: one of `envs.actions.ACTION_TYPES`.
-        guard: whether a task must stay done for a moment (False: CALVIN's way), see
+        require_stable: whether a task must stay done for a moment (False: CALVIN's way), see
             `SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
 
@@ -60,13 +61,13 @@ class PlayTable(World[Panda, Scene]):
         depth: bool = False,
         action_type: str = "cartesian_rel",
         render_mode: str | None = "rgb_array",
-        guard: bool = True,
+        require_stable: bool = True,
         task: str | None = None,
         instruction: str = "",
     ) -> None:
         super().__init__(
-            scene, renderer, cameras, action_repeat, depth, action_type, render_mode, guard,
-            task, instruction,
+            scene, renderer, cameras, action_repeat, depth, action_type, render_mode,
+            require_stable, task, instruction,
         )  # fmt: skip
         self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)

@@ -18,46 +18,43 @@ PLAY = "play"  # stands for a task where everything is shown
 class RecordConfig:
     """What is recorded.
 
-    Attributes:
-        env: the world; its scene is the one shown where `scenes` names none.
-        setting: of CALVIN's protocol (`envs.tasks.calvin_settings`), or None: it names the scenes,
-            and records its share of `episodes`, those with which the whole recording begins.
-        scenes: shown equally often, up to one episode of every task.
-        tasks: shown equally often, up to one episode.
-        episodes: how many in all.
-        play: whether an episode shows one task from a layout in which it can be begun, or, as
-            CALVIN's data set does, `seconds` of one task after another from wherever the last one
-            ended, with a narration for each that succeeded.
-        seconds: how long an episode of play lasts.
-        cameras: edge in pixels of every camera's picture.
-        action_repeat: control steps (1/30 s) an action lasts; frames are as far apart.
-        steps: control steps an expert may take before it has failed.
-        noise: size of the disturbances that make experts correct themselves (`envs.experts`).
-        held_out_every: one layout in so many goes to the split `valid`, the others to `train`; 0
-            holds out none.
-        seed: of layouts, disturbances and sentences.
-        workers: processes, one environment of every scene each; 0 uses this one.
-
     Raises:
         UserError: a value is out of range or a name unknown.
     """
 
     env: World = field(default_factory=PlayTableWorld)
+    """The world; its scene is the one shown where `scenes` names none."""
     setting: SettingName | None = None
+    """Of CALVIN's protocol (`envs.tasks.calvin_settings`), or None: it names the scenes, and
+    records its share of `episodes`, those with which the whole recording begins."""
     scenes: tuple[Scene, ...] = ()
+    """Shown equally often, up to one episode of every task."""
     tasks: tuple[str, ...] = tuple(TASKS)
+    """Shown equally often, up to one episode."""
     episodes: int = 1000
+    """How many in all."""
     play: bool = False
+    """Whether an episode shows one task from a layout in which it can be begun, or, as CALVIN's
+    data set does, `seconds` of one task after another from wherever the last one ended, with a
+    narration for each that succeeded."""
     seconds: float = 60.0
+    """How long an episode of play lasts."""
     cameras: Mapping[str, int] = field(
         default_factory=lambda: {"rgb_static": 96, "rgb_gripper": 64}
     )
+    """Edge in pixels of every camera's picture."""
     action_repeat: int = 3
+    """Control steps (1/30 s) an action lasts; frames are as far apart."""
     steps: int = 360
+    """Control steps an expert may take before it has failed."""
     noise: float = 0.3
+    """Size of the disturbances that make experts correct themselves (`envs.experts`)."""
     held_out_every: int = 20
+    """One layout in so many goes to the split `valid`, the others to `train`; 0 holds out none."""
     seed: int = 0
+    """Of layouts, disturbances and sentences."""
     workers: int = 2
+    """Processes, one environment of every scene each; 0 uses this one."""
 
     def __post_init__(self) -> None:
         learned = SETTINGS[self.setting].learned if self.setting else (self.env.scene,)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from firsthand.envs.evaluation.rollout import CONTROL_HZ
+from firsthand.envs.rollout import CONTROL_HZ
 from firsthand.episodes.episode import Narration
 from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames, encode_jpeg
 

@@ -1,4 +1,4 @@
-"""Experts at work: what they do and see becomes an episode."""
+"""What an expert does and its cameras see becomes an episode."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from firsthand.envs.experts.play import PlayPlan
 from firsthand.envs.recording.config import RecordConfig
 from firsthand.envs.recording.episode_buffer import EpisodeBuffer
 from firsthand.envs.recording.schedule import RecordAttempt
+from firsthand.envs.rollout import TaskRollout
 from firsthand.envs.tasks.initial_states import generator, initial_state, sample_robot, sample_scene
 from firsthand.envs.tasks.instructions import choose
 from firsthand.episodes.episode import Narration
@@ -64,12 +65,12 @@ class Recorder:
         instruction = choose(task, "training", self._generator(attempt, "in words"))
         start = {"robot_obs": robot_obs, "scene_obs": scene_obs}
         observation, _ = self._env(scene).reset(options=start)
-        take = EpisodeBuffer(config.cameras, config.action_repeat)
+        buffer = EpisodeBuffer(config.cameras, config.action_repeat)
         rng = self._generator(attempt, "disturbed")
-        success, _ = self._act(attempt, take, observation, task, instruction, rng, config.steps)
+        success, _ = self._act(attempt, buffer, observation, task, instruction, rng, config.steps)
         if not success:
             return None
-        return take.episode(self._source(attempt, start) | {"task": task}, instruction)
+        return buffer.episode(self._source(attempt, start) | {"task": task}, instruction)
 
     def _play(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """One task after another; None when hardly anything could be done."""
@@ -78,37 +79,37 @@ class Recorder:
         layouts = self._generator(attempt, "from")
         start = {"robot_obs": sample_robot(layouts), "scene_obs": sample_scene(layouts, env.layout)}
         observation, info = env.reset(options=start)
-        take = EpisodeBuffer(config.cameras, config.action_repeat)
+        buffer = EpisodeBuffer(config.cameras, config.action_repeat)
         plan = PlayPlan(config.tasks, env.layout, self._generator(attempt, "chosen"))
         words, rng = self._generator(attempt, "in words"), self._generator(attempt, "disturbed")
         subtasks: list[dict[str, Any]] = []
-        while len(take) < config.seconds * take.fps:
+        while len(buffer) < config.seconds * buffer.fps:
             task = plan.next_task(observation, info)
             if task is None:
                 break
-            first, instruction = len(take), choose(task, "training", words)
+            first, instruction = len(buffer), choose(task, "training", words)
             success, observation = self._act(
-                attempt, take, observation, task, instruction, rng, min(PATIENCE, config.steps)
+                attempt, buffer, observation, task, instruction, rng, min(PATIENCE, config.steps)
             )
             info = env.set_task(None)
             subtasks.append({
                 "task": task, "instruction": instruction, "success": success,
-                "first": first, "last": len(take) - 1,
+                "first": first, "last": len(buffer) - 1,
             })  # fmt: skip
-        if len(take) < config.seconds * take.fps / 2:
+        if len(buffer) < config.seconds * buffer.fps / 2:
             return None
         narrations = tuple(
-            Narration(s["first"] / take.fps, (s["last"] + 1) / take.fps, s["instruction"])
+            Narration(s["first"] / buffer.fps, (s["last"] + 1) / buffer.fps, s["instruction"])
             for s in subtasks
             if s["success"]
         )
         source = self._source(attempt, start) | {"subtasks": subtasks}
-        return take.episode(source, narrations=narrations)
+        return buffer.episode(source, narrations=narrations)
 
     def _act(
         self,
         attempt: RecordAttempt,
-        take: EpisodeBuffer,
+        buffer: EpisodeBuffer,
         observation: dict[str, Any],
         task: str,
         instruction: str,
@@ -120,14 +121,11 @@ class Recorder:
 
         config, env = self._config, self._envs[attempt.show.scene]
         expert = Expert(task, env.layout, rng=rng, noise=config.noise)
-        info = env.set_task(task, instruction)
-        success = False
-        for _ in range(steps // config.action_repeat):
-            sent = take.add(observation, *expert.act(info, config.action_repeat))
-            observation, _, success, _, info = env.step(sent)
-            if success:
-                break
-        return success, observation
+        rollout = TaskRollout(env, task, instruction, observation, steps, config.action_repeat)
+        while rollout.running:
+            planned, sent = expert.act(rollout.info, config.action_repeat)
+            rollout.step(buffer.add(rollout.observation, planned, sent))
+        return rollout.success, rollout.observation
 
     def _source(self, attempt: RecordAttempt, start: dict[str, np.ndarray]) -> dict[str, Any]:
         """Enough to make the episode again."""

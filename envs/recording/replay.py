@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from firsthand.common.errors import UserError
+from firsthand.envs.aliases import today
 from firsthand.envs.config import CalvinWorld, PlayTableWorld, World
 from firsthand.episodes.storage.merge import EpisodeFile
 
-_NEEDED = {"world", "scene", "renderer", "guard", "action_repeat", "reset"}
+_NEEDED = {"world", "scene", "renderer", "require_stable", "action_repeat", "reset"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def replay(file: str | Path, index: int | str, root: Path | None = None) -> Repl
     """
     with EpisodeFile(file) as stored:
         episode = stored.read_encoded(index)
-    source = episode.source
+    source = today(episode.source)
     if missing := _NEEDED - set(source):
         raise UserError(f"{file}: recording {index} cannot be replayed without its {missing}")
     actions = episode.executed if episode.executed is not None else episode.actions
@@ -71,9 +72,10 @@ def _subtasks(source: Any, length: int) -> Sequence[dict[str, Any]]:
 
 
 def _world(source: Any, root: Path | None, what: str) -> World:
-    scene, renderer, guard = source["scene"], source["renderer"], source["guard"]
+    scene, renderer = source["scene"], source["renderer"]
+    stable = source["require_stable"]
     if source["world"] == "PlayTable":
-        return PlayTableWorld(scene, renderer, guard)
+        return PlayTableWorld(scene, renderer, stable)
     if root is None:
         raise UserError(f"{what} was made in calvin_env: say with root=PATH where that is")
-    return CalvinWorld(root, scene, renderer, guard=guard)
+    return CalvinWorld(root, scene, renderer, require_stable=stable)

@@ -32,7 +32,7 @@ CALM = 1.0  # m/s and rad/s along every axis, below which a stacked block may mo
 class Condition(Protocol):
     """What must have happened between two moments.
 
-    `resting` names the blocks that must lie still besides when the flicker guard is on: those whose
+    `resting` names the blocks that must lie still besides when `require_stable` is set: those whose
     contacts the condition reads while they may still bounce.
     """
 

@@ -24,7 +24,7 @@ SLIDE, DRAWER, BUTTON, SWITCH, BULB, LED = range(6)
 BLOCKS = ("block_red", "block_blue", "block_pink")
 COLOURS = ("red", "blue", "pink")
 SCENE_SIZE = 6 + 6 * len(BLOCKS)
-STEADY_STEPS = 3  # consecutive control steps that the guard asks for
+STEADY_STEPS = 3  # consecutive control steps that `require_stable` asks for
 
 
 def block_slice(block: str) -> slice:
@@ -51,29 +51,29 @@ class SuccessDetector:
     """Watches one task from the moment it is given.
 
     CALVIN counts the first control step on which a condition holds. Contacts flicker, though: a
-    block that bounces for one step touches nothing, and has then been "unstacked". With `guard`,
-    the condition must hold for `STEADY_STEPS` control steps in a row, and on each of them the
-    blocks that the condition says must be resting lie still; and what the robot still touches of
-    the task before counts as let go (`let_go`).
+    block that bounces for one step touches nothing, and has then been "unstacked". With
+    `require_stable`, the condition must hold for `STEADY_STEPS` control steps in a row, and on each
+    of them the blocks that the condition says must be resting lie still; and what the robot still
+    touches of the task before counts as let go (`let_go`).
 
     Args:
         start: the world when the task was given.
-        guard: False reproduces CALVIN's behaviour.
+        require_stable: False reproduces CALVIN's behaviour.
 
     Raises:
         KeyError: there is no such task.
     """
 
-    def __init__(self, task: str, start: Info, guard: bool = True) -> None:
+    def __init__(self, task: str, start: Info, require_stable: bool = True) -> None:
         self._task = TASKS[task]
-        self._start = let_go(start) if guard else start
-        self._guard = guard
+        self._start = let_go(start) if require_stable else start
+        self._require_stable = require_stable
         self._steady = 0
 
     def update(self, info: Info) -> bool:
         """Whether the task is done now; to be asked once every control step."""
         done = self._task.succeeded(self._start, info)
-        if not self._guard or not done:
+        if not self._require_stable or not done:
             self._steady = 0
             return done
         resting = self._task.condition.resting(self._start, info)

@@ -95,7 +95,7 @@ class PythonActor:
     """Acts with an object of the user's: `package.module:name`, called without arguments.
 
     The module is looked for in the working directory too. What the call returns needs
-    `reset(instruction)` and `select_action(observation)`, or `actor(seats)`; see
+    `reset(instruction)` and `select_action(observation)`, or `actor(num_envs)`; see
     `envs.evaluation.policies.EvaluatedPolicy` and `BatchedPolicy`.
     """
 
@@ -107,7 +107,7 @@ class PythonActor:
     @property
     def cameras(self) -> dict[str, int]:
         """CALVIN's, as nobody says what it looks at."""
-        from firsthand.envs.evaluation.config import CAMERAS_CALVIN
+        from firsthand.envs.options import CAMERAS_CALVIN
 
         return dict(CAMERAS_CALVIN)
 

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from firsthand.cli.console import say
-from firsthand.envs.evaluation.evaluate import (
-    CAMERAS_CALVIN,
-    EvaluationConfig,
-    make_world,
-    task_trial,
-)
+from firsthand.envs.evaluation.config import EvaluationConfig
 from firsthand.envs.evaluation.policy_errors import where
-from firsthand.envs.evaluation.rollout import CONTROL_HZ, RolloutJob, RolloutRunner
+from firsthand.envs.evaluation.rollout import RolloutRunner
+from firsthand.envs.evaluation.trials import RolloutJob, task_trial
+from firsthand.envs.options import CAMERAS_CALVIN
+from firsthand.envs.rollout import CONTROL_HZ
 from firsthand.envs.tasks.tasks import TASKS as ALL_TASKS
 from firsthand.episodes.sampling.mixture import Part
 from firsthand.policy.config import PolicyConfig
@@ -59,11 +57,11 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
     def rollout(learner: Any, step: int) -> dict[str, float | Film]:
         outcome: dict[str, float | Film] = {}
         solved = []
-        world = partial(make_world, config)
-        with closing(RolloutRunner(lambda: learner, world, config.steps, repeat)) as examiner:
+        make_env = partial(config.env.make, config.cameras)
+        with closing(RolloutRunner(lambda: learner, make_env, config.steps, repeat)) as runner:
             for index, task in enumerate(tasks):
                 film = out / f"{step:06d}-{task}.mp4"
-                record = examiner(RolloutJob(task_trial(config, task, 0, index), film, film))
+                record = runner(RolloutJob(task_trial(config, task, 0, index), film, film))
                 if record["error"]:
                     say(f"step {step}: the policy could not act: {where(record)}")
                 solved.append(float(record["success"]))

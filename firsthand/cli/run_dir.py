@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from firsthand.cli.aliases import today_flat, today_word
 from firsthand.cli.schema import flatten
 from firsthand.cli.settings import Settings, as_yaml
 from firsthand.cli.versions import versions
@@ -24,7 +25,6 @@ from firsthand.common.atomic import write_bytes, write_text
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
 from firsthand.common.ranks import rank, world_size
-from firsthand.policy.checkpoints.aliases import today_flat, today_word
 from firsthand.policy.checkpoints.model_path import near
 
 RUNS = Path("runs")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from firsthand.cli.aliases import KEYS
 from firsthand.common.suggestions import closest
-from firsthand.policy.checkpoints.aliases import KEYS
 
 DEVICES = ("device", "gpu", "gpus", "cuda", "num_gpus")
 ALSO_CALLED = {  # by other programs

@@ -83,31 +83,31 @@ class Team:
 
     control_hz = 10.0
 
-    def actor(self, seats: int) -> "TeamAtWork":
-        return TeamAtWork(seats)
+    def actor(self, num_envs: int) -> "TeamAtWork":
+        return TeamAtWork(num_envs)
 
 
 class TeamAtWork:
-    def __init__(self, seats: int) -> None:
-        self.members = [Presser() for _ in range(seats)]
+    def __init__(self, num_envs: int) -> None:
+        self.members = [Presser() for _ in range(num_envs)]
 
-    def reset(self, seat: int, instruction: str) -> None:
-        self.members[seat].reset(instruction)
+    def reset(self, env_index: int, instruction: str) -> None:
+        self.members[env_index].reset(instruction)
 
     def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
-        sway = 0.03 * np.sin(sum(3.0**seat for seat in observations))
+        sway = 0.03 * np.sin(sum(3.0**i for i in observations))
         return {
-            seat: self.members[seat].select_action(observation) + sway
-            for seat, observation in observations.items()
+            i: self.members[i].select_action(observation) + sway
+            for i, observation in observations.items()
         }
 
 
 class FailingTeam(Team):
     """Whose members have a flaw."""
 
-    def actor(self, seats: int) -> TeamAtWork:
-        team = TeamAtWork(seats)
-        team.members = [Raising() for _ in range(seats)]
+    def actor(self, num_envs: int) -> TeamAtWork:
+        team = TeamAtWork(num_envs)
+        team.members = [Raising() for _ in range(num_envs)]
         return team
 
 
@@ -214,26 +214,26 @@ class AfraidTeam:
     def __init__(self, way: str) -> None:
         self.way = way
 
-    def actor(self, seats: int) -> "AfraidTeam":
+    def actor(self, num_envs: int) -> "AfraidTeam":
         self.instructions: dict[int, str] = {}
         return self
 
-    def reset(self, seat: int, instruction: str) -> None:
-        self.instructions[seat] = instruction
+    def reset(self, env_index: int, instruction: str) -> None:
+        self.instructions[env_index] = instruction
 
     def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> Any:
-        said = {seat: np.ones(7) for seat in observations}
-        afraid = [seat for seat in said if "drawer" in self.instructions[seat]]
+        actions = {i: np.ones(7) for i in observations}
+        afraid = [i for i in actions if "drawer" in self.instructions[i]]
         if self.way == "rows":
-            return list(said.values())
+            return list(actions.values())
         if self.way == "all" and afraid:
             raise KeyError("drawer")
-        for seat in afraid:
+        for i in afraid:
             if self.way == "missing":
-                del said[seat]
+                del actions[i]
             else:
-                said[seat] = np.full(7, np.nan)
-        return said
+                actions[i] = np.full(7, np.nan)
+        return actions
 
 
 class Sampling(Ready):
@@ -278,14 +278,14 @@ class ToldTeam:
     def __init__(self) -> None:
         self.seeds: dict[int, int] = {}
 
-    def actor(self, seats: int) -> "ToldTeam":
+    def actor(self, num_envs: int) -> "ToldTeam":
         return ToldTeam()
 
-    def reset(self, seat: int, instruction: str, seed: int) -> None:
-        self.seeds[seat] = seed
+    def reset(self, env_index: int, instruction: str, seed: int) -> None:
+        self.seeds[env_index] = seed
 
     def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> Any:
-        return {seat: np.array([1.0, 0, 0, 0, 0, 0, self.seeds[seat]]) for seat in observations}
+        return {i: np.array([1.0, 0, 0, 0, 0, 0, self.seeds[i]]) for i in observations}
 
 
 class Made(Ready):

@@ -117,7 +117,7 @@ def _block(rng: np.random.Generator, body: int, contacts: tuple[Any, ...]) -> di
 
 @pytest.fixture(params=["PlayTable", "original"])
 def world(request: pytest.FixtureRequest, root: Path) -> Iterator[Any]:
-    choices = {"PlayTable": PlayTableWorld(guard=False), "original": CalvinWorld(root)}
+    choices = {"PlayTable": PlayTableWorld(require_stable=False), "original": CalvinWorld(root)}
     env = choices[request.param].make({})
     yield env
     env.close()

@@ -1,4 +1,5 @@
-"""Worlds in worker processes and one batched policy, with worlds that count instead of moving."""
+"""Environments in worker processes and one batched policy, with worlds that count instead of
+moving."""
 
 import os
 import signal
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from firsthand.common.errors import UserError
-from firsthand.envs.evaluation import batched_rollout as seats
-from firsthand.envs.evaluation.rollout import RolloutJob, RolloutSettings, Trial
+from firsthand.envs.evaluation.batched_rollout import run_batched
+from firsthand.envs.evaluation.env_pool import EnvWorker
+from firsthand.envs.evaluation.rollout import RolloutSettings
+from firsthand.envs.evaluation.trials import RolloutJob, Trial
 
 SIZE = 4
 
@@ -64,19 +67,19 @@ class Guiding:
         self.diary = diary
         self.instructions = {}
 
-    def reset(self, seat, instruction):
-        self.instructions[seat] = instruction
+    def reset(self, env_index, instruction):
+        self.instructions[env_index] = instruction
 
     def select_actions(self, observations):
-        asked = tuple(self.instructions[seat] for seat in observations)
+        asked = tuple(self.instructions[i] for i in observations)
         pictures = [observation["rgb_obs"] for observation in observations.values()]
         steps = {int(p["rgb_gripper"].min()) for p in pictures}
         assert [f"say {p['rgb_static'].max()}" for p in pictures] == list(asked)
         assert len(steps) == 1  # a round's trials go in step
         self.diary.append((asked, steps.pop()))
         return {
-            seat: np.full(7, float(p["rgb_gripper"].max() >= p["rgb_static"].max()))
-            for seat, p in zip(observations, pictures, strict=True)
+            i: np.full(7, float(p["rgb_gripper"].max() >= p["rgb_static"].max()))
+            for i, p in zip(observations, pictures, strict=True)
         }
 
 
@@ -93,7 +96,7 @@ def play(numbers, processes, alone=False):
     rounds = iter([assignments[i : i + 3] for i in range(0, len(assignments), 3)])
     pace = RolloutSettings(steps=360, action_repeat=1)
     size = 3 * (SIZE**2 + (SIZE // 2) ** 2)
-    found = seats.run_batched(Guide(diary), Counter, pace, rounds, processes, 3, size, alone)
+    found = run_batched(Guide(diary), Counter, pace, rounds, processes, 3, size, alone)
     return {a.trial.index: record["subtasks"][0]["steps"] for a, record in found}, diary
 
 
@@ -124,5 +127,5 @@ def test_mistakes_arrive():
 
 def test_nobody_asks_for_nothing():
     assert play([], 2) == ({}, [])
-    make = partial(seats.EnvWorker, Counter, RolloutSettings(1, 1), {})
+    make = partial(EnvWorker, Counter, RolloutSettings(1, 1), {})
     make().close()

@@ -122,12 +122,12 @@ def test_videos_show_the_first_of_each_outcome(tmp_path):
 @pytest.mark.parametrize("config", [SEEING, BLIND])
 def test_batches_do_not_depend_on_the_number_of_workers(tmp_path, config):
     for workers in (0, 1, 3):
-        evaluate_tasks(Team, replace(config, workers=workers, seats=4), tmp_path / str(workers))
+        evaluate_tasks(Team, replace(config, workers=workers, num_envs=4), tmp_path / str(workers))
     assert contents(tmp_path / "0") == contents(tmp_path / "1") == contents(tmp_path / "3")
 
 
 def test_batches_act_in_every_chain(tmp_path):
-    config = replace(BLIND, chains=11, seats=4, workers=2)
+    config = replace(BLIND, chains=11, num_envs=4, workers=2)
     batched = evaluate_chains(Team, config, tmp_path / "team")
     assert [record["index"] for record in batched.records] == list(range(11))
     for record in batched.records:
@@ -135,7 +135,7 @@ def test_batches_act_in_every_chain(tmp_path):
 
 
 def test_resumed_batches_have_the_company_they_had(tmp_path):
-    config = replace(BLIND, trials=4, seats=5, workers=0)
+    config = replace(BLIND, trials=4, num_envs=5, workers=0)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     evaluate_tasks(Team, config, whole)
     evaluate_tasks(Team, config, cut)
@@ -272,7 +272,7 @@ def test_killed_and_resumed(tmp_path):
         ({"trials": 0}, "trials must be 1 or more, not 0"),
         ({"workers": -1}, "workers must be 0 or more, not -1"),
         ({"action_repeat": 400}, "action_repeat must be 1 to steps=360: 400"),
-        ({"seats": 0}, "seats must be 1 or more, not 0"),
+        ({"num_envs": 0}, "num_envs must be 1 or more, not 0"),
         ({"chains": 1001}, "chains must be at most 1000"),
         ({"failure_videos": -1}, "failure_videos must be 0 or more"),
         ({"setting": "multi_task", "env": PlayTableWorld("A")}, "tested in scene D, not A"),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from firsthand.envs.evaluation.grasp_error import HIT, GraspErrors, GraspMonitor
-from firsthand.envs.evaluation.rollout import RolloutJob, RolloutRunner, Trial
+from firsthand.envs.evaluation.rollout import RolloutRunner
 from firsthand.envs.evaluation.summary import ChainResults
+from firsthand.envs.evaluation.trials import RolloutJob, Trial
 from firsthand.envs.experts.expert import ExpertPolicy
 from firsthand.envs.playtable.env import PlayTable
 from firsthand.envs.tasks.initial_states import initial_state
@@ -26,7 +27,7 @@ def closing(*moments: tuple[float, tuple]) -> GraspMonitor:
     (fingers, tool), *rest = moments
     watcher = GraspMonitor(seen(fingers), known(tool, *blocks))
     for fingers, tool in rest:
-        watcher.watch(seen(fingers), known(tool, *blocks))
+        watcher.update(seen(fingers), known(tool, *blocks))
     return watcher
 
 

@@ -14,7 +14,8 @@ import pytest
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.evaluate import EvaluationConfig, evaluate_tasks
 from firsthand.envs.evaluation.policy_source import check_factory
-from firsthand.envs.evaluation.rollout import RolloutJob, RolloutRunner, RolloutSettings, Trial
+from firsthand.envs.evaluation.rollout import RolloutRunner, RolloutSettings
+from firsthand.envs.evaluation.trials import RolloutJob, Trial
 from tests.conftest import PROJECT
 from tests.helpers.evaluated_policies import (
     ActorCritic,
@@ -38,7 +39,7 @@ from tests.helpers.evaluated_policies import (
 STILL = EvaluationConfig(
     env=StillWorld(), tasks=("turn_on_led", "open_drawer", "close_drawer"), trials=2, chains=6,
     steps=3,
-    cameras={}, workers=0, policy="still", seats=3,
+    cameras={}, workers=0, policy="still", num_envs=3,
 )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_a_chain_ends_at_a_mistake():
     ("way", "message", "lost"),
     [
         ("nan", "the action must be finite", {1, 2, 4, 5}),
-        ("missing", "select_actions gave no action for seat 1", {1, 2, 4, 5}),
+        ("missing", "select_actions gave no action for env 1", {1, 2, 4, 5}),
         ("all", "KeyError: 'drawer'", {0, 1, 2, 3, 4, 5}),
     ],
 )
@@ -115,7 +116,7 @@ def test_a_mistake_in_a_batch_costs_those_it_was_about(tmp_path, way, message, l
 
 
 def test_rows_are_no_answer_for_seats(tmp_path):
-    with pytest.raises(UserError, match="actions by seat, a dict, not list"):
+    with pytest.raises(UserError, match="actions by env index, a dict, not list"):
         evaluate_tasks(partial(AfraidTeam, "rows"), STILL, tmp_path)
 
 

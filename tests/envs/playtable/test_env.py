@@ -339,15 +339,15 @@ def test_bad_arguments_are_named(arguments, message):
         ({"action_repeat": None}, "not None"),
         ({"action_repeat": 1.5}, "not 1.5"),
         ({"action_repeat": np.nan}, "not nan"),
-        ({"guard": "false"}, "guard must be True or False, not 'false'"),
-        ({"guard": None}, "guard"),
+        ({"require_stable": "false"}, "require_stable must be True or False, not 'false'"),
+        ({"require_stable": None}, "require_stable"),
         ({"depth": "no"}, "depth must be True or False, not 'no'"),
         ({"depth": 1}, "depth"),
     ],
 )
 def test_arguments_of_another_kind_are_named(arguments, message):
     """Checked where no annotation of a constructor is checked before."""
-    good = {"cameras": {}, "action_repeat": 1, "depth": False, "guard": True}
+    good = {"cameras": {}, "action_repeat": 1, "depth": False, "require_stable": True}
     with pytest.raises(UserError, match=message):
         check_arguments("D", "raster", **{**good, **arguments})
 

@@ -303,14 +303,14 @@ def test_the_guard_waits_until_a_condition_has_held_and_blocks_lie_still():
     start = moved(world(), "block_red", (0, 0, 0.04), on_blue)
     bouncing, fallen = put(start, "block_red", ()), put(start, "block_red", (ON_TABLE,))
     rolling = speeding(fallen, "block_red", angular=0.6)
-    for guard, infos, expected in [
+    for require_stable, infos, expected in [
         (False, [start, bouncing], [False, True]),
         (True, [bouncing] * 9, [False] * 9),
         (True, [fallen, fallen, start] * 3, [False] * 9),
         (True, [rolling] * 9, [False] * 9),
         (True, [fallen] * 4, [False] * (STEADY_STEPS - 1) + [True] * (5 - STEADY_STEPS)),
     ]:
-        judge = SuccessDetector("unstack_block", start, guard)
+        judge = SuccessDetector("unstack_block", start, require_stable)
         assert [judge.update(info) for info in infos] == expected
 
 
@@ -329,8 +329,8 @@ def test_the_guard_lets_a_held_block_move():
 def test_the_guard_lets_go_of_the_task_before():
     pushed = moved(world(), "block_pink", (0, 0, 0), (ON_TABLE, *HELD))
     fallen = moved(world(), "block_pink", (0, -0.15, -0.12), (IN_DRAWER,))
-    for guard, expected in [(False, False), (True, True)]:
-        judge = SuccessDetector("push_into_drawer", pushed, guard)
+    for require_stable, expected in [(False, False), (True, True)]:
+        judge = SuccessDetector("push_into_drawer", pushed, require_stable)
         assert [judge.update(fallen) for _ in range(STEADY_STEPS)][-1] is expected
     start = holding()  # a block in the gripper stays there
     judge = SuccessDetector("place_in_slider", start)

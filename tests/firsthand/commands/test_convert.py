@@ -16,7 +16,7 @@ from tests.episodes.conftest import record
 from tests.helpers.cvcl_files import release
 from tests.helpers.golden import official_keys
 
-FEW = ("tasks=[turn_on_led]", "what=tasks", "trials=1", "steps=2", "workers=1", "seats=1")
+FEW = ("tasks=[turn_on_led]", "what=tasks", "trials=1", "steps=2", "workers=1", "num_envs=1")
 
 
 @pytest.fixture(scope="module")

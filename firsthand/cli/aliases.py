@@ -1,0 +1,21 @@
+"""Settings by the names they have today: those of runs that were started before version 0.2.0."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from firsthand.envs.aliases import KEYS as WORLD_KEYS
+from firsthand.policy.checkpoints import aliases as policy_aliases
+
+KEYS = WORLD_KEYS | {f"policy.{old}": f"policy.{new}" for old, new in policy_aliases.KEYS.items()}
+
+
+def today_flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted names."""
+    by_policy = policy_aliases.today_flat(settings)
+    return {WORLD_KEYS.get(name, name): value for name, value in by_policy.items()}
+
+
+def today_word(word: str) -> str:
+    """A word of the command line, such as `policy.length=3` or `seats=4`."""
+    name, sign, value = policy_aliases.today_word(word).partition("=")
+    return f"{WORLD_KEYS.get(name, name)}{sign}{value}"

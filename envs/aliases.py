@@ -1,13 +1,14 @@
-"""Names of before version 0.2.0: settings of `evaluate` and `record`, and what recordings say
-of the world they were made in."""
+"""Names of before version 0.2.0: settings of `evaluate` and `record`, and what results and
+recordings say of how they were made."""
 
-from collections.abc import Mapping
 from typing import Any
 
 KEYS = {"seats": "num_envs", "env.guard": "env.require_stable"}
-_DESCRIPTION = {"guard": "require_stable"}
+_NAMES = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in KEYS.items()}
 
 
-def today(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A world's description (`envs.config`) by today's names."""
-    return {_DESCRIPTION.get(name, name): value for name, value in description.items()}
+def today(described: Any) -> Any:
+    """A JSON value with the names of today in every dictionary."""
+    if isinstance(described, dict):
+        return {_NAMES.get(name, name): today(value) for name, value in described.items()}
+    return described

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from firsthand.common.atomic import write_text
 from firsthand.common.errors import OutputError, UserError, unwritable
+from firsthand.envs.aliases import today
 
 _PACKAGES = ("firsthand", "numpy", "pybullet", "numba", "gymnasium", "torch")
 
@@ -30,7 +31,7 @@ class ResultLog:
     Args:
         out: folder of the results.
         kind: "tasks" or "chains".
-        circumstances: all that the records depend on, ready for JSON.
+        conditions: all that the records depend on, ready for JSON.
         remarks: what is noted beside them, and may be another when they are continued.
         resume: continue what is there.
 
@@ -43,28 +44,28 @@ class ResultLog:
         self,
         out: Path,
         kind: str,
-        circumstances: Mapping[str, Any],
+        conditions: Mapping[str, Any],
         remarks: Mapping[str, Any],
         resume: bool,
     ) -> None:
         self.path = out / f"{kind}.jsonl"
         self.records: dict[int, Record] = {}
         self._header = header = out / f"{kind}.config.json"
-        circumstances = json.loads(json.dumps(circumstances))
+        conditions = json.loads(json.dumps(conditions))
         if header.exists():
             if not resume:
                 raise UserError(
                     f"{self.path} already holds results: add resume=true to continue them, "
                     "or choose another folder"
                 )
-            before = read_json(header)
-            check_same(header, {name: before.get(name) for name in circumstances}, circumstances)
+            before = today(read_json(header))
+            check_same(header, {name: before.get(name) for name in conditions}, conditions)
             self._read()
         try:
             if not header.exists():
                 out.mkdir(parents=True, exist_ok=True)
                 self.path.unlink(missing_ok=True)
-                write_text(header, json.dumps({**circumstances, **remarks}, indent=1))
+                write_text(header, json.dumps({**conditions, **remarks}, indent=1))
             self._file = open(self.path, "ab")  # noqa: SIM115
         except OSError as error:
             raise OutputError(f"{out}: cannot be written: {error.strerror}") from error

@@ -17,6 +17,7 @@ from firsthand.common import workers
 from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.common.progress import progress
+from firsthand.envs.aliases import today
 from firsthand.envs.evaluation.records import check_same, read_json, versions
 from firsthand.envs.recording.config import RecordConfig
 from firsthand.envs.recording.recorder import Recorder
@@ -41,17 +42,17 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
         RuntimeError: a worker failed.
     """
     # through JSON, so that it can be compared with what was read from a file
-    circumstances = json.loads(json.dumps(_circumstances(config)))
+    conditions = json.loads(json.dumps(_conditions(config)))
     parts = out.with_name(out.name + ".parts")
     if out.exists():
         if not resume:
             raise UserError(f"{out} exists: add resume=true to keep it, or choose another name")
         with EpisodeFile(out) as file:
-            made_by = {name: file.source.get(name) for name in circumstances}
-        check_same(out, made_by, circumstances)
+            made_by = today({name: file.source.get(name) for name in conditions})
+        check_same(out, made_by, conditions)
         shutil.rmtree(parts, ignore_errors=True)  # left when stopped after the last step but one
         return out
-    _open_parts(parts, circumstances, resume)
+    _open_parts(parts, conditions, resume)
     schedule = RecordingSchedule(config.wanted, parts)
     make = partial(Recorder, config, parts)
     with progress() as begin:
@@ -60,7 +61,7 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
             schedule.finished(attempt, success)
             failed = f"{schedule.failures} failed" if schedule.failures else ""
             bar.reach(schedule.successes, failed)
-        source = circumstances | {"failures": schedule.failures_by_show()}
+        source = conditions | {"failures": schedule.failures_by_show()}
         finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
         bar = begin("joining", len(finished))
         for _ in _join(finished, out, config, source):
@@ -69,14 +70,14 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
     return out
 
 
-def _circumstances(config: RecordConfig) -> dict[str, Any]:
+def _conditions(config: RecordConfig) -> dict[str, Any]:
     """All that the file depends on."""
     settings = {name: value for name, value in asdict(config).items() if name != "workers"}
     settings["env"] = {k: v for k, v in config.env.describe().items() if k != "scene"}
     return {"recorded_with": settings, "versions": versions()}
 
 
-def _open_parts(parts: Path, circumstances: Mapping[str, Any], resume: bool) -> None:
+def _open_parts(parts: Path, conditions: Mapping[str, Any], resume: bool) -> None:
     header = parts / "config.json"
     if header.exists():
         if not resume:
@@ -84,10 +85,10 @@ def _open_parts(parts: Path, circumstances: Mapping[str, Any], resume: bool) -> 
                 f"{parts} holds an unfinished recording: add resume=true to continue it, "
                 "or remove that folder"
             )
-        check_same(parts, read_json(header), circumstances)
+        check_same(parts, today(read_json(header)), conditions)
         return
     parts.mkdir(parents=True, exist_ok=True)
-    write_text(header, json.dumps(circumstances, indent=1))
+    write_text(header, json.dumps(conditions, indent=1))
 
 
 def _join(

@@ -41,7 +41,7 @@ def replay(file: str | Path, index: int | str, root: Path | None = None) -> Repl
     """
     with EpisodeFile(file) as stored:
         episode = stored.read_encoded(index)
-    source = today(episode.source)
+    source = today(dict(episode.source))
     if missing := _NEEDED - set(source):
         raise UserError(f"{file}: recording {index} cannot be replayed without its {missing}")
     actions = episode.executed if episode.executed is not None else episode.actions

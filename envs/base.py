@@ -20,7 +20,7 @@ from firsthand.envs.options import (
     check_task,
     observation_space,
 )
-from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import layouts
 from firsthand.envs.rollout import CONTROL_HZ
 from firsthand.envs.states import read_robot_obs, read_scene_obs
 from firsthand.envs.tasks.initial_states import sample_robot, sample_scene, sample_start
@@ -94,7 +94,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
     ) -> None:
         check_arguments(scene, renderer, cameras, action_repeat, depth, require_stable)
         check_task(task, instruction)
-        self.layout = table.LAYOUTS[scene]
+        self.layout = layouts.LAYOUTS[scene]
         self.cameras = dict(cameras)
         self.action_repeat = action_repeat
         self.depth = depth

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from firsthand.common.errors import UserError
-from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import layouts
 from firsthand.envs.tasks.tasks import TASKS
 
 CAMERAS_CALVIN: Mapping[str, int] = MappingProxyType({"rgb_static": 200, "rgb_gripper": 84})
@@ -28,7 +28,7 @@ def check_arguments(
     Raises:
         UserError: an argument is not one of those there are, or out of range.
     """
-    if not isinstance(scene, str) or scene not in table.LAYOUTS:
+    if not isinstance(scene, str) or scene not in layouts.LAYOUTS:
         raise UserError(f"scene must be one of {sorted(table.LAYOUTS)}, not {scene!r}")
     if renderer not in RENDERERS:
         raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.common.errors import UserError
-from firsthand.envs.playtable import layouts as table
-from firsthand.envs.playtable import robot
+from firsthand.envs.playtable import layouts, robot
 
 JOINT_SLACK = 0.2  # rad; PyBullet's joint limits give way under load
 TRAVEL_SLACK = 0.05  # metres, of fingers, doors, button and switch, for the same reason
@@ -23,7 +22,7 @@ _SCENE_NAMES = (
     *_OPENINGS,
     "bulb",
     "LED",
-    *(f"{block} {name}" for block in table.BLOCK_COLORS for name in _BLOCK),
+    *(f"{block} {name}" for block in layouts.BLOCK_COLORS for name in _BLOCK),
 )
 
 
@@ -69,7 +68,7 @@ def read_robot_obs(values: Any) -> Float[np.ndarray, "15"]:
     return obs
 
 
-def read_scene_obs(values: Any, layout: table.DeskLayout) -> Float[np.ndarray, "24"]:
+def read_scene_obs(values: Any, layout: layouts.DeskLayout) -> Float[np.ndarray, "24"]:
     """CALVIN's scene_obs, with the blocks in the order red, blue, pink.
 
     Raises:
@@ -78,7 +77,12 @@ def read_scene_obs(values: Any, layout: table.DeskLayout) -> Float[np.ndarray, "
     obs = vector("scene_obs", values, 24)
     low, high = np.full(24, -2 * np.pi), np.full(24, 2 * np.pi)
     low[:4] = -TRAVEL_SLACK
-    high[:4] = layout.door_travel, table.DRAWER_TRAVEL, table.BUTTON_TRAVEL, table.SWITCH_TRAVEL
+    high[:4] = (
+        layout.door_travel,
+        layouts.DRAWER_TRAVEL,
+        layouts.BUTTON_TRAVEL,
+        layouts.SWITCH_TRAVEL,
+    )
     high[:4] += TRAVEL_SLACK
     low[4:6], high[4:6] = 0, 1
     for block in range(6, 24, 6):
@@ -88,7 +92,7 @@ def read_scene_obs(values: Any, layout: table.DeskLayout) -> Float[np.ndarray, "
         if obs[index] not in (0, 1):
             name = _SCENE_NAMES[index]
             raise UserError(f"scene_obs[{index}] ({name}) must be 0 or 1, not {obs[index]}")
-    if bool(obs[4]) != bool(obs[3] > table.SWITCH_THRESHOLD):
+    if bool(obs[4]) != bool(obs[3] > layouts.SWITCH_THRESHOLD):
         raise UserError(
             f"scene_obs[4] says that the bulb is {'on' if obs[4] else 'off'}, but the switch in"
             f" scene_obs[3] is at {obs[3]:g} m: it is on above {table.SWITCH_THRESHOLD:g} m"

@@ -22,7 +22,7 @@ from firsthand.envs.evaluation import policy_source
 from firsthand.envs.evaluation.config import EvaluationConfig
 from firsthand.envs.evaluation.env_pool import Command, env_pool
 from firsthand.envs.evaluation.policies import BatchedPolicy, PolicyFactory, is_batched, seed_for
-from firsthand.envs.evaluation.policy_errors import Mistake, attempt, read_action
+from firsthand.envs.evaluation.policy_errors import PolicyError, call_policy, read_action
 from firsthand.envs.evaluation.records import Record
 from firsthand.envs.evaluation.rollout import (
     ObservationRequest,
@@ -104,8 +104,8 @@ def run_batched(
         while True:
             for number in set(range(at_once)) - set(under_way):
                 if (jobs := next(rounds, None)) is not None:
-                    actor = attempt(partial(policy.actor, num_envs))
-                    if isinstance(actor, Mistake):
+                    actor = call_policy(partial(policy.actor, num_envs))
+                    if isinstance(actor, PolicyError):
                         raise UserError(f"the policy cannot act: {actor.message}")
                     indices = range(number, num_envs * at_once, at_once)
                     round_ = under_way[number] = _Round(
@@ -162,10 +162,12 @@ class _Round:
         requests = {self._row[index]: self.requests[index] for index in indices}
         self.awaited, self.requests = set(indices), {}
         with self._stream:
-            actions = attempt(partial(self._select, requests))
-        if isinstance(actions, Mistake):
+            actions = call_policy(partial(self._select, requests))
+        if isinstance(actions, PolicyError):
             return dict.fromkeys(indices, actions)
-        return {index: attempt(partial(_action_of, actions, self._row[index])) for index in indices}
+        return {
+            index: call_policy(partial(_action_of, actions, self._row[index])) for index in indices
+        }
 
     def _select(self, requests: Mapping[int, ObservationRequest]) -> Mapping[int, Any]:
         for row, request in requests.items():

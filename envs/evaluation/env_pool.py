@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from firsthand.common import workers
-from firsthand.envs.evaluation.policy_errors import Mistake
+from firsthand.envs.evaluation.policy_errors import PolicyError
 from firsthand.envs.evaluation.records import Record
 from firsthand.envs.evaluation.rollout import ObservationRequest, RolloutSettings, run_trial
 from firsthand.envs.evaluation.trials import RolloutJob
 
 # What an environment is given: a trial, or the action it asked for, or the mistake made instead.
-Command = RolloutJob | np.ndarray | Mistake
+Command = RolloutJob | np.ndarray | PolicyError
 # What it gives: an observation to be answered with an action, or the record of its trial.
 Answer = ObservationRequest | Record
 SharedImageBuffer = Any  # shared memory, where an environment leaves its images
@@ -142,7 +142,9 @@ class EnvWorker:
     ) -> None:
         self._make_env, self._settings, self._buffers = make_env, settings, buffers
         self._envs: dict[int, Any] = {}
-        self._trials: dict[int, Generator[ObservationRequest, np.ndarray | Mistake, Record]] = {}
+        self._trials: dict[
+            int, Generator[ObservationRequest, np.ndarray | PolicyError, Record]
+        ] = {}
 
     def __call__(self, commands: Mapping[int, Command]) -> dict[int, Answer]:
         """Give environments their trials or actions; returns what each asks next, or its record."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from firsthand.common.errors import UserError
-from firsthand.envs.evaluation.policy_errors import STOPS, Mistake
+from firsthand.envs.evaluation.policy_errors import STOPS, PolicyError
 
 
 @runtime_checkable
@@ -69,7 +69,7 @@ def optional(owner: Any, name: str, default: Any = None) -> Any:
         if inspect.getattr_static(owner, name, None) is None:
             return default
         what = f"{type(owner).__name__}.{name}"
-        raise UserError(f"{what} cannot be read: {Mistake.of(error).message}") from error
+        raise UserError(f"{what} cannot be read: {PolicyError.of(error).message}") from error
 
 
 def is_batched(policy: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What goes wrong inside a policy: caught and put into words, as it costs its trial and no more."""
+"""Errors of the policy that is evaluated: each costs its trial, and is noted in the record."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,34 +17,34 @@ from firsthand.envs.states import vector
 
 HOPELESS = 20  # trials after which a policy that failed at each is not asked any more
 _LENGTH = 500  # characters of a message; some libraries print whole tensors
-_KINDS = 5  # of mistakes that are told apart in a summary
+_KINDS = 5  # of errors that are listed in a summary
 STOPS = (KeyboardInterrupt, Terminated)  # what ends us; all else that a policy raises is its own
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Mistake:
+class PolicyError:
     """What a policy did instead of acting: what it raised, or what is wrong with its action."""
 
     message: str
     traceback: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> "Mistake":
-        words = _writable(" ".join(said(error).split())[:_LENGTH])
+    def of(cls, error: BaseException) -> "PolicyError":
+        words = _writable(" ".join(error_text(error).split())[:_LENGTH])
         if isinstance(error, UserError):
             return cls(words)
         kind = _writable(type(error).__name__)
-        traceback = _without_mistakes(lambda: "".join(format_exception(error)))
+        traceback = _without_errors(lambda: "".join(format_exception(error)))
         return cls(f"{kind}: {words}" if words else kind, _writable(traceback))
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An error's words, or that it has none: a class of the user's may raise when it is asked."""
-    return _without_mistakes(lambda: str(error))
+    return _without_errors(lambda: str(error))
 
 
-def _without_mistakes(words: Callable[[], str]) -> str:
+def _without_errors(words: Callable[[], str]) -> str:
     try:
         return words()
     except STOPS:
@@ -58,15 +58,15 @@ def _writable(text: str) -> str:
     return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def attempt(call: Callable[[], Any]) -> Any:
-    """What a call into a policy returns, or the `Mistake` that it was: whatever it raises, even
+def call_policy(call: Callable[[], Any]) -> Any:
+    """What a call into a policy returns, or the `PolicyError` that it was: whatever it raises, even
     what is no `Exception`, such as `sys.exit` or a panic of Rust's, but for Ctrl-C."""
     try:
         return call()
     except STOPS:
         raise
     except BaseException as error:
-        return Mistake.of(error)
+        return PolicyError.of(error)
 
 
 def read_action(values: Any) -> Float[np.ndarray, "7"]:
@@ -81,10 +81,10 @@ def read_action(values: Any) -> Float[np.ndarray, "7"]:
 def where(record: Record) -> str:
     """Which trial a mistake ended, and what it was."""
     error = record["error"]
-    place = f"trial {record['index']} ({error['task'] or ', '.join(record['tasks'])})"
+    trial = f"trial {record['index']} ({error['task'] or ', '.join(record['tasks'])})"
     if error["step"] is not None:
-        place += f", step {error['step']}"
-    return f"{place}: {error['message']}"
+        trial += f", step {error['step']}"
+    return f"{trial}: {error['message']}"
 
 
 def counted(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -96,19 +96,19 @@ def counted(records: Sequence[Record]) -> dict[str, list[Record]]:
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
-def told(records: Sequence[Record]) -> str:
+def report(records: Sequence[Record]) -> str:
     """The mistakes in words, by kind; empty without any."""
     kinds = list(counted(records).values())
     if not (count := sum(map(len, kinds))):
         return ""
-    shown = "; ".join(
+    listed = "; ".join(
         where(kind[0]) + (f" (and {len(kind) - 1} more like it)" if len(kind) > 1 else "")
         for kind in kinds[:_KINDS]
     )
     more = f"; and {len(kinds) - _KINDS} other kinds" if len(kinds) > _KINDS else ""
     return (
         f"{count} of {len(records)} trials ended by an error of the policy and count as failed. "
-        f"{shown}{more}"
+        f"{listed}{more}"
     )
 
 
@@ -135,5 +135,5 @@ def refuse_if_all(records: Sequence[Record], path: Path) -> None:
     """Raises `UserError` if no trial ended otherwise than by a mistake."""
     if all(record.get("error") for record in records):
         raise UserError(
-            f"nothing was measured: {told(records)}. See {path}; resume=true tries them again"
+            f"nothing was measured: {report(records)}. See {path}; resume=true tries them again"
         ) from RuntimeError(records[0]["error"]["traceback"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.policies import PolicyFactory, is_batched, optional, seed_for
-from firsthand.envs.evaluation.policy_errors import STOPS, Mistake
+from firsthand.envs.evaluation.policy_errors import STOPS, PolicyError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Maker:
         except (UserError, *STOPS):
             raise
         except BaseException as error:
-            message = Mistake.of(error).message
+            message = PolicyError.of(error).message
             raise UserError(
                 f"{_name(self.factory)}, called without arguments, raised {message}"
             ) from error

@@ -12,7 +12,7 @@ import numpy as np
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.grasp_error import GraspMonitor
 from firsthand.envs.evaluation.policies import EvaluatedPolicy, optional, seed_for
-from firsthand.envs.evaluation.policy_errors import Mistake, attempt, read_action
+from firsthand.envs.evaluation.policy_errors import PolicyError, call_policy, read_action
 from firsthand.envs.evaluation.records import Record
 from firsthand.envs.evaluation.seeding import RandomStream, reseed
 from firsthand.envs.evaluation.trials import RolloutJob, Trial
@@ -104,7 +104,7 @@ class RolloutRunner:
         with RandomStream(job.trial.seed):
             while True:
                 try:
-                    request = trial.send(attempt(partial(self._act, request)))
+                    request = trial.send(call_policy(partial(self._act, request)))
                 except StopIteration as end:
                     return end.value
 
@@ -121,7 +121,7 @@ class RolloutRunner:
 
 def run_trial(
     env: Any, job: RolloutJob, settings: RolloutSettings
-) -> Generator[ObservationRequest, np.ndarray | Mistake, Record]:
+) -> Generator[ObservationRequest, np.ndarray | PolicyError, Record]:
     """A trial as observations that are answered with actions. Returns its record, ready for
     JSON."""
     trial = job.trial
@@ -185,14 +185,14 @@ class _TrialLog:
         low, high = self.gripper or (opening, opening)
         self.gripper = [min(low, opening), max(high, opening)]
 
-    def add_error(self, error: Mistake, task: str, step: int) -> None:
-        said = {"message": error.message, "traceback": error.traceback}
-        self.error = {"task": task, "step": step, **said}
+    def add_error(self, error: PolicyError, task: str, step: int) -> None:
+        text = {"message": error.message, "traceback": error.traceback}
+        self.error = {"task": task, "step": step, **text}
 
 
 def _follow(
     env: Any, trial: Trial, settings: RolloutSettings, video: VideoWriter | None, log: _TrialLog
-) -> Generator[ObservationRequest, np.ndarray | Mistake, list[Record]]:
+) -> Generator[ObservationRequest, np.ndarray | PolicyError, list[Record]]:
     """One instruction after another; the arm goes on from where it is."""
     states = {"robot_obs": trial.robot_obs, "scene_obs": trial.scene_obs}
     observation, _ = env.reset(options=states)
@@ -213,7 +213,7 @@ def _follow(
             answer = yield ObservationRequest(
                 observation, None if rollout.steps else instruction, seed
             )
-            if isinstance(answer, Mistake):
+            if isinstance(answer, PolicyError):
                 log.add_error(answer, task, rollout.steps)
                 break
             log.add_action(answer)

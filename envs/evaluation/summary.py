@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from firsthand.common.intervals import Interval, bootstrap_mean, bounded_mean, wilson
-from firsthand.envs.evaluation import policy_errors as mistakes
+from firsthand.envs.evaluation import policy_errors
 from firsthand.envs.evaluation.grasp_error import GraspErrors
 from firsthand.envs.evaluation.records import Record
 from firsthand.envs.tasks.tasks import TASKS
@@ -56,7 +56,7 @@ class TaskResults:
             "success": self.success._asdict(),
             "by_task": _table(self.by_task, _counts(self.records)),
             "grasps": _grasps(self.records),
-            "errors": {what: len(r) for what, r in mistakes.counted(self.records).items()},
+            "errors": {what: len(r) for what, r in policy_errors.counted(self.records).items()},
         }
 
     def markdown(self) -> str:
@@ -111,7 +111,7 @@ class ChainResults:
             "success_at": [interval._asdict() for interval in self.success_at],
             "by_task": _table(self.by_task, _counts(self.records)),
             "grasps": _grasps(self.records),
-            "errors": {what: len(r) for what, r in mistakes.counted(self.records).items()},
+            "errors": {what: len(r) for what, r in policy_errors.counted(self.records).items()},
         }
 
     def markdown(self) -> str:
@@ -154,7 +154,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
         f"The gripper was never told to close: its number was {lowest:g} or more in "
         f"{len(commanded)} trials, and above 0 opens (numbers from 0 to 1 must become -1 to 1)."
     )
-    lines = [mistakes.told(records), open_always if lowest > 0 else ""]
+    lines = [policy_errors.report(records), open_always if lowest > 0 else ""]
     return [line for line in lines if line]
 
 

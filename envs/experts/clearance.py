@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.experts import calvin_cabinet as lid
+from firsthand.envs.experts import calvin_cabinet
 from firsthand.envs.experts.world_view import WorldView
 from firsthand.envs.playtable.desk_geometry import WIDTH
 from firsthand.envs.playtable.layouts import TABLE_TOP
@@ -23,36 +23,36 @@ CONSOLE_FRONT, CONSOLE_TOP = -0.015, 0.64
 DRAWER_TOP, HANDLE_DEPTH = 0.422, 0.095
 
 
-def needed_height(sight: WorldView, goal: Float[np.ndarray, "3"], carrying: bool) -> float:
+def needed_height(view: WorldView, goal: Float[np.ndarray, "3"], carrying: bool) -> float:
     """The least height of the tool on the straight way from where it is to above `goal`."""
-    way = goal[:2] - sight.tool[:2]
+    way = goal[:2] - view.tool[:2]
     length = max(float(np.linalg.norm(way)), ARRIVED)
     count = int(np.ceil((length - ARRIVED) / SPACING)) + 1
     shares = np.linspace(0.0, 1 - ARRIVED / length, count)
-    places = [sight.tool[:2] + share * way for share in shares]
-    obstacle = max(_top(sight, float(x), float(y), carrying) for x, y in places)
+    places = [view.tool[:2] + share * way for share in shares]
+    obstacle = max(_top(view, float(x), float(y), carrying) for x, y in places)
     return obstacle + FINGERTIP + GAP + HANGING * carrying
 
 
-def height_beside(sight: WorldView, target: Float[np.ndarray, "3"]) -> float:
+def height_beside(view: WorldView, target: Float[np.ndarray, "3"]) -> float:
     """The least height of the tool where it is, at the end of its way: above a block that it would
     come down on, unless it is to."""
-    x, y = float(sight.tool[0]), float(sight.tool[1])
+    x, y = float(view.tool[0]), float(view.tool[1])
     wanted_x, wanted_y = float(target[0]), float(target[1])
     tops = [
         block.top + FINGERTIP + GAP
-        for block in sight.blocks.values()
+        for block in view.blocks.values()
         if block.covers(x, y, CLOSED_MARGIN)
         and not block.covers(wanted_x, wanted_y, 0.0)
-        and not sight.holds(block.name)
+        and not view.holds(block.name)
     ]
     return max(tops, default=0.0)
 
 
-def _top(sight: WorldView, x: float, y: float, carrying: bool) -> float:
+def _top(view: WorldView, x: float, y: float, carrying: bool) -> float:
     """The height of what stands at a place, seen by the fingers: a little wider than it is."""
-    layout, tops = sight.layout, [0.0]
-    slide, drawer = sight.door("base__slide"), sight.door("base__drawer")
+    layout, tops = view.layout, [0.0]
+    slide, drawer = view.door("base__slide"), view.door("base__drawer")
     if y > DESK_FRONT:
         tops.append(TABLE_TOP)
     if layout.drawer[0] - 0.02 < x < layout.drawer[1] + 0.02 and y > -0.181 - HANDLE_DEPTH - drawer:
@@ -68,9 +68,9 @@ def _top(sight: WorldView, x: float, y: float, carrying: bool) -> float:
     ):
         tops.append(CONSOLE_TOP)
     if layout.original:
-        tops.append(lid.height(sight, x, y))
-    for block in sight.blocks.values():
-        if carrying and sight.holds(block.name):
+        tops.append(calvin_cabinet.height(view, x, y))
+    for block in view.blocks.values():
+        if carrying and view.holds(block.name):
             continue
         if block.covers(x, y, BLOCK_MARGIN):
             tops.append(block.top)

@@ -70,24 +70,24 @@ class Expert:
         before = tool if self._tool is None else self._tool
         self._tool = tool
         velocity = (tool - before) / action_repeat
-        sight = WorldView(info, self._start, self._layout, self._style, velocity)
-        clean = action(self._next_waypoint(sight, action_repeat), sight, action_repeat)
+        view = WorldView(info, self._start, self._layout, self._style, velocity)
+        clean = action(self._next_waypoint(view, action_repeat), view, action_repeat)
         push, slips = self._disturbance(action_repeat)
         executed = np.append(np.clip(clean[:6] + push, -1, 1), -clean[6] if slips else clean[6])
         if self._layout.original:
-            clean[:6] = self._lead.limited(clean[:6], sight, action_repeat)
-            executed[:6] = self._lead.limited(executed[:6], sight, action_repeat)
+            clean[:6] = self._lead.limited(clean[:6], view, action_repeat)
+            executed[:6] = self._lead.limited(executed[:6], view, action_repeat)
             self._lead.add(executed[:6], action_repeat)
         return clean, executed
 
-    def _next_waypoint(self, sight: WorldView, action_repeat: int) -> Waypoint:
-        waypoints = self._plan(sight)
+    def _next_waypoint(self, view: WorldView, action_repeat: int) -> Waypoint:
+        waypoints = self._plan(view)
         self._waited += action_repeat
         if len(waypoints) != self._length:  # another way to do it now seems better
             self._index, self._length = 0, len(waypoints)
         if self._waited > PATIENCE or not waypoints[self._index].open:
             self._begin_again()
-        while reached(waypoints[self._index], sight.info["robot_info"]):
+        while reached(waypoints[self._index], view.info["robot_info"]):
             self._index += 1
             self._waited = 0
             if self._index == len(waypoints):

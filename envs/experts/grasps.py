@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from firsthand.envs.experts import calvin_cabinet as lid
+from firsthand.envs.experts import calvin_cabinet
 from firsthand.envs.experts.world_view import (
     NEUTRAL_YAW,
     OPEN_FINGER,
@@ -42,11 +42,11 @@ class Grasp:
     obstructed: bool
 
 
-def find_grasp(sight: WorldView, block: BlockPose, turn: float = 0.0) -> Grasp:
+def find_grasp(view: WorldView, block: BlockPose, turn: float = 0.0) -> Grasp:
     """The least inconvenient grasp: reachable without much leaning or turning, in the middle, clear
     of other things. `turn` is how far the tool will be turned afterwards, in radians."""
     candidates = [
-        _cost_and_grasp(sight, block, yaw, shift, sideways, turn)
+        _cost_and_grasp(view, block, yaw, shift, sideways, turn)
         for yaw in _yaws(block)
         for shift in SHIFTS
         if abs(shift) < max(block.length / 2 - PAD, 0.015)
@@ -55,18 +55,18 @@ def find_grasp(sight: WorldView, block: BlockPose, turn: float = 0.0) -> Grasp:
     return min(candidates, key=lambda pair: pair[0])[1]
 
 
-def grasp(sight: WorldView, name: str, turn: float = 0.0, done: bool = False) -> list[Waypoint]:
+def grasp(view: WorldView, name: str, turn: float = 0.0, done: bool = False) -> list[Waypoint]:
     """Come down around a block with open fingers and close them. `done` skips all of it."""
-    block = sight.blocks[name]
-    best = find_grasp(sight, block, turn)
-    held = sight.near(block.position, (0.03, 0.03, 0.035))
+    block = view.blocks[name]
+    best = find_grasp(view, block, turn)
+    held = view.near(block.position, (0.03, 0.03, 0.035))
     around = Waypoint(
         best.position, OPEN, best.pitch, best.yaw, tolerance=(0.01, 0.01, 0.014),
-        approach=sight.style.above(), done=done,
+        approach=view.style.above(), done=done,
     )  # fmt: skip
     closed = Waypoint(
         best.position, CLOSE, best.pitch, best.yaw, tolerance=(0.03, 0.03, 0.03),
-        width=block.depth + 0.03, open=held or done, done=done or sight.holds(name),
+        width=block.depth + 0.03, open=held or done, done=done or view.holds(name),
     )  # fmt: skip
     return [around, closed]
 
@@ -82,9 +82,9 @@ def _yaws(block: BlockPose) -> list[float]:
 
 
 def _cost_and_grasp(
-    sight: WorldView, block: BlockPose, yaw: float, shift: float, sideways: float, turn: float
+    view: WorldView, block: BlockPose, yaw: float, shift: float, sideways: float, turn: float
 ) -> tuple[float, Grasp]:
-    along = shift + sight.style.offset
+    along = shift + view.style.offset
     x = float(block.position[0]) + along * math.cos(yaw) + sideways * math.sin(yaw)
     y = float(block.position[1]) + along * math.sin(yaw) - sideways * math.cos(yaw)
     floor = block.top - block.height
@@ -97,11 +97,11 @@ def _cost_and_grasp(
         pitch = -min(max((y - edge) * slope, 0.0), 0.5)
     end = yaw + turn
     cost = -pitch + 0.3 * abs(yaw - NEUTRAL_YAW) + 10 * abs(shift) + 12 * abs(sideways)
-    cost += 0.15 * abs(yaw - sight.tool_yaw) - 0.02 * sight.style.side * (yaw - NEUTRAL_YAW)
+    cost += 0.15 * abs(yaw - view.tool_yaw) - 0.02 * view.style.side * (yaw - NEUTRAL_YAW)
     if not in_drawer and not in_shelf:
         reach = y + HAND_HALF[0] * abs(math.cos(yaw)) + HAND_HALF[1] * abs(math.sin(yaw))
         cost += 10 * max(reach - DOOR_FRONT, 0.0)
-        handle = sum(sight.layout.door) / 2 - sight.door("base__slide")
+        handle = sum(view.layout.door) / 2 - view.door("base__slide")
         if abs(x - handle) < UNDER_HANDLE[0] and y > UNDER_HANDLE[1]:
             z += 0.01  # for the hand to pass above it
     if turn:
@@ -110,21 +110,21 @@ def _cost_and_grasp(
         cost += 5 * max(abs(yaw - NEUTRAL_YAW) - SHELF_TURN, 0.0)
         # Between door and back wall there is no room for the hand to turn; the block will give way.
         yaw = min(max(yaw, NEUTRAL_YAW - SHELF_SKEW), NEUTRAL_YAW + SHELF_SKEW)
-        missing = 0.0 if sight.layout.original else _missing_behind_door(sight, x, y, yaw)
-        if sight.layout.original:
-            pitch = min(pitch, lid.LEAN)
+        missing = 0.0 if view.layout.original else _missing_behind_door(view, x, y, yaw)
+        if view.layout.original:
+            pitch = min(pitch, calvin_cabinet.LEAN)
         if missing > 0:
             backward = min(missing / HAND_ABOVE, 0.35)
             cost += 5 * missing * (pitch < 0)
             pitch = backward if pitch == 0 else pitch
-    obstruction = _obstruction(sight, block, x, y, yaw, in_drawer, in_shelf)
+    obstruction = _obstruction(view, block, x, y, yaw, in_drawer, in_shelf)
     return cost + obstruction, Grasp((x, y, z), pitch, yaw, obstruction >= 2)
 
 
-def _missing_behind_door(sight: WorldView, x: float, y: float, yaw: float) -> float:
+def _missing_behind_door(view: WorldView, x: float, y: float, yaw: float) -> float:
     """How many metres too near to the door in front of it the upright hand would come."""
-    slide = sight.door("base__slide")
-    left, right = (edge - slide for edge in sight.layout.door)
+    slide = view.door("base__slide")
+    left, right = (edge - slide for edge in view.layout.door)
     if not left - HAND_HALF[0] < x < right + HAND_HALF[0]:
         return 0.0
     front = y - HAND_HALF[1] - HAND_HALF[0] * abs(math.cos(yaw))
@@ -132,7 +132,7 @@ def _missing_behind_door(sight: WorldView, x: float, y: float, yaw: float) -> fl
 
 
 def _obstruction(
-    sight: WorldView,
+    view: WorldView,
     block: BlockPose,
     x: float,
     y: float,
@@ -142,12 +142,12 @@ def _obstruction(
 ) -> float:
     """What it costs that fingers would land on other blocks or on walls."""
     cost = 0.0
-    walls = sight.layout.drawer if in_drawer else sight.layout.shelf if in_shelf else None
+    walls = view.layout.drawer if in_drawer else view.layout.shelf if in_shelf else None
     margin = KNUCKLE if in_drawer else CLEAR
-    button = (sight.layout.button, BUTTON_Y)
+    button = (view.layout.button, BUTTON_Y)
     for side in (-OPEN_FINGER, OPEN_FINGER):
         finger_x, finger_y = x + side * math.sin(yaw), y - side * math.cos(yaw)
-        for other in sight.others(block.name):
+        for other in view.others(block.name):
             if abs(other.position[2] - block.position[2]) < 0.03:
                 cost += 2.0 * other.covers(finger_x, finger_y, CLEAR)
         cost += 1.0 * (math.dist((finger_x, finger_y), button) < BUTTON_RADIUS and not in_drawer)

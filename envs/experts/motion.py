@@ -31,17 +31,17 @@ def reached(waypoint: Waypoint, robot: Mapping[str, Any]) -> bool:
     )
 
 
-def action(waypoint: Waypoint, sight: WorldView, action_repeat: int) -> Float[np.ndarray, "7"]:
+def action(waypoint: Waypoint, view: WorldView, action_repeat: int) -> Float[np.ndarray, "7"]:
     """The action towards a waypoint: in a straight line, at a speed that falls with the distance
     left; on a way in, above what stands between and never lower than the funnel around the way."""
-    robot = sight.info["robot_info"]
+    robot = view.info["robot_info"]
     position = robot["tcp_pos"]
     error, turn = _errors(waypoint, position, robot["tcp_orn"])
-    gripper, speed = waypoint.gripper, waypoint.speed or sight.style.speed
+    gripper, speed = waypoint.gripper, waypoint.speed or view.style.speed
     axis = np.array(waypoint.approach, np.float64)
     if axis.any():
-        carrying = gripper == CLOSE and any(sight.holds(name) for name in sight.blocks)
-        caught = sight.between_fingers
+        carrying = gripper == CLOSE and any(view.holds(name) for name in view.blocks)
+        caught = view.between_fingers
         if caught is not None and gripper == CLOSE and not waypoint.carries:
             # Something was just put down: let go of it before the fingers close.
             gripper, carrying = OPEN, False
@@ -49,11 +49,11 @@ def action(waypoint: Waypoint, sight: WorldView, action_repeat: int) -> Float[np
         else:
             target = error + position
             if _off_axis(error, axis) > FUNNEL[1]:
-                needed = needed_height(sight, target + axis, carrying)
+                needed = needed_height(view, target + axis, carrying)
             else:
-                needed = 0.0 if waypoint.carries else height_beside(sight, target)
+                needed = 0.0 if waypoint.carries else height_beside(view, target)
             funnel = GRASP_FUNNEL if gripper == OPEN else FUNNEL
-            drift = COASTING * sight.velocity
+            drift = COASTING * view.velocity
             error = _through_funnel(error, axis, drift, float(np.abs(turn).max()), funnel)
             error = _above(error, needed - float(position[2]))
     share = 1 - (1 - GAIN) ** action_repeat

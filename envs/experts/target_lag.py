@@ -18,10 +18,10 @@ class TargetLag:
         self._target: Float[np.ndarray, " 6"] | None = None
 
     def limited(
-        self, action: Float[np.ndarray, "6"], sight: WorldView, action_repeat: int
+        self, action: Float[np.ndarray, "6"], view: WorldView, action_repeat: int
     ) -> Float[np.ndarray, "6"]:
         """The action, less what would bring the target too far ahead of the tool."""
-        robot = sight.info["robot_info"]
+        robot = view.info["robot_info"]
         tool = np.concatenate([robot["tcp_pos"], robot["tcp_orn"]])
         if self._target is None:
             self._target = tool.copy()

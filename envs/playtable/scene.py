@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import layouts
 from firsthand.envs.playtable.urdf import block_urdf, table_urdf
 from firsthand.rendering.bullet import pybullet
 
@@ -18,7 +18,7 @@ FRICTION_FORCE = 4.0  # newtons that hold a door, and that push the button back
 FLOOR_COLOR = (0.50, 0.55, 0.60, 1.0)
 
 
-def write_urdfs(layout: table.DeskLayout, folder: Path) -> None:
+def write_urdfs(layout: layouts.DeskLayout, folder: Path) -> None:
     """Writes the desk and its blocks as URDF files for `Scene` to load."""
     (folder / "table.urdf").write_text(table_urdf(layout))
     for name, size in layout.blocks.items():
@@ -48,7 +48,7 @@ class Scene:
     switch is up.
     """
 
-    def __init__(self, client: int, folder: Path, layout: table.DeskLayout) -> None:
+    def __init__(self, client: int, folder: Path, layout: layouts.DeskLayout) -> None:
         self.client = client
         self.blocks = {
             name: pybullet.loadURDF(str(folder / f"{name}.urdf"), physicsClientId=client)
@@ -86,7 +86,7 @@ class Scene:
             )
         for light, value in zip(LIGHTS, scene_obs[4:6], strict=True):
             self.lights[light] = bool(value > 0.5)
-        self._pressed = self._joint("base__button") > table.BUTTON_THRESHOLD
+        self._pressed = self._joint("base__button") > layouts.BUTTON_THRESHOLD
         for body, pose in zip(self.blocks.values(), scene_obs[6:].reshape(-1, 6), strict=True):
             quaternion = pybullet.getQuaternionFromEuler(pose[3:])
             pybullet.resetBasePositionAndOrientation(
@@ -96,11 +96,11 @@ class Scene:
 
     def update_lights(self) -> None:
         """Lets button and switch act on their lamps; called once a control step."""
-        pressed = self._joint("base__button") > table.BUTTON_THRESHOLD
+        pressed = self._joint("base__button") > layouts.BUTTON_THRESHOLD
         if pressed and not self._pressed:
             self.lights["led"] = not self.lights["led"]
         self._pressed = pressed
-        self.lights["lightbulb"] = self._joint("base__switch") > table.SWITCH_THRESHOLD
+        self.lights["lightbulb"] = self._joint("base__switch") > layouts.SWITCH_THRESHOLD
 
     def light_colors(self) -> list[tuple[int, int, tuple[float, ...]]]:
         """Body, link and present colour (red, green, blue, opacity) of every lamp."""
@@ -108,7 +108,7 @@ class Scene:
             (
                 self.table,
                 self.links[LIGHT_LINKS[light]],
-                (*(table.LIGHT_ON[light] if on else table.LIGHT_OFF), 1.0),
+                (*(layouts.LIGHT_ON[light] if on else layouts.LIGHT_OFF), 1.0),
             )
             for light, on in self.lights.items()
         ]

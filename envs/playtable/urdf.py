@@ -2,35 +2,36 @@
 
 from xml.sax.saxutils import quoteattr
 
-from firsthand.envs.playtable import desk_geometry as desk
-from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import desk_geometry, layouts
 
 
-def table_urdf(layout: table.DeskLayout) -> str:
+def table_urdf(layout: layouts.DeskLayout) -> str:
     """The desk as a URDF document whose links come in the order of `joints`."""
-    links = ["base_link", *(joint.link for joint in desk.joints(layout))]
-    everything = desk.parts(layout)
+    links = ["base_link", *(joint.link for joint in desk_geometry.joints(layout))]
+    everything = desk_geometry.parts(layout)
     body = [_link(link, [p for p in everything if p.link == link]) for link in links]
-    body += [_joint(joint) for joint in desk.joints(layout)]
+    body += [_joint(joint) for joint in desk_geometry.joints(layout)]
     return "\n".join(['<robot name="table">', *body, "</robot>"])
 
 
 def block_urdf(name: str, size: str) -> str:
     """A block of one kilogram."""
-    part = desk.DeskPart(name, "box", table.BLOCK_SIZES[size], (0, 0, 0), table.BLOCK_COLORS[name])
+    part = desk_geometry.DeskPart(
+        name, "box", layouts.BLOCK_SIZES[size], (0, 0, 0), layouts.BLOCK_COLORS[name]
+    )
     link = _link(name, [part], mass=1.0, contact=(0.7, 0.001))
     return f"<robot name={quoteattr(name)}>\n{link}\n</robot>"
 
 
 def _link(
     name: str,
-    shapes: list[desk.DeskPart],
+    shapes: list[desk_geometry.DeskPart],
     mass: float | None = None,
-    contact: table.Extent = (0.5, 0),
+    contact: layouts.Extent = (0.5, 0),
 ) -> str:
     """A link; those of the desk are light enough for 4 N to hold them up, its base is fixed."""
     if mass is None:
-        mass = 0.0 if name == "base_link" else desk.LINK_MASS
+        mass = 0.0 if name == "base_link" else desk_geometry.LINK_MASS
     inertia = 'ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"'
     lines = [
         f"<link name={quoteattr(name)}>",
@@ -50,7 +51,7 @@ def _link(
     return "\n".join([*lines, "</link>"])
 
 
-def _geometry(part: desk.DeskPart) -> str:
+def _geometry(part: desk_geometry.DeskPart) -> str:
     if part.shape == "box":
         return f'<box size="{_numbers(part.size)}"/>'
     if part.shape == "cylinder":
@@ -58,7 +59,7 @@ def _geometry(part: desk.DeskPart) -> str:
     return f'<sphere radius="{part.size[0]}"/>'
 
 
-def _joint(joint: desk.Joint) -> str:
+def _joint(joint: desk_geometry.Joint) -> str:
     kind = "fixed" if joint.axis is None else "prismatic"
     motion = (
         ""
@@ -72,5 +73,5 @@ def _joint(joint: desk.Joint) -> str:
     )
 
 
-def _numbers(values: tuple[table.Number, ...]) -> str:
+def _numbers(values: tuple[layouts.Number, ...]) -> str:
     return " ".join(f"{value:.6g}" for value in values)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from firsthand.envs.playtable import layouts as table
+from firsthand.envs.playtable import layouts
 from firsthand.envs.playtable.robot import Panda
 from firsthand.envs.playtable.scene import Scene
 from firsthand.rendering.camera import Picture
@@ -22,7 +22,7 @@ class View:
         layout: whose wood is shown.
     """
 
-    def __init__(self, name: str, client: int, layout: table.DeskLayout) -> None:
+    def __init__(self, name: str, client: int, layout: layouts.DeskLayout) -> None:
         self._name, self._client, self._layout = name, client, layout
         self._renderer: Any = None
         self._lights: dict[str, bool] = {}  # as the renderer shows them
@@ -58,7 +58,7 @@ class View:
 
 
 @cache
-def _skins(finish: table.Finish) -> tuple[UInt8[np.ndarray, "_ _ 3"], UInt8[np.ndarray, "_ _ 3"]]:
+def _skins(finish: layouts.Finish) -> tuple[UInt8[np.ndarray, "_ _ 3"], UInt8[np.ndarray, "_ _ 3"]]:
     """The desk's wood and the floor's tiles; every world of a process shares them."""
     from firsthand.rendering.textures import tiles, wood
 

@@ -128,7 +128,7 @@ class PythonActor:
             UserError: it cannot be imported, or is an object instead.
         """
         from firsthand.envs.evaluation.policies import optional
-        from firsthand.envs.evaluation.policy_errors import said
+        from firsthand.envs.evaluation.policy_errors import error_text
 
         module, colon, attribute = self.name.partition(":")
         if not colon:
@@ -139,7 +139,7 @@ class PythonActor:
             raise
         except BaseException as error:
             kind = "" if isinstance(error, (ImportError, AttributeError)) else type(error).__name__
-            why = f"{kind}: {said(error)}" if kind else said(error)
+            why = f"{kind}: {error_text(error)}" if kind else error_text(error)
             raise UserError(f"actor={self.name} cannot be imported: {why}") from error
         if not callable(made) or optional(made, "select_action") and not isinstance(made, type):
             kind = type(made).__name__

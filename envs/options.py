@@ -29,7 +29,7 @@ def check_arguments(
         UserError: an argument is not one of those there are, or out of range.
     """
     if not isinstance(scene, str) or scene not in layouts.LAYOUTS:
-        raise UserError(f"scene must be one of {sorted(table.LAYOUTS)}, not {scene!r}")
+        raise UserError(f"scene must be one of {sorted(layouts.LAYOUTS)}, not {scene!r}")
     if renderer not in RENDERERS:
         raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")
     check_cameras(cameras)

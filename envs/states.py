@@ -95,7 +95,7 @@ def read_scene_obs(values: Any, layout: layouts.DeskLayout) -> Float[np.ndarray,
     if bool(obs[4]) != bool(obs[3] > layouts.SWITCH_THRESHOLD):
         raise UserError(
             f"scene_obs[4] says that the bulb is {'on' if obs[4] else 'off'}, but the switch in"
-            f" scene_obs[3] is at {obs[3]:g} m: it is on above {table.SWITCH_THRESHOLD:g} m"
+            f" scene_obs[3] is at {obs[3]:g} m: it is on above {layouts.SWITCH_THRESHOLD:g} m"
         )
     return obs
 

@@ -10,7 +10,7 @@ environments move while the policy computes. An error in an action costs the tri
 what a policy raises costs those that were in the batch.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ def rollouts(
     job_of: Callable[[Trial], RolloutJob],
     factory: PolicyFactory,
     config: EvaluationConfig,
-) -> Iterator[tuple[RolloutJob, Record]]:
+) -> Generator[tuple[RolloutJob, Record]]:
     """Trials with their records, as they end: those whose index is not in `done`, and of a batched
     policy the others of their rounds, without videos.
 
@@ -83,7 +83,7 @@ def run_batched(
     num_envs: int,
     image_bytes: int,
     alone: bool = False,
-) -> Iterator[tuple[RolloutJob, Record]]:
+) -> Generator[tuple[RolloutJob, Record]]:
     """Every trial of a batched policy with its record, as they end.
 
     Args:

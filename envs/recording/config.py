@@ -91,15 +91,15 @@ class RecordConfig:
     def wanted(self) -> dict[DemoRequest, int]:
         """How many episodes of everything."""
         tasks = (PLAY,) if self.play else self.tasks
-        shows = [DemoRequest(task, scene) for task in tasks for scene in self.scenes]
-        share, rest = divmod(self.total, len(shows))
-        return {show: share + (i < rest) for i, show in enumerate(shows)}
+        requests = [DemoRequest(task, scene) for task in tasks for scene in self.scenes]
+        share, rest = divmod(self.total, len(requests))
+        return {request: share + (i < rest) for i, request in enumerate(requests)}
 
     def holds_out(self, attempt: RecordAttempt) -> bool:
         """Whether an episode goes to the split `valid`. Tasks and scenes take turns, so that one in
         `held_out_every` does, however few there are of each."""
         every = self.held_out_every
-        turn = attempt.index + list(self.wanted).index(attempt.show)
+        turn = attempt.index + list(self.wanted).index(attempt.request)
         return every > 0 and turn % every == every // 4
 
     def world(self, scene: str) -> World:

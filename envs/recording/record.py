@@ -61,7 +61,7 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
             schedule.finished(attempt, success)
             failed = f"{schedule.failures} failed" if schedule.failures else ""
             bar.reach(schedule.successes, failed)
-        source = conditions | {"failures": schedule.failures_by_show()}
+        source = conditions | {"failures": schedule.failures_by_request()}
         finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
         bar = begin("joining", len(finished))
         for _ in _join(finished, out, config, source):

@@ -55,12 +55,12 @@ class Recorder:
         return self._envs[scene]
 
     def _generator(self, attempt: RecordAttempt, purpose: str) -> np.random.Generator:
-        name = f"{attempt.show} {purpose}"
+        name = f"{attempt.request} {purpose}"
         return generator(self._config.seed, "recording", name, attempt.index)
 
     def _demonstrate(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """One task, from a layout in which it can be begun."""
-        config, (task, scene) = self._config, attempt.show
+        config, (task, scene) = self._config, attempt.request
         robot_obs, scene_obs = initial_state(task, attempt.index, config.seed, "recording", scene)
         instruction = choose(task, "training", self._generator(attempt, "in words"))
         start = {"robot_obs": robot_obs, "scene_obs": scene_obs}
@@ -74,7 +74,7 @@ class Recorder:
 
     def _play(self, attempt: RecordAttempt) -> EncodedEpisode | None:
         """One task after another; None when hardly anything could be done."""
-        config, scene = self._config, attempt.show.scene
+        config, scene = self._config, attempt.request.scene
         env = self._env(scene)
         layouts = self._generator(attempt, "from")
         start = {"robot_obs": sample_robot(layouts), "scene_obs": sample_scene(layouts, env.layout)}
@@ -119,7 +119,7 @@ class Recorder:
         """The expert acts until a task has succeeded or time is up; returns that and the view."""
         from firsthand.envs.experts.expert import Expert
 
-        config, env = self._config, self._envs[attempt.show.scene]
+        config, env = self._config, self._envs[attempt.request.scene]
         expert = Expert(task, env.layout, rng=rng, noise=config.noise)
         rollout = TaskRollout(env, task, instruction, observation, steps, config.action_repeat)
         while rollout.running:
@@ -132,7 +132,7 @@ class Recorder:
         config = self._config
         return {
             "origin": "expert",
-            **config.world(attempt.show.scene).describe(),
+            **config.world(attempt.request.scene).describe(),
             "index": attempt.index,
             "seed": config.seed,
             "noise": config.noise,

@@ -25,16 +25,16 @@ class DemoRequest(NamedTuple):
 class RecordAttempt:
     """One try of an expert at a task, from the layout of that index."""
 
-    show: DemoRequest
+    request: DemoRequest
     index: int
 
     def __str__(self) -> str:
-        return f"{self.show}, {self.index}"
+        return f"{self.request}, {self.index}"
 
     @property
     def name(self) -> str:
         """Of the file that a finished attempt leaves, without its ending."""
-        return f"{self.show.task}-{self.show.scene}-{self.index:06d}"
+        return f"{self.request.task}-{self.request.scene}-{self.index:06d}"
 
 
 class RecordingSchedule:
@@ -50,41 +50,41 @@ class RecordingSchedule:
 
     def __init__(self, wanted: Mapping[DemoRequest, int], parts: Path) -> None:
         self._wanted = wanted
-        self._done: dict[DemoRequest, dict[int, bool]] = {show: {} for show in wanted}
+        self._done: dict[DemoRequest, dict[int, bool]] = {request: {} for request in wanted}
         self._begun: dict[DemoRequest, set[int]] = defaultdict(set)
         for path in parts.iterdir():
             if path.suffix in (".hdf5", ".failed"):
-                *show, index = path.stem.rsplit("-", 2)
-                self._done[DemoRequest(*show)][int(index)] = path.suffix == ".hdf5"
-                self._begun[DemoRequest(*show)].add(int(index))
+                *request, index = path.stem.rsplit("-", 2)
+                self._done[DemoRequest(*request)][int(index)] = path.suffix == ".hdf5"
+                self._begun[DemoRequest(*request)].add(int(index))
 
     def next_attempt(self) -> RecordAttempt | None:
         """What to try now, or None when enough is under way."""
-        open_shows = [
-            show
-            for show, count in self._wanted.items()
-            if len(self._begun[show]) - self._failures(show) < count
+        open_requests = [
+            request
+            for request, count in self._wanted.items()
+            if len(self._begun[request]) - self._failures(request) < count
         ]
-        if not open_shows:
+        if not open_requests:
             return None
-        show = min(open_shows, key=lambda show: len(self._begun[show]))
-        begun = self._begun[show]
+        request = min(open_requests, key=lambda request: len(self._begun[request]))
+        begun = self._begun[request]
         index = next(i for i in range(len(begun) + 1) if i not in begun)
         begun.add(index)
-        return RecordAttempt(show, index)
+        return RecordAttempt(request, index)
 
     def finished(self, attempt: RecordAttempt, success: bool) -> None:
         """Raises `UserError` when something keeps failing."""
-        self._done[attempt.show][attempt.index] = success
-        failed, made = self._failures(attempt.show), len(self._done[attempt.show])
+        self._done[attempt.request][attempt.index] = success
+        failed, made = self._failures(attempt.request), len(self._done[attempt.request])
         if failed > FAILURES_ALLOWED + made - failed:
             raise UserError(
-                f"the expert failed at {attempt.show} in {failed} of {made} attempts: "
+                f"the expert failed at {attempt.request} in {failed} of {made} attempts: "
                 "try less noise, or more steps"
             )
 
-    def _failures(self, show: DemoRequest) -> int:
-        return sum(not success for success in self._done[show].values())
+    def _failures(self, request: DemoRequest) -> int:
+        return sum(not success for success in self._done[request].values())
 
     @property
     def successes(self) -> int:
@@ -92,20 +92,20 @@ class RecordingSchedule:
 
     @property
     def failures(self) -> int:
-        return sum(self._failures(show) for show in self._done)
+        return sum(self._failures(request) for request in self._done)
 
-    def failures_by_show(self) -> dict[str, int]:
-        return {str(show): self._failures(show) for show in self._wanted}
+    def failures_by_request(self) -> dict[str, int]:
+        return {str(request): self._failures(request) for request in self._wanted}
 
     def in_order(self) -> list[RecordAttempt]:
         """The successful attempts: the first of everything, then the second of everything, …"""
         kept = {
-            show: sorted(index for index, success in done.items() if success)
-            for show, done in self._done.items()
+            request: sorted(index for index, success in done.items() if success)
+            for request, done in self._done.items()
         }
         return [
-            RecordAttempt(show, kept[show][round_])
+            RecordAttempt(request, kept[request][round_])
             for round_ in range(max(len(indices) for indices in kept.values()))
-            for show in self._wanted
-            if round_ < len(kept[show])
+            for request in self._wanted
+            if round_ < len(kept[request])
         ]

@@ -217,7 +217,7 @@ def test_tasks_and_scenes_are_shown_equally_often():
 def test_some_are_held_out_however_few_there_are(episodes):
     config = RecordConfig(episodes=episodes, scenes=("A", "B", "C"))
     attempts = [
-        RecordAttempt(show, i) for show, count in config.wanted.items() for i in range(count)
+        RecordAttempt(request, i) for request, count in config.wanted.items() for i in range(count)
     ]
     share = sum(config.holds_out(attempt) for attempt in attempts) / episodes
     assert share == pytest.approx(1 / config.held_out_every, abs=0.02)

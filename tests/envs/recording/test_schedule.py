@@ -14,7 +14,9 @@ from firsthand.envs.recording.schedule import (
 
 def succeeds(attempt, salt):
     """A coin that always falls the same way for the same attempt."""
-    return bool(np.random.default_rng([len(attempt.show.task), attempt.index, salt]).random() < 0.7)
+    return bool(
+        np.random.default_rng([len(attempt.request.task), attempt.index, salt]).random() < 0.7
+    )
 
 
 def work_through(wanted, folder, salt, order, crew, stop_after=None):
@@ -51,11 +53,11 @@ def test_neither_workers_nor_interruptions_matter(tmp_path_factory, salt, seed, 
     work_through(wanted, folder, salt, order, crew, stop_after=stop)
     many = work_through(wanted, folder, salt, order, crew)
     assert many.in_order() == alone.in_order()
-    assert many.failures_by_show() == alone.failures_by_show()
+    assert many.failures_by_request() == alone.failures_by_request()
     assert {p.name for p in folder.iterdir()} == {p.name for p in plain.iterdir()}
-    for show, count in wanted.items():
-        good = [i for i in range(200) if succeeds(RecordAttempt(show, i), salt)][:count]
-        assert [a.index for a in many.in_order() if a.show == show] == good
+    for request, count in wanted.items():
+        good = [i for i in range(200) if succeeds(RecordAttempt(request, i), salt)][:count]
+        assert [a.index for a in many.in_order() if a.request == request] == good
 
 
 def test_tasks_and_scenes_take_turns(tmp_path):

@@ -3,21 +3,9 @@
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = (
-    "benchmarks",
-    "common",
-    "envs",
-    "episodes",
-    "finetune",
-    "firsthand",
-    "grounding",
-    "policy",
-    "pretrain",
-    "rendering",
-    "synthetic",
-    "training",
-)
+from tests.test_architecture import MAY_IMPORT as PACKAGES
+from tests.test_architecture import ROOT
+
 CLOCKS = {
     *("monotonic", "perf_counter", "time", "process_time", "sleep", "now"),
     *("cpu_count", "sched_getaffinity", "getloadavg", "get_num_threads"),

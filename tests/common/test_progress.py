@@ -1,21 +1,6 @@
-from pathlib import Path
-
 from firsthand.common.progress import progress, track
-
-PACKAGES = (
-    "benchmarks",
-    "common",
-    "envs",
-    "episodes",
-    "finetune",
-    "firsthand",
-    "grounding",
-    "policy",
-    "pretrain",
-    "rendering",
-    "synthetic",
-    "training",
-)
+from tests.test_architecture import MAY_IMPORT as PACKAGES
+from tests.test_architecture import ROOT
 
 
 class Clock:
@@ -106,11 +91,10 @@ def test_things_are_tracked(capsys):
 
 def test_nothing_else_draws_bars():
     """They would say nothing until the end where there is no terminal."""
-    root = Path(__file__).parents[2]
     drawn = {
-        str(path.relative_to(root))
+        str(path.relative_to(ROOT))
         for package in PACKAGES
-        for path in (root / package).rglob("*.py")
+        for path in (ROOT / package).rglob("*.py")
         if "rich.progress" in path.read_text()
     }
     assert drawn == {"common/progress.py"}

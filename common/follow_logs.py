@@ -12,10 +12,10 @@ from firsthand.common.progress import progress
 @contextlib.contextmanager
 def follow_logs(logs: Mapping[str, Path], steps: int) -> Iterator[None]:
     """A bar for each run of so many steps, by the name that it shall have; `logs` are their
-    metrics files, which need not be there yet."""
+    metrics files, which need not be there yet. Those with checkpoints beside them go on there."""
     finished = threading.Event()
     with progress() as begin:
-        bars = {name: begin(name, steps) for name in logs}
+        bars = {name: begin(name, steps, last_checkpoint(path)) for name, path in logs.items()}
 
         def follow() -> None:
             ended = False
@@ -37,3 +37,9 @@ def last_step(metrics: Path) -> int:
     """The step of the last whole line of a metrics file; 0 if there is none yet."""
     lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []
     return int(json.loads(lines[-1])["step"]) if lines else 0
+
+
+def last_checkpoint(metrics: Path) -> int:
+    """The step of the last checkpoint beside a metrics file; 0 if there is none."""
+    name = (metrics.with_name("checkpoints") / "last").resolve().name
+    return int(name) if name.isdigit() else 0

@@ -1,7 +1,8 @@
 """Says how far work has come: a live bar on a terminal, now and then a plain line elsewhere.
 
 A file, a pipe or a cluster's log gets a line at the start, at every tenth and at the end, none
-sooner than a second after another, and one a minute where a tenth takes longer.
+sooner than a second after another, and one a minute where a tenth takes longer. Work that was begun
+before says in a line of its own from where it goes on.
 """
 
 import sys
@@ -46,7 +47,13 @@ class Begin(Protocol):
 def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
     """Bars, as many as are begun; `clock` is for tests."""
     if not sys.stdout.isatty():
-        yield lambda title, total, done=0: _Lines(title, total, done, clock)
+
+        def begin_lines(title: str, total: int, done: int = 0) -> ProgressBar:
+            if told := _resumed(title, total, done):
+                print(told, flush=True)
+            return _Lines(title, total, done, clock)
+
+        yield begin_lines
         return
     from rich.progress import (  # fmt: skip
         BarColumn,
@@ -62,6 +69,8 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
     with Progress(name, BarColumn(), MofNCompleteColumn(), words, *times) as bars:
 
         def begin(title: str, total: int, done: int = 0) -> ProgressBar:
+            if told := _resumed(title, total, done):
+                bars.console.print(told, markup=False, highlight=False)
             task = bars.add_task(title, total=total, completed=done, words="")
             return _Live(title, total, done, lambda **new: bars.update(task, **new))
 
@@ -119,6 +128,10 @@ class _Lines(ProgressBar):
         if self.done >= self.total:
             return _minutes(took)
         return f"{_minutes(took / max(here, 1) * (self.total - self.done))} left"
+
+
+def _resumed(title: str, total: int, done: int) -> str:
+    return f"{title}: goes on from {done:,} of {total:,}" if 0 < done < total else ""
 
 
 def _minutes(seconds: float) -> str:

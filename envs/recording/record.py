@@ -18,7 +18,7 @@ from firsthand.common.atomic import write_text
 from firsthand.common.errors import UserError
 from firsthand.common.progress import progress
 from firsthand.envs.aliases import today
-from firsthand.envs.evaluation.records import check_same, read_json, versions
+from firsthand.envs.evaluation.records import blaming_the_disk, check_same, read_json, versions
 from firsthand.envs.recording.config import RecordConfig
 from firsthand.envs.recording.recorder import Recorder
 from firsthand.envs.recording.schedule import RecordingSchedule
@@ -38,9 +38,15 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
         resume: continue an interrupted recording; a finished one is left as it is.
 
     Raises:
-        UserError: something else is at `out`, or an expert keeps failing.
+        UserError: something else is at `out`, an expert keeps failing, or the disk is full or
+            cannot be written to.
         RuntimeError: a worker failed.
     """
+    with blaming_the_disk(out):
+        return _record(config, out, resume)
+
+
+def _record(config: RecordConfig, out: Path, resume: bool) -> Path:
     # through JSON, so that it can be compared with what was read from a file
     conditions = json.loads(json.dumps(_conditions(config)))
     parts = out.with_name(out.name + ".parts")

@@ -29,7 +29,12 @@ from firsthand.episodes.text.clean_narration import (
     clean,
     without_repeats,
 )
-from firsthand.episodes.untrusted.trust import is_text, is_there, load_json
+from firsthand.episodes.untrusted.trust import (
+    NamedTwice,
+    is_text,
+    is_there,
+    load_annotations,
+)
 
 _VERSIONS = ("", "v2_1", "v2", "v1")  # folders that the downloader makes for releases
 _MANIFEST = ("ego4d.json",)
@@ -84,7 +89,7 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
             raise UserError(
                 f"{self.root}: holds no {_NARRATIONS[0]} of Ego4D (nor any in v2/annotations)"
             )
-        said = _by_video(load_json(narrations), narrations)
+        said = _by_video(load_annotations(narrations), narrations)
         items, lost, tally = [], [], Tally()
         manifest = self._manifest(tally)
         folder = self._folder(said)
@@ -122,10 +127,17 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
             if self.benchmark != "none":
                 raise UserError(f"{self.root}: holds no {_MANIFEST[0]}, which knows the splits")
             return {}
-        content = load_json(path)
-        videos = content.get("videos") if isinstance(content, dict) else None
-        if not isinstance(videos, list):
-            raise UserError(f"{path}: has no list of videos")
+        try:
+            content = load_annotations(path)
+            videos = content.get("videos") if isinstance(content, dict) else None
+            if not isinstance(videos, list):
+                raise UserError(f"{path}: has no list of videos")
+        except UserError as error:
+            if self.benchmark != "none":
+                raise
+            reason = str(error).removeprefix(f"{path}: ")
+            tally.note(f"{_MANIFEST[0]}, which is not needed, cannot be read: {reason}")
+            return {}
         for number, video in enumerate(videos, 1):
             if not isinstance(video, dict):
                 where = f"{_MANIFEST[0]}, video {number}"
@@ -179,7 +191,9 @@ def _by_video(content: Any, path: Path) -> dict[str, Any]:
     """Narrations by video; the first release had them below "videos"."""
     if isinstance(content, dict) and isinstance(content.get("videos"), dict):
         content = content["videos"]
-    tables = isinstance(content, dict) and any(isinstance(v, dict) for v in content.values())
+    tables = isinstance(content, dict) and any(
+        isinstance(told, dict | NamedTwice) for told in content.values()
+    )
     if not tables and content != {}:
         raise UserError(f"{path}: must map videos to their narrations")
     return content

@@ -78,13 +78,19 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         """The videos that are there, with the clips to cut from them.
 
         Raises:
-            UserError: there are no annotations, or they contradict each other.
+            UserError: there are no annotations that can be read.
         """
         items, lost, tally = [], [], Tally()
-        found = {split: self._rows(split, tally) for split in _FILES}
-        tables = {split: rows for split, rows in found.items() if rows is not None}
+        tables: dict[str, list[Row]] = {}
+        for split, name in _FILES.items():
+            try:
+                if (rows := self._rows(split, tally)) is not None:
+                    tables[split] = rows
+            except UserError as error:
+                lost.append((name, str(error)))
         if not tables:
-            raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}")
+            why = "".join(f"; {reason}" for _, reason in lost)
+            raise UserError(f"{self.root}: holds neither {' nor '.join(_FILES.values())}{why}")
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:

@@ -22,7 +22,7 @@ from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames, decode_jpeg, 
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import VideoText
 from firsthand.episodes.text.narrations import read_narrations
-from firsthand.episodes.text.timing import narrations_within
+from firsthand.episodes.text.timing import count_sentences, in_seconds, narrations_within
 from firsthand.episodes.untrusted.trust import load_bytes
 from firsthand.episodes.video.frames import CAMERA, VideoSettings, square
 
@@ -75,21 +75,28 @@ class PictureFolders(VideoSettings, Rooted):
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         folder = self.inside(item.name)
-        said = tuple(Narration(*values) for values in item.detail["narrations"])
+        told = tuple(Narration(*values) for values in item.detail["narrations"])
+        instruction = item.detail["instruction"]
         names = [Path(item.name, name) for name in find_pictures(folder)]
+        said = in_seconds(told, len(names) / Fraction(self.rate), tally, item.name)
         count = len(names) * self.fps / self.rate
         times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
         pictures = pictures_at(names, self.inside, self.rate, times, self, tally)
+        spans = []
         for first in range(0, len(times), self.length):
             data = tuple(islice(pictures, self.length))
             start = first / self.fps
+            end = start + len(data) / self.fps
+            spans.append((start, end))
             yield EncodedEpisode(
                 {CAMERA: EncodedFrames(data, self.size, self.size)},
                 self.fps,
-                item.detail["instruction"],
-                narrations_within(said, start, start + len(data) / self.fps),
+                instruction,
+                narrations_within(said, start, end),
                 source={"start_seconds": start},
             )
+        if instruction or said:
+            count_sentences(instruction, said, spans, tally, item.name)
 
     def _item(self, folder: Path, root: Path, pictures: list[str], said: VideoText) -> Item:
         name = str(folder.relative_to(root))

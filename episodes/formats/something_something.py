@@ -15,7 +15,7 @@ from firsthand.episodes.formats.clips import file_version
 from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.untrusted.trust import is_text, is_there, load_json
+from firsthand.episodes.untrusted.trust import is_text, is_there, load_annotations
 from firsthand.episodes.video.frames import VideoSettings, read_video
 
 _LABELS = {
@@ -44,14 +44,15 @@ class SomethingSomething(VideoSettings, Rooted):
         """The labelled videos that are there.
 
         Raises:
-            UserError: there are no labels or no videos, or those to learn from are no such list.
+            UserError: there are no labels that can be read, or no videos.
         """
         items, lost, absent, seen = [], [], 0, set()
-        tables = {"train": self._rows("train")}
-        try:
-            tables["valid"] = self._rows("valid")
-        except UserError as error:
-            lost.append(("labels of valid", str(error)))
+        tables = dict[str, list[Any]]()
+        for split in _LABELS:
+            try:
+                tables[split] = self._rows(split)
+            except UserError as error:
+                lost.append((f"labels of {split}", str(error)))
         if not any(tables.values()):
             why = "".join(f"; {reason}" for _, reason in lost)
             raise UserError(f"{self.root}: holds no {_LABELS['train'][1]}, nor in labels/{why}")
@@ -85,7 +86,7 @@ class SomethingSomething(VideoSettings, Rooted):
     def _rows(self, split: str) -> list[Any]:
         for name in (str(Path(f, name)) for f in _FOLDERS for name in _LABELS[split]):
             if is_there(path := self.inside(name)):
-                rows = load_json(path)
+                rows = load_annotations(path)
                 if not isinstance(rows, list):
                     raise UserError(f"{path}: must be a list of labels, each with id and label")
                 return rows

@@ -13,7 +13,14 @@ from typing import Any
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Narration
-from firsthand.episodes.untrusted.trust import is_text, load_json, load_text, parse_csv
+from firsthand.episodes.untrusted.trust import (
+    NamedTwice,
+    is_text,
+    load_annotations,
+    load_damaged_text,
+    load_text,
+    parse_csv,
+)
 
 ENDINGS = (".json", ".csv", ".tsv", ".srt", ".vtt", ".txt")
 DELIMITERS = (",", ";", "\t")  # Excel writes the second where numbers have decimal commas
@@ -46,10 +53,10 @@ def read_sentences(path: Path, lose: Lose) -> VideoText | None:
     """
     ending = path.suffix.lower()
     if ending == ".json":
-        content = load_json(path)
+        content = load_annotations(path)
         return None if isinstance(content, dict) else said_in(content, lose)
     if ending in (".srt", ".vtt"):
-        return VideoText(narrations=tuple(_cues(load_text(path), lose)))
+        return VideoText(narrations=tuple(_cues(load_damaged_text(path), lose)))
     if ending == ".txt":
         caption = " ".join(load_text(path).split())
         return VideoText(text_of(caption)) if len(caption) <= _LONGEST_CAPTION else None
@@ -72,7 +79,7 @@ def said_in(value: Any, lose: Lose, where: str = "") -> VideoText:
 
 def read_table(path: Path, columns: tuple[str, ...], lose: Lose) -> tuple[Rows, bool]:
     """The rows of a CSV file that are not empty, and whether numbers may have decimal commas."""
-    text = load_text(path)
+    text = load_damaged_text(path)
     first = text.partition("\n")[0]
     fits = [d for d in DELIMITERS if {*columns} <= {name.strip(' "\r') for name in first.split(d)}]
     delimiter = (fits or DELIMITERS)[0]
@@ -186,5 +193,6 @@ def text_of(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "mapping", list: "list", str: "text", bool: "truth value", type(None): "null"}
+    names = {dict: "mapping", list: "list", str: "text", bool: "truth value", type(None): "null",
+             NamedTwice: "value that is named twice"}  # fmt: skip
     return names.get(type(value), "number")

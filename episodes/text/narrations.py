@@ -31,7 +31,7 @@ from firsthand.episodes.text.caption_files import (
     read_table,
     said_in,
 )
-from firsthand.episodes.untrusted.trust import inside, load_json, load_json_lines
+from firsthand.episodes.untrusted.trust import inside, load_annotations, load_json_lines
 
 TEXTS = ("text", "caption")  # columns
 LISTS = ("lang_annotations.json", "narrations.json")
@@ -104,7 +104,7 @@ class _Reading:
             found = {*there.get(video.stem, ()), *there.get(video.name, ())}
             for name in sorted(found, key=lambda n: (ENDINGS.index(Path(n).suffix.lower()), n)):
                 if said := self._tried(video.with_name(name), read_sentences):
-                    self.said[video] = said
+                    self._say(video, said)
                     break
 
     def _tried(
@@ -128,7 +128,7 @@ class _Reading:
         return None if said == VideoText() else said
 
     def _list(self, path: Path, lose: Lose) -> VideoText:
-        content = load_json(path)
+        content = load_annotations(path)
         if not isinstance(content, dict):
             raise UserError("must map video names to texts")
         entries = _Entries()
@@ -168,8 +168,15 @@ class _Reading:
     def _take(self, entries: _Entries) -> VideoText:
         """What says nothing leaves what an earlier file says."""
         for video, said in entries.said().items():
-            self.said[video] = said if said != VideoText() else self.said.get(video, said)
+            self._say(video, said if said != VideoText() else self.said.get(video, said))
         return VideoText()
+
+    def _say(self, video: Path, said: VideoText) -> None:
+        """Of a video, instead of what was read before, which is noted."""
+        before = self.said.get(video, said)
+        if before != said and (count := bool(before.instruction) + len(before.narrations)):
+            self.tally.note("sentences are left out for those of a file that goes before", count)
+        self.said[video] = said
 
     def _video(self, path: Path, name: str) -> Path:
         video = Path(os.path.normpath(path.parent / name)) if "\0" not in name else self.root.parent

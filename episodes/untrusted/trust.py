@@ -12,13 +12,16 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from firsthand.common.errors import UserError
 
+_HALF = re.compile("[\ud800-\udfff]")  # of a character
 LARGE = 2 << 30  # bytes; Ego4D's narrations, the largest table in use, take half of it
 
 
@@ -89,21 +92,37 @@ def load_bytes(path: str | Path, max_bytes: int = LARGE) -> bytes:
 
 def load_text(path: str | Path, max_bytes: int = LARGE) -> str:
     """UTF-8, or UTF-16 that says so, without zero bytes; a byte order mark is dropped."""
-    data = load_bytes(path, max_bytes)
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = data.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = "UTF-16" if marked else "UTF-8"
-        raise UserError(f"{path}: is no {kind} text (at byte {error.start})") from None
+    text = _decoded(load_bytes(path, max_bytes), path, "strict")
     if "\0" in text:
         raise UserError(f"{path}: is no text: it holds a zero byte")
     return text
 
 
+def load_damaged_text(path: str | Path, max_bytes: int = LARGE) -> str:
+    """The same, but zero bytes stay in it, and bytes that are no UTF-8 as halves of characters:
+    `why_no_text` tells of each part whether it can be used, so that a bad byte costs its part."""
+    return _decoded(load_bytes(path, max_bytes), path, "surrogateescape")
+
+
+def _decoded(data: bytes, path: str | Path, errors: str) -> str:
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16") if marked else data.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if marked else "UTF-8"
+        raise UserError(f"{path}: is no {kind} text (at byte {error.start})") from None
+
+
 def is_text(text: str) -> bool:
     """Whether it holds no zeros and no halves of characters, as Python's texts and JSON's may."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return not why_no_text(text)
+
+
+def why_no_text(text: str) -> str:
+    """Why a part of a file that was read with `load_damaged_text` is no text; "" if it is one."""
+    if "\0" in text:
+        return "is no text: it holds a zero byte"
+    return "is no UTF-8 text" if _HALF.search(text) else ""
 
 
 def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
@@ -111,22 +130,42 @@ def load_json(path: str | Path, max_bytes: int = LARGE) -> Any:
     return parse_json(load_text(path, max_bytes), str(path))
 
 
+@dataclass(frozen=True, repr=False)
+class NamedTwice:
+    """What stands in a table for values that go by one name: none of them is known to be meant."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"{self.name!r:.100} is named twice in one table"
+
+
+def load_annotations(path: str | Path) -> Any:
+    """JSON of which each entry is judged for itself by who reads it: a name that comes twice in a
+    table is a `NamedTwice` there, and a text that is none is for `is_text` to find."""
+    return parse_json(load_damaged_text(path), str(path), strict=False)
+
+
 def load_json_lines(path: str | Path, lose: Callable[[str, str], None]) -> list[tuple[int, Any]]:
     """The value and the number of every line that is not empty. `lose` is told which cannot be
     read, and why."""
     rows = []
-    for number, line in enumerate(load_text(path).split("\n"), 1):
+    for number, line in enumerate(load_damaged_text(path).split("\n"), 1):
         try:
+            if why := why_no_text(line):
+                raise UserError(why)
             rows += [(number, parse_json(line, ""))] if line.strip() else []
         except UserError as error:
             lose(f"line {number}", str(error).removeprefix(": "))
     return rows
 
 
-def parse_json(text: str, where: str) -> Any:
-    """See `load_json`; `where` is what errors call the text."""
+def parse_json(text: str, where: str, strict: bool = True) -> Any:
+    """See `load_json`, or if not `strict` `load_annotations`; `where` is what errors call the
+    text."""
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        table = _unique if strict else _marked
+        return json.loads(text, object_pairs_hook=table, strict=strict)
     except RecursionError:
         raise UserError(f"{where}: is nested too deeply") from None
     except ValueError as error:
@@ -139,6 +178,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{twice!r:.100} is named twice in one table")
+    return table
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        table |= {name: NamedTwice(name) for name, count in counted.items() if count > 1}
     return table
 
 
@@ -167,8 +214,8 @@ def parse_csv(
     lose: Callable[[str, str], None],
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table with their lines. `lose` is told of each that has not the fields that the
-    first line names, and why. A cell may run over several lines, unless these are rows themselves:
-    then its quote is a stray one, which costs its own row.
+    first line names, or holds what is no text, and why. A cell may run over several lines, unless
+    these are rows themselves: then its quote is a stray one, which costs its own row.
 
     Raises:
         UserError: the first line does not name the `columns`.
@@ -196,6 +243,8 @@ def parse_csv(
             names = _named([name.strip() for name in row], columns, path)
         elif row and len(row) != len(names):
             lose(f"line {end}", f"has {len(row)} fields, the first line has {len(names)}")
+        elif why := why_no_text("".join(row)):
+            lose(f"line {end}", why)
         elif row:
             table.append((end, dict(zip(names, row, strict=True))))
     if names is None:
@@ -236,6 +285,8 @@ def _kind(cell: str) -> str:
 def _named(names: list[str], columns: Sequence[str], path: str) -> list[str]:
     missing = [column for column in columns if column not in names]
     named = [name for name in names if name]  # spreadsheets write empty columns behind the last
+    if missing and (why := why_no_text("".join(names))):
+        raise UserError(f"{path}: {why}")
     if missing or len(set(named)) < len(named):
         problem = f"lacks the column {missing[0]!r}" if missing else "names a column twice"
         raise UserError(f"{path}: {problem}; it has {', '.join(names)[:200] or 'none'}")

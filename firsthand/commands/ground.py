@@ -3,13 +3,17 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
+
 from firsthand.build import checkpoints, corpora
 from firsthand.cli.console import say
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
+from firsthand.grounding.checkpoints.dino import load_vision
 from firsthand.grounding.controls import VARIANTS, Variant
 from firsthand.grounding.image_encoder import with_policy_encoder
+from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.study import Study, learn
 from firsthand.grounding.train import GroundConfig
 from firsthand.synthetic.home.corpus import HomeConfig
@@ -35,11 +39,17 @@ SCHEMA = Schema(GroundCommand)
 
 
 def execute(config: GroundCommand, run: Run) -> None:
-    """Make the home if there is no other corpus, train, say what came of it and where it is."""
+    """Make the home if there is no other corpus, train, say what came of it and where it is.
+
+    Raises:
+        UserError: before anything is made or read, if a setting cannot be.
+    """
+    Study.of(run.path, config.variants, config.seeds)
+    recipe = seeing(config.ground)
+    check(recipe)
     with init_distributed() as team:
         root = config.root or Path(team.once(lambda: str(corpora.home(config.home))))
         study = Study.of(root, config.variants, config.seeds)
-        recipe = seeing(config.ground)
         several = team.size > 1  # processes that train one model together
         results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
     if not team.is_main:
@@ -71,5 +81,21 @@ def seeing(config: GroundConfig) -> GroundConfig:
     try:
         found = with_policy_encoder(replace(vision, weights=checkpoints.locate(vision.weights)))
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"ground.model.vision: {error}") from error
     return replace(config, model=replace(config.model, vision=found))
+
+
+def check(config: GroundConfig) -> None:
+    """Make a model as it is asked for and show it a picture.
+
+    Raises:
+        UserError: there can be no such model, with the key and the reason.
+    """
+    vision = config.model.vision
+    try:
+        model = GroundingModel(config.model)
+        load_vision(model)
+        with torch.no_grad():
+            model.vision(torch.zeros(2, 3, vision.size, vision.size))
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"ground.model: {error}") from error

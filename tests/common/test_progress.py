@@ -56,7 +56,10 @@ def test_what_was_done_before_counts_for_no_pace(capsys):
             bar.advance()
         begin("nothing", 3, 3)
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["trials 50/100", "trials 60/100 · 0:40 left", "nothing 3/3"]
+    assert lines == [
+        "trials: goes on from 50 of 100", "trials 50/100", "trials 60/100 · 0:40 left",
+        "nothing 3/3",
+    ]  # fmt: skip
 
 
 def test_a_bar_may_begin_anew_with_another_total(capsys):
@@ -78,6 +81,7 @@ def test_a_terminal_gets_one_live_line(capsys, monkeypatch):
         begin("episodes", 4, 1).reach(3, "2 failed")
     shown = capsys.readouterr().out
     assert "episodes" in shown
+    assert "episodes: goes on from 1 of 4" in shown
     assert "3/4" in shown
     assert "2 failed" in shown
 

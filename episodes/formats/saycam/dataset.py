@@ -60,24 +60,26 @@ class Saycam(Rooted):
         """The videos that utterances name.
 
         Raises:
-            UserError: there are no utterances or pictures, or the files are malformed.
+            UserError: there are no utterances that can be read, or no pictures.
         """
-        tally = Tally()
+        items, lost, tally = [], [], Tally()
         rows: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for split, name in _FILES.items():
-            path = self.inside(name)
-            if is_there(path):
-                for row in read_utterances(path, tally):
+            try:
+                path = self.inside(name)
+                for row in read_utterances(path, tally) if is_there(path) else ():
                     key = split if self.splits == "official" else ""
                     rows[row.video_filename, key].append(row)
+            except UserError as error:
+                lost.append((name, str(error)))
         if not rows:
-            why = [f"{where}: {reason}" for _, where, reason, _ in tally.lost[:1]]
+            why = [reason for _, reason in lost]
+            why += [f"{where}: {reason}" for _, where, reason, _ in tally.lost[:1]]
             listed = ", ".join(_FILES.values())
             raise UserError(": ".join([f"{self.root}: holds no utterances ({listed})", *why]))
         folder = self.inside(self.frames)
         if not folder.is_dir():
             raise UserError(f"{folder}: is no folder of pictures; name it with frames=")
-        items, lost = [], []
         for (video, split), utterances in sorted(rows.items()):
             name = f"{video} ({split})" if split else video
             try:

@@ -16,7 +16,7 @@ import numpy as np
 from firsthand.common.atomic import write_json
 from firsthand.common.errors import UserError
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.untrusted.trust import is_text, load_json
+from firsthand.episodes.untrusted.trust import is_text, load_annotations
 
 SPECIAL = ("<pad>", "<unk>", "<sos>", "<eos>")  # words 0 to 3 of every vocabulary
 _LONGEST = 1e9  # seconds
@@ -57,7 +57,7 @@ def read_utterances(path: str | Path, tally: Tally | None = None) -> list[Uttera
     Raises:
         UserError: the file is no such table; the row and the field are named.
     """
-    content = load_json(path)
+    content = load_annotations(path)
     if isinstance(content, dict):
         content = content.get("data")
     if not isinstance(content, list):

@@ -283,3 +283,12 @@ def test_the_command_says_what_failed(recorded, tmp_path, capsys):
         writer.add(replace(episode, executed=-episode.executed))
     with pytest.raises(UserError, match=r"1 of 2 recordings did not succeed again: demo_1"):
         execute(ReplayConfig(changed, workers=0))
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("firsthand.envs.recording.record.write_text", full)
+    with pytest.raises(UserError, match=r"demos.hdf5: cannot be written: No space left on device"):
+        record(SMALL, tmp_path / "demos.hdf5")

@@ -60,6 +60,17 @@ def with_json(name: str, change: Callable[[Any], Any]) -> Edit:
     return edit
 
 
+def latin(name: str, text: str) -> Edit:
+    """One byte of an encoding that the rest of the file is not in, behind a text in it."""
+
+    def edit(root: Path) -> None:
+        content = (root / name).read_bytes()
+        assert text.encode() in content
+        (root / name).write_bytes(content.replace(text.encode(), text.encode() + b"\xe9"))
+
+    return edit
+
+
 def info(**changes: Any) -> Edit:
     return with_json("meta/info.json", lambda content: content | changes)
 
@@ -195,7 +206,7 @@ CASES: dict[str, list[tuple[str, Edit, str]]] = {
         ("deep", raw(TALK, DEEP), "too deeply"),
         ("twice", raw(TALK, '{"one": 1, "one": 2}'), "named twice"),
         ("manifest of a list", raw("ego4d.json", "[]"), "no list of videos"),
-        ("wrong encoding", raw(TALK, '{"a": "grün"}'.encode("latin-1")), "no UTF-8"),
+        ("wrong encoding", latin(TALK, "a lid"), "not text"),
         ("link", link_out("v2/full_scale/two.mp4"), "outside"),
     ],
     "epic": [

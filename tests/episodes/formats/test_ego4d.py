@@ -222,6 +222,33 @@ def test_a_video_of_the_manifest_that_is_no_table_costs_itself(ego4d, bad, bench
     assert parts.lost == (("ego4d.json, video 2", f"is no table: {bad!r}", 1),)
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"videos": 3}'])
+def test_a_damaged_manifest_costs_nothing_unless_it_is_needed(ego4d, content):
+    (ego4d / "ego4d.json").write_text(content)
+    listing = Ego4D(root=ego4d).listing()
+    assert [item.name for item in listing.items] == [FIRST, SECOND]
+    (note,) = (note for note in listing.tally.notes if note.startswith("ego4d.json"))
+    assert note.startswith("ego4d.json, which is not needed, cannot be read: ")
+    with pytest.raises(UserError, match=r"ego4d.json: (is no readable JSON|has no list)"):
+        Ego4D(root=ego4d, benchmark="em").listing()
+
+
+def test_a_name_that_comes_twice_costs_its_video_or_narration(ego4d):
+    path = ego4d / "v2" / "annotations" / "narration.json"
+    said = path.read_text()
+    path.write_text(said.replace("narration_text", "timestamp_sec", 1))
+    listing = Ego4D(root=ego4d).listing()
+    assert [len(item.detail["clips"]) for item in listing.items] == [2, 1]
+    (lost,) = listing.tally.parts[0].lost
+    assert lost[0] == FIRST
+    path.write_text(said[:-1] + f', "{FIRST}": {{}}}}')
+    listing = Ego4D(root=ego4d).listing()
+    assert [item.name for item in listing.items] == [SECOND]
+    ((name, reason),) = listing.lost
+    assert name == FIRST
+    assert reason.endswith(f"{FIRST!r} is named twice in one table")
+
+
 def test_the_redacted_narrations_of_the_second_release(ego4d):
     (ego4d / "v2" / "annotations" / "narration.json").unlink()
     entries = [

@@ -70,6 +70,7 @@ def test_something_something_under_its_long_names(something):
     (something / "20bn-something-something-v2").rename(something / "videos")
     assert len(SomethingSomething(root=something).listing().items) == 3
     (something / "something-something-v2-train.json").write_text('{"id": "45"}')
+    (something / "labels" / "validation.json").unlink()
     with pytest.raises(UserError, match="must be a list of labels, each with id and label"):
         SomethingSomething(root=something).listing()
 
@@ -101,6 +102,16 @@ def test_a_label_without_text_costs_its_video(something):
         *((f"row {number} of train", "has no id") for number in range(3, 9)),
     )
     assert listing.notes == ("1 labelled videos are not in the folder",)
+
+
+@pytest.mark.parametrize("content", ['{"a":', '{"2": "x"}', ""])
+def test_damaged_labels_to_learn_from_cost_themselves(something, content):
+    (something / "labels" / "train.json").write_text(content)
+    listing = SomethingSomething(root=something).listing()
+    assert [item.name for item in listing.items] == ["2"]
+    ((where, why),) = listing.lost
+    assert where == "labels of train"
+    assert "train.json: " in why
 
 
 @pytest.mark.parametrize("content", ['{"a":', '{"2": "x"}', ""])

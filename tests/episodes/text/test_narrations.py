@@ -41,7 +41,9 @@ def test_every_place_a_text_may_stand(tmp_path):
         },
         sub__narrations_DOT_json={"e.mp4": timed},
     )
-    said, strangers, _ = read_narrations(tmp_path, videos, walk(tmp_path, False, Tally()), Tally())
+    below, tally = walk(tmp_path, False, Tally()), Tally()
+    said, strangers, _ = read_narrations(tmp_path, videos, below, tally)
+    assert tally.notes == {"sentences are left out for those of a file that goes before": 2}
     both = (Narration(0.0, 1.5, "stir"), Narration(1.5, 2.0, "pour"))
     assert said == {
         videos[0]: VideoText("", both),
@@ -51,6 +53,39 @@ def test_every_place_a_text_may_stand(tmp_path):
         videos[4]: VideoText("", both),
     }
     assert strangers == ["gone.mp4"]
+
+
+def test_a_list_goes_before_a_table_and_what_that_leaves_out_is_noted(tmp_path):
+    put(
+        tmp_path,
+        metadata_DOT_csv="file_name,start,end,text\na.mp4,0,1,x\na.mp4,1,2,y\nb.mp4,0,1,z\n",
+        narrations_DOT_json={"a.mp4": "stir"},
+    )
+    said, tally, _ = heard(tmp_path, "a.mp4", "b.mp4")
+    assert said == [VideoText("stir"), VideoText("", (Narration(0.0, 1.0, "z"),))]
+    assert tally.notes == {"sentences are left out for those of a file that goes before": 2}
+
+
+def test_a_bad_byte_and_a_name_that_comes_twice_cost_their_entries(tmp_path):
+    entries = (
+        '[{"start": 0, "end": 1, "text": "a", "text": "b"}, {"start": 1, "end": 2, "text": "c"}]'
+    )
+    lists = '{"a.mp4": "x", "a.mp4": "y", "b.mp4": "st\xe9", "c.mp4": "pour", "d.mp4": "z\0"}'
+    (tmp_path / "narrations.json").write_bytes(lists.encode("latin-1"))
+    (tmp_path / "e.json").write_text(entries)
+    (tmp_path / "f.srt").write_bytes(SRT.replace("stir", "st\xe9r").encode("latin-1"))
+    said, tally, _ = heard(tmp_path, *(f"{name}.mp4" for name in "abcdef"))
+    assert said == [
+        VideoText(), VideoText(), VideoText("pour"), VideoText(),
+        VideoText("", (Narration(1.0, 2.0, "c"),)), VideoText("", (Narration(2.0, 3.0, "pour"),)),
+    ]  # fmt: skip
+    assert [where for _, where, _, _ in tally.lost] == [
+        "narrations.json: 'a.mp4'", "narrations.json: 'b.mp4'", "narrations.json: 'd.mp4'",
+        "e.json: entry 0", "f.srt: line 2",
+    ]  # fmt: skip
+    assert "named twice" in tally.lost[0][2]
+    assert "named twice" in tally.lost[3][2]
+    assert all("not text" in tally.lost[k][2] for k in (1, 2, 4))
 
 
 def test_a_byte_order_mark_and_no_text_at_all(tmp_path):
@@ -163,10 +198,10 @@ def test_tables_as_spreadsheets_write_them(tmp_path, data):
 
 
 def test_text_in_another_encoding_costs_its_sentences(tmp_path):
-    (tmp_path / "a.csv").write_bytes("start,end,text\n0,1,\xe9\n".encode("latin-1"))
+    (tmp_path / "a.csv").write_bytes("start,end,text\n0,1,\xe9\n1,2,stir\n".encode("latin-1"))
     said, tally, _ = heard(tmp_path, "a.mp4")
-    assert said == [VideoText()]
-    assert tally.lost == [("sentence", "a.csv", "is no UTF-8 text (at byte 19)", 1)]
+    assert said == [VideoText("", (Narration(1.0, 2.0, "stir"),))]
+    assert tally.lost == [("sentence", "a.csv: line 2", "is no UTF-8 text", 1)]
 
 
 SRT = """1

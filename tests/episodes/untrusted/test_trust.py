@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.untrusted.trust import (
+    NamedTwice,
     inside,
+    is_text,
+    load_annotations,
     load_csv,
     load_json,
     load_json_lines,
@@ -132,6 +135,22 @@ def test_a_line_that_is_no_json_is_named_and_lost_alone(tmp_path: Path) -> None:
     ((where, why),) = lost
     assert where == "line 4"
     assert why.startswith("is no readable JSON")
+
+
+def test_bad_bytes_and_names_that_come_twice_stay_in_their_entry(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b'[{"a": 1, "b": 2, "a": 3}, "caf\xe9", "a\0b", "c"]')
+    table, latin, zero, good = load_annotations(path)
+    assert table == {"a": NamedTwice("a"), "b": 2}
+    assert str(table["a"]) == "'a' is named twice in one table"
+    assert [is_text(text) for text in (latin, zero, good)] == [False, False, True]
+    path.write_bytes(b'"a"\n"caf\xe9"\n"b\0"\n"c"')
+    lost: list[tuple[str, str]] = []
+    assert load_json_lines(path, lambda *told: lost.append(told)) == [(1, "a"), (4, "c")]
+    assert lost == [
+        ("line 2", "is no UTF-8 text"),
+        ("line 3", "is no text: it holds a zero byte"),
+    ]
 
 
 def test_tables_keep_every_column(tmp_path: Path) -> None:

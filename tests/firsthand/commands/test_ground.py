@@ -76,6 +76,30 @@ def test_what_is_not_there_is_said_in_a_line(words, message, tmp_path, monkeypat
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("ground.model.vision.widths=[8,8,8,8,8,8]", "ground.model: "),  # no pixel is left
+        ("ground.model.utterance.dropout=2", "ground.model: "),
+        ("ground.model.width=-1", "ground.model: "),
+        ("ground.model.vision.weights=nowhere", "ground.model: vision.weights"),
+        ("ground.pairs.size=31", "ground: pairs.size=31 is not model.vision.size=32"),
+        ("seeds=[1,1]", "seeds must name at least one"),
+        ("variants=[]", "variants must name at least one"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_before_anything_is_made(
+    word, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    transformer = "ground.model.utterance.encoder=transformer"
+    assert cli.main(["ground", "run=learned", *QUICK, transformer, word]) == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"firsthand: {message}")
+    assert not shown.out
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_of_measuring_are_read():
     words = ["model=a", "root=b", "called={cat: kitty}", "trials=[x.json,y.csv]"]
     config = settings.load("ground_eval", ground_eval.SCHEMA, words).config

@@ -8,10 +8,10 @@ from firsthand.cli.console import say
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
-from firsthand.grounding.controls import VARIANTS, Variant
 from firsthand.grounding.image_encoder import with_policy_encoder
-from firsthand.grounding.study import Study, learn
+from firsthand.grounding.study import VARIANTS, Study, Variant
 from firsthand.grounding.train import GroundConfig
+from firsthand.grounding.train_study import train_study
 from firsthand.synthetic.home.corpus import HomeConfig
 from firsthand.training.distributed import init_distributed
 
@@ -41,7 +41,7 @@ def execute(config: GroundCommand, run: Run) -> None:
         study = Study.of(root, config.variants, config.seeds)
         recipe = seeing(config.ground)
         several = team.size > 1  # processes that train one model together
-        results = learn(study, recipe, run.path, 1 if several else config.jobs, run.resume)
+        results = train_study(study, recipe, run.path, 1 if several else config.jobs, run.resume)
     if not team.is_main:
         return
     for member, result in results.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from firsthand.cli.console import say, spinner
@@ -11,7 +11,7 @@ from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
 from firsthand.common.progress import ProgressBar, progress
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.studies import STUDY, at, read_studies
+from firsthand.grounding.study import STUDY, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def execute(config: GroundEvalCommand, run: Run) -> None:
     named = config.model or newest()
     studies = read_studies([named] if isinstance(named, str) else named, config.checkpoint)
     if config.root is not None:
-        studies = [at(config.root, study) for study in studies]
+        studies = [replace(study, root=config.root) for study in studies]
     recipe = GroundEvalConfig(**{f.name: getattr(config, f.name) for f in fields(GroundEvalConfig)})
     with notices() as notice:
         evaluation = evaluate(studies, recipe, notice)

@@ -11,17 +11,12 @@ from firsthand.grounding.evaluation.clip_baseline import ClipScorer
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.metrics import Figures, PictureSet, measure
 from firsthand.grounding.evaluation.stitching import as_markdown, measure_stitching, plain
-from firsthand.grounding.evaluation.studies import (
-    LABELS,
-    EvaluatedModel,
-    EvaluatedStudy,
-    read_studies,
-)
 from firsthand.grounding.evaluation.test_sets import TestSet, find_test_sets, labelled_pictures
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.report import tables
 from firsthand.grounding.report.report import GroundingReport, Section, TableRow
 from firsthand.grounding.report.sections import Measured, measure_parts, parts_of
+from firsthand.grounding.study import Member, Study, read_studies, variant_label
 
 Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are done, of how many
 
@@ -38,7 +33,7 @@ class Evaluation:
 
 
 def evaluate(
-    studies: Sequence[EvaluatedStudy], config: GroundEvalConfig, notice: Notice | None = None
+    studies: Sequence[Study], config: GroundEvalConfig, notice: Notice | None = None
 ) -> Evaluation:
     """The first study in full; of all of them accuracy against alignment.
 
@@ -55,7 +50,7 @@ def evaluate(
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
     parts: dict[str, list[Measured]] = {variant: [] for variant in study.variants}
     for member in study.members:
-        model = load_model(member.model)
+        model = load_model(member.path)
         found[member.variant].append(
             measure(
                 model,
@@ -91,8 +86,7 @@ def evaluate(
         curve=tables.curve([(study, found), *others]) if others else (),
         parts=(*parts_of(parts), *_stitched(study, root, config)),
     )
-    shown = next(member for member in study.members if member.variant == study.main)
-    return Evaluation(report, shown.model, main[0].scene, parts[study.main][0])
+    return Evaluation(report, study.shown.path, main[0].scene, parts[study.main][0])
 
 
 def load_model(source: str) -> GroundingModel:
@@ -110,27 +104,27 @@ def load_model(source: str) -> GroundingModel:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _root(study: EvaluatedStudy) -> Path:
+def _root(study: Study) -> Path:
     if study.root is None:
         raise UserError(f"{study.name} does not say what it learned from: write root=CORPUS")
     return study.root
 
 
 def _briefly(
-    study: EvaluatedStudy, config: GroundEvalConfig, notice: Notice | None
-) -> tuple[EvaluatedStudy, dict[str, list[Figures]]]:
+    study: Study, config: GroundEvalConfig, notice: Notice | None
+) -> tuple[Study, dict[str, list[Figures]]]:
     """A study's accuracy alone."""
     sets = find_test_sets(_root(study), config)
     found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
     for member in study.members:
         tell = _tell(notice, f"{study.name}: {_name(member)}")
-        figures = measure(load_model(member.model), sets, {}, config, briefly=True, tell=tell)
+        figures = measure(load_model(member.path), sets, {}, config, briefly=True, tell=tell)
         found[member.variant].append(figures)
     return study, found
 
 
-def _name(member: EvaluatedModel) -> str:
-    return f"{LABELS.get(member.variant, member.variant)}, seed {member.seed}"
+def _name(member: Member) -> str:
+    return f"{variant_label(member.variant)}, seed {member.seed}"
 
 
 def _tell(notice: Notice | None, name: str) -> Callable[[int, int], None] | None:
@@ -151,19 +145,16 @@ def _clip(
     return TableRow.of("CLIP", [chosen])
 
 
-def _stitched(study: EvaluatedStudy, root: Path, config: GroundEvalConfig) -> tuple[Section, ...]:
+def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Section, ...]:
     """The first model of the study and the one that is to be stitched to it."""
     if not config.stitched:
         return ()
     (other,) = read_studies([config.stitched], config.checkpoint)
-    first, second = (
-        next(member for member in one.members if member.variant == one.main)
-        for one in (study, other)
-    )
-    models = {"the model": load_model(first.model), "the other": load_model(second.model)}
+    first, second = study.shown.path, other.shown.path
+    models = {"the model": load_model(first), "the other": load_model(second)}
     found = measure_stitching(models, root, config)
     says = (
-        f"`{first.model}` and, as the other, `{second.model}`. An affine map takes what one makes "
+        f"`{first}` and, as the other, `{second}`. An affine map takes what one makes "
         "of held-out frames to where the other sees the same frames, or hears what was said of "
         "them; in brackets 95 % intervals over trials; left is what remains, above chance, of the "
         "accuracy that a model has with its own eyes."

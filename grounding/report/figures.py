@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from firsthand.grounding.evaluation.embeddings import read_pictures
 from firsthand.grounding.evaluation.metrics import PictureSet
-from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.evaluation.tsne import place_words
 from firsthand.grounding.evaluation.verbs import VerbChoices
 from firsthand.grounding.model import GroundingModel
@@ -25,6 +24,7 @@ from firsthand.grounding.report.saliency_plots import word_looks
 from firsthand.grounding.report.scatter import concept_map, frame_map
 from firsthand.grounding.report.style import Picture, evenly
 from firsthand.grounding.representation.rsa import cosines
+from firsthand.grounding.study import variant_label
 
 FRAMES = 25  # of each word that are placed on a map: t-SNE takes the square of their number
 _WORDS = 28  # that a montage shows
@@ -96,7 +96,7 @@ def _of_report(report: GroundingReport) -> dict[str, Picture]:
     pictures["accuracy"] = accuracy_bars(rows, titles, chance)
     first = next(iter(report.sets))
     curves = {
-        LABELS.get(variant, variant): [
+        variant_label(variant): [
             (point.alignment, point.accuracy[variant][first])
             for point in report.curve
             if first in point.accuracy.get(variant, {})

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.report.report import GroundingReport, Section, TableRow
+from firsthand.grounding.study import variant_label as _label
 
 PICTURES = "pictures"  # the folder beside the page
 
@@ -149,7 +149,11 @@ def _curve(page: _Page, report: GroundingReport) -> None:
             )
             for point in report.curve
         ]
-        head = (f"{facts.title}: utterances aligned", *(_label(v) for v in variants), "models")
+        head = (
+            f"{facts.title}: utterances aligned",
+            *(_label(v) for v in variants),
+            "models",
+        )
         page.table(head, rows)
     page.show(CURVE)
 
@@ -314,10 +318,6 @@ def _part(page: _Page, part: Section) -> None:
     if part.text:
         page.say(part.text)
     page.show([Path(name).stem.removeprefix("eval_") for name in part.columns] or [part.title])
-
-
-def _label(variant: str) -> str:
-    return LABELS.get(variant, variant)
 
 
 def _percent(share: float) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.evaluation.verbs import measure_verbs
 from firsthand.grounding.evaluation.word_order import measure_order
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.report.report import Section, TableRow
+from firsthand.grounding.study import variant_label
 
 VERBS = "What is being done?"
 Measured = Mapping[str, Mapping[str, Choices]]  # kind of trials -> file -> what was chosen
@@ -64,7 +64,7 @@ def parts_of(found: Mapping[str, Sequence[Measured]]) -> tuple[Section, ...]:
     parts = []
     for kind in KINDS:
         rows = [
-            TableRow.of(LABELS.get(variant, variant), [one[kind.title] for one in models])
+            TableRow.of(variant_label(variant), [one[kind.title] for one in models])
             for variant, models in found.items()
         ]
         chance = {

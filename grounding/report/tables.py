@@ -11,7 +11,6 @@ from firsthand.grounding.evaluation.labels import LabelNoise, exchange_rate
 from firsthand.grounding.evaluation.layers import LayerScores
 from firsthand.grounding.evaluation.linear_probe import times_said
 from firsthand.grounding.evaluation.metrics import Figures
-from firsthand.grounding.evaluation.studies import LABELS, EvaluatedStudy
 from firsthand.grounding.evaluation.test_sets import TestSet
 from firsthand.grounding.report.report import (
     Concepts,
@@ -24,6 +23,7 @@ from firsthand.grounding.report.report import (
     TableRow,
     spearman,
 )
+from firsthand.grounding.study import Study, variant_label
 
 ByVariant = Mapping[str, Sequence[Figures]]
 
@@ -42,10 +42,10 @@ def facts(sets: Mapping[str, TestSet], main: Figures) -> dict[str, SetFacts]:
     }
 
 
-def rows(study: EvaluatedStudy, found: ByVariant) -> list[TableRow]:
+def rows(study: Study, found: ByVariant) -> list[TableRow]:
     """Controls, the models in question, and what labels are worth to their features."""
     rows = [
-        TableRow.of(LABELS.get(v, v), [one.choices for one in figures], v == study.main)
+        TableRow.of(variant_label(v), [one.choices for one in figures], v == study.main)
         for v, figures in found.items()
     ]
     main = found[study.main]
@@ -58,9 +58,7 @@ def rows(study: EvaluatedStudy, found: ByVariant) -> list[TableRow]:
 def probes(found: ByVariant) -> dict[str, TableRow]:
     """Of every variant's features, with all labels."""
     return {
-        variant: TableRow.of(
-            LABELS.get(variant, variant), [one.probes[1.0].choices for one in figures]
-        )
+        variant: TableRow.of(variant_label(variant), [one.probes[1.0].choices for one in figures])
         for variant, figures in found.items()
         if all(1.0 in one.probes for one in figures)
     }
@@ -162,7 +160,7 @@ def layers(main: Sequence[Figures]) -> Layers | None:
 
 
 def curve(
-    studies: Sequence[tuple[EvaluatedStudy, ByVariant]],
+    studies: Sequence[tuple[Study, ByVariant]],
 ) -> tuple[CurvePoint, ...]:
     points = [
         CurvePoint(

@@ -10,7 +10,6 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.evaluate import Evaluation, evaluate
-from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.evaluation.verbs import VerbChoices
 from firsthand.grounding.report import tensorboard as board
 from firsthand.grounding.report.figures import album, captions, some_frames
@@ -23,6 +22,7 @@ from firsthand.grounding.report.tensorboard import (
     scalars_of,
     show_words,
 )
+from firsthand.grounding.study import Member, Study
 from tests.helpers.colours import make_model, make_root
 
 
@@ -32,7 +32,7 @@ def found(tmp_path_factory) -> Evaluation:
     saved = tmp_path_factory.mktemp("model")
     make_model().save_pretrained(saved)
     studies = [
-        EvaluatedStudy(name, root, aligned, (EvaluatedModel("natural", 0, "here"),))
+        Study(root, {"aligned": aligned}, (Member("natural", 0, "here"),), name)
         for name, aligned in (("one", 0.15), ("two", 0.45))
     ]
     with pytest.MonkeyPatch.context() as patch:

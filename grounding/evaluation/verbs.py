@@ -1,15 +1,10 @@
-"""How often a model finds the clip of what a verb says, among clips of other deeds with one thing.
-
-A trial file holds `{"data": [...]}` of `target_verb`, `target_frame_filenames` (in order),
-`foil_verbs`, `foil_frame_filenames` (a list for each) and `still`, the number of the frame of each
-clip, the target's first, that a model of single pictures gets to see.
-"""
+"""Forced choice of verbs: how often a model finds the clip of the action that a verb names, among
+clips of other actions with the same object."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +12,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.untrusted.trust import inside, load_json
+from firsthand.episodes.untrusted.trust import inside
 from firsthand.grounding.evaluation.embeddings import read_pictures
 from firsthand.grounding.evaluation.forced_choice import Choices
+from firsthand.grounding.evaluation.trials import VerbTrial, read_verb_trials
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import moments
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
@@ -27,15 +23,6 @@ from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
 FILES = ("eval_verbs.json", "eval_verbs_reversed.json")  # of any verbs; of one and it backwards
 BATCH = 16  # clips that are encoded at a time
 At = Callable[[str], Path]  # where the file lies that a trial names
-
-
-@dataclass(frozen=True)
-class VerbTrial:
-    """`clips` are frames in order, the target's first, and `verbs` what is done in them."""
-
-    verbs: tuple[str, ...]
-    clips: tuple[tuple[str, ...], ...]
-    still: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -81,36 +68,6 @@ def measure_verbs(
         if trials:
             found[name] = _choose(model, partial(inside, root, links=links), trials, ends)
     return found
-
-
-def read_verb_trials(path: Path) -> list[VerbTrial]:
-    """Raises UserError: it is no such file, by its trial."""
-    content = load_json(path)
-    rows = content.get("data") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: holds no list of trials under 'data'")
-    return [_trial(row, f"{path}: trial {number}") for number, row in enumerate(rows)]
-
-
-def _trial(row: Any, where: str) -> VerbTrial:
-    try:
-        verbs = (row["target_verb"], *row["foil_verbs"])
-        clips = tuple(map(tuple, (row["target_frame_filenames"], *row["foil_frame_filenames"])))
-        still = tuple(row["still"])
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{where}: is no trial of verbs: {error!r}") from error
-    if not len(verbs) == len(clips) == len(still) > 1:
-        raise UserError(
-            f"{where}: {len(verbs)} verbs, {len(clips)} clips and {len(still)} frames in `still` "
-            "are no choice"
-        )
-    if not all(isinstance(text, str) for texts in (verbs, *clips) for text in texts):
-        raise UserError(f"{where}: a verb or a file name is no text")
-    if not all(
-        isinstance(k, int) and 0 <= k < len(clip) for k, clip in zip(still, clips, strict=True)
-    ):
-        raise UserError(f"{where}: `still` is {list(still)}, the clips are shorter")
-    return VerbTrial(verbs, clips, still)
 
 
 def _choose(model: GroundingModel, at: At, trials: Sequence[VerbTrial], ends: bool) -> VerbChoices:

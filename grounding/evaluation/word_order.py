@@ -1,36 +1,26 @@
-"""Whether a model hears the order of words: two pictures, two utterances of the same words.
-
-Of each trial in the home's `eval_word_order.json` the first of the `utterances` is true of the
-first of `img_filenames` alone and the second of the second, as in Winoground (Thrush et al. 2022).
-"""
+"""Whether a model uses the order of words: two images and two utterances of the same words, as in
+Winoground (Thrush et al. 2022)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.untrusted.trust import inside, load_json
+from firsthand.episodes.untrusted.trust import inside
 from firsthand.grounding.evaluation.embeddings import read_pictures
 from firsthand.grounding.evaluation.forced_choice import Choices
+from firsthand.grounding.evaluation.trials import OrderTrial, read_order_trials
 from firsthand.grounding.model import GroundingModel
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
 
 FILE = "eval_word_order.json"
 TIE = 1e-5  # cosines this near are one: sums of the same numbers in another order differ as much
 BATCH = 32  # trials at a time
-
-
-@dataclass(frozen=True)
-class OrderTrial:
-    kind: str
-    utterances: tuple[str, str]
-    images: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,33 +59,6 @@ def measure_order(model: GroundingModel, root: Path, *, links: bool = False) -> 
         Choices(kinds, _credit(cosines), 0.5),
         Choices(kinds, _credit(cosines.transpose(1, 2)), 0.5),
     )
-
-
-def read_order_trials(path: Path) -> list[OrderTrial]:
-    """Raises UserError: it is no file of such trials, by its trial and field."""
-    content = load_json(path)
-    rows = content.get("data") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: holds no list of trials under 'data'")
-    trials = []
-    for number, row in enumerate(rows):
-        where = f"{path}: trial {number}"
-        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
-            raise UserError(f"{where}: names no kind")
-        texts, images = (_two(row, name, where) for name in ("utterances", "img_filenames"))
-        trials.append(OrderTrial(row["kind"], texts, images))
-    return trials
-
-
-def _two(row: dict[str, Any], name: str, where: str) -> tuple[str, str]:
-    values = row.get(name)
-    if not isinstance(values, list) or len(values) != 2 or not all(_is_text(v) for v in values):
-        raise UserError(f"{where}: {name} is {values!r:.100}, not two texts")
-    return values[0], values[1]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 @torch.no_grad()

@@ -11,22 +11,25 @@ from torch import Tensor, nn
 from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.contrastive import Contrast, PairBatch, contrast
 from firsthand.grounding.image_encoder import Pictures, vision
-from firsthand.grounding.storage import load_grounding, save_grounding
+from firsthand.grounding.storage import FORMAT_VERSION, WORDS, load_grounding
 from firsthand.grounding.temporal_encoder import TemporalEncoder
 from firsthand.grounding.text_encoder import Lengths, Tokens, said, utterance_encoder
 from firsthand.grounding.vocabulary import Vocabulary
-from firsthand.policy.checkpoints.storage import load_weights
+from firsthand.policy.checkpoints.storage import PretrainedModel
 from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
 
 Seen = Float[Tensor, "b *t 3 h w"]  # pictures, or clips of t frames, normalised as for ImageNet
 
 
-class GroundingModel(nn.Module):
+class GroundingModel(PretrainedModel):
     """Pictures and utterances as vectors of one space, where those that belong together are near.
 
     Encoders take pictures normalised as for ImageNet; tokens are padded with zeros behind. A model
     of clips takes as many pictures of each as its configuration says (`clip`).
     """
+
+    format_version = FORMAT_VERSION
+    read_files = staticmethod(load_grounding)
 
     def __init__(self, config: GroundingConfig, vocabulary: Vocabulary | None = None) -> None:
         super().__init__()
@@ -145,21 +148,12 @@ class GroundingModel(nn.Module):
             self.log_scale.exp() if self.config.learn_temperature else 1 / self.config.temperature
         )
 
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Write `model.safetensors`, `config.json` and, if there is one, `vocabulary.json`."""
-        save_grounding(Path(directory), self.state_dict(), self.config, self.vocabulary)
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path) -> "GroundingModel":
-        """Read a directory written by `save_pretrained`, here or on the Hugging Face hub.
-
-        Raises:
-            ValueError: a file is missing or does not fit, by name.
-        """
-        config, vocabulary, weights = load_grounding(source)
-        model = cls(config, vocabulary)
-        load_weights(model, weights, source)
-        return model.eval()
+    def save_companion(self, directory: Path) -> None:
+        """Write `vocabulary.json`, if there is a vocabulary."""
+        if self.vocabulary is None:
+            (directory / WORDS).unlink(missing_ok=True)
+        else:
+            self.vocabulary.write(directory / WORDS)
 
     def _check(self, tokens: Tokens, lengths: Lengths) -> None:
         wrong = (lengths < 1) | (lengths > tokens.shape[1])

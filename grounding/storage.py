@@ -3,43 +3,18 @@
 The vocabulary is left out by models that were saved without one, official checkpoints say.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
 
-from firsthand.common.atomic import write_json
 from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.vocabulary import Vocabulary
 from firsthand.policy.checkpoints.model_path import locate
-from firsthand.policy.checkpoints.storage import (
-    read_config,
-    read_weights,
-    write_weights,
-)
+from firsthand.policy.checkpoints.storage import read_config, read_weights
 
 FORMAT_VERSION = 1
 WORDS = "vocabulary.json"
 FILES = ("config.json", "model.safetensors", WORDS)
-
-
-def save_grounding(
-    directory: Path,
-    weights: Mapping[str, Tensor],
-    config: GroundingConfig,
-    vocabulary: Vocabulary | None,
-) -> None:
-    """Write the files, each under a temporary name first."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(
-        directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)}, indent=2
-    )
-    if vocabulary is None:
-        (directory / WORDS).unlink(missing_ok=True)
-    else:
-        vocabulary.write(directory / WORDS)
-    write_weights(directory / "model.safetensors", weights)
 
 
 def load_grounding(

@@ -131,7 +131,7 @@ class Study:
         return NATURAL if NATURAL in names else names[-1]
 
     @property
-    def shown(self) -> Member:
+    def main_model(self) -> Member:
         """The model of the main variant that figures are drawn of: the first."""
         return next(member for member in self.members if member.variant == self.main)
 
@@ -165,7 +165,7 @@ def read_studies(sources: Sequence[str], checkpoint: str) -> list[Study]:
 
 def _saved(path: Path, checkpoint: str) -> str:
     """The model of a run, a saved one, or one from the hub."""
-    from firsthand.grounding.storage import FILES
+    from firsthand.grounding.model import FILES
     from firsthand.policy.checkpoints.model_path import locate, within
 
     folder = path / "checkpoints"

@@ -26,14 +26,12 @@ COLUMNS = ("trial_id", "target_category", "real_category", "image")
 
 @dataclass(frozen=True)
 class ForcedChoiceTrial:
-    """`images` are file names, the target's first, and `categories` what they show.
-
-    `word` is what is asked for.
-    """
-
     word: str
+    """The target."""
     categories: tuple[str, ...]
+    """What each image shows, the target's first."""
     images: tuple[str, ...]
+    """File names, in the same order."""
 
     def __post_init__(self) -> None:
         if len(self.categories) != len(self.images) or len(self.images) < 2:
@@ -57,7 +55,7 @@ class OrderTrial:
     kind: str
     """The relation that the utterances report: by, behind, …"""
     utterances: tuple[str, str]
-    """Each is true of the image in its place, and of that alone."""
+    """The first is true of the first image alone, the second of the second."""
     images: tuple[str, str]
     """File names."""
 
@@ -85,24 +83,24 @@ def read_order_trials(path: Path) -> list[OrderTrial]:
 
 
 def locate(root: Path, trial: ForcedChoiceTrial, links: bool = False) -> list[Path]:
-    """Where a trial's pictures lie: by their names in `root`, or in a folder called as they show.
+    """Paths of a trial's images: `root` and their name, or the folder of their category in `root`.
 
-    Of absolute names, those of the machine that a file was made on as CVCL's are, the longest end
-    counts that there is in `root`, of two parts at least.
+    Of absolute names (CVCL's are those of the machine that made the file) the longest end of two
+    parts or more that exists in `root` is taken.
 
     Raises:
-        UserError: a picture is in no such place, or its name leads out of `root`, or it
-            is a link that does and `links` are not followed.
+        UserError: there is no such image, its name leads out of `root`, or it is a link that does
+            and `links` are not followed.
     """
     found = []
     for category, image in zip(trial.categories, trial.images, strict=True):
         parts = Path(image).parts
         ends = range(1, max(2, len(parts) - 1)) if os.path.isabs(image) else (0,)
-        places = [inside(root, "/".join(parts[start:]), links) for start in ends]
-        places.append(inside(root, f"{category}/{Path(image).name}", links))
-        there = next((place for place in places if place.is_file()), None)
+        candidates = [inside(root, "/".join(parts[start:]), links) for start in ends]
+        candidates.append(inside(root, f"{category}/{Path(image).name}", links))
+        there = next((path for path in candidates if path.is_file()), None)
         if there is None:
-            raise UserError(f"{places[-2]}: there is no such picture, nor {places[-1]}")
+            raise UserError(f"{candidates[-2]}: there is no such picture, nor {candidates[-1]}")
         found.append(there)
     return found
 
@@ -197,7 +195,7 @@ def _from_lines(lines: Sequence[Mapping[str, str]], path: Path) -> list[ForcedCh
         targets = [line for line in group if line["real_category"] == word]
         if len(targets) != 1 or len(group) < 2:
             raise UserError(f"{where}: {len(targets)} of its {len(group)} pictures show a {word}")
-        shown = [*targets, *(line for line in group if line is not targets[0])]
-        categories = tuple(line["real_category"] for line in shown)
-        trials.append(ForcedChoiceTrial(word, categories, tuple(line["image"] for line in shown)))
+        images = [*targets, *(line for line in group if line is not targets[0])]
+        categories = tuple(line["real_category"] for line in images)
+        trials.append(ForcedChoiceTrial(word, categories, tuple(line["image"] for line in images)))
     return trials

@@ -105,7 +105,7 @@ def test_accuracy_stands_against_alignment(found):
 
 
 def test_the_report_is_plain_and_the_page_whole(found):
-    plain = json.loads(json.dumps(found.report.plain(), allow_nan=False))
+    plain = json.loads(json.dumps(found.report.as_json(), allow_nan=False))
     assert plain["rows"][1]["sets"]["eval_test.json"]["models"] == 3
     page = as_markdown(found.report, {"accuracy": "Bars.", "odd": "One more."})
     assert "| chance | 25.0 % | 25.0 % | 25.0 % |" in page

@@ -18,10 +18,10 @@ from firsthand.grounding.evaluation import evaluate
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.stitching import (
     Stitch,
+    as_json,
     as_markdown,
     fitted,
     measure_stitching,
-    plain,
     ridge,
 )
 from firsthand.grounding.model import GroundingModel
@@ -147,7 +147,7 @@ def test_they_are_compared_with_the_models_own(stitches):
     assert page[2].startswith("| **other, its own eyes** | ")
     assert "100 %" in page[2]
     assert len(page) == 16
-    rows = plain(list(stitches.values()))
+    rows = as_json(list(stitches.values()))
     assert rows[0]["label"] == "other, its own eyes"
     json.dumps(rows)
 

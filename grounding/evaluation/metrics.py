@@ -115,11 +115,16 @@ def measure(
         name: known for name in sets if (known := sets[name].with_words(encoder.words)) is not None
     }
     probes = probe_words(encoder, labelled, kept, config, seed, progress)
-    inner = _layers(encoder, scene, config) if layers and scene is not None else {}
-    stages = (*_image_layers(encoder, scene),) if scene is not None else ()
-    return ModelMetrics(
-        choices, encoder.called, unknown, retrieval, agreement, probes, inner, stages, scene
-    )
+    image_layers = {} if scene is None else _image_layers(encoder, scene)
+    agreeing: Mapping[str, LayerScores] = {}
+    if layers and scene is not None:
+        permutations, text_layers = config.layer_permutations, {"words": scene.text_emb}
+        agreeing = layer_scores(
+            image_layers, text_layers, permutations=permutations, seed=config.seed
+        )
+    known = (choices, encoder.called, unknown)
+    layer_names = tuple(image_layers)
+    return ModelMetrics(*known, retrieval, agreement, probes, agreeing, layer_names, scene)
 
 
 def encode_image_set(encoder: EncoderCache, test_set: TestSet) -> ImageSet:
@@ -163,20 +168,6 @@ def _agreement(scene: ImageSet, config: GroundEvalConfig) -> Agreement | None:
 def _image_layers(encoder: EncoderCache, scene: ImageSet) -> dict[str, Float[Tensor, "w _"]]:
     """Mean embeddings of the images of each concept, by layer, the projection last."""
     embeddings = encoder.encode(scene.paths, shrunk=scene.shrunk)
-    layers = {
-        **embeddings.stages,
-        "features": embeddings.features,
-        "projection": embeddings.vectors,
-    }
+    layers = {**embeddings.stages, "features": embeddings.features}
+    layers["projection"] = embeddings.vectors
     return {name: _means(rows, scene.labels, scene.words) for name, rows in layers.items()}
-
-
-def _layers(
-    encoder: EncoderCache, scene: ImageSet, config: GroundEvalConfig
-) -> dict[str, LayerScores]:
-    return layer_scores(
-        _image_layers(encoder, scene),
-        {"words": scene.text_emb},
-        permutations=config.layer_permutations,
-        seed=config.seed,
-    )

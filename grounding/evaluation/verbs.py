@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Float
 
 from firsthand.episodes.untrusted.trust import inside
 from firsthand.grounding.evaluation.embeddings import read_images
@@ -115,17 +114,12 @@ def _logits(
     device = model.project.weight.device
     tokens, lengths = (x.to(device) for x in vocabulary_of(model).encode(verbs, ends=ends))
     model.eval()
-    rows = []
+    size, frames, rows = model.config.vision.size, model.config.clip.frames, []
     for start in range(0, len(clips), BATCH):
-        pixels = _read(model, resolve, clips[start : start + BATCH]).to(device)
+        batch = clips[start : start + BATCH]
+        paths = [resolve(name) for clip in batch for name in clip]
+        pixels = read_images(paths, size, shrunk=False).to(device)
+        if frames > 1:
+            pixels = pixels.unflatten(0, (len(batch), frames))
         rows.append(model.compare(model_input(pixels), tokens, lengths).cpu())
     return torch.cat(rows).numpy()
-
-
-def _read(
-    model: GroundingModel, resolve: Resolve, clips: Sequence[tuple[str, ...]]
-) -> UInt8[Tensor, "b *t 3 h w"]:
-    paths = [resolve(name) for clip in clips for name in clip]
-    pixels = read_images(paths, model.config.vision.size, shrunk=False)
-    frames = model.config.clip.frames
-    return pixels if frames == 1 else pixels.unflatten(0, (len(clips), frames))

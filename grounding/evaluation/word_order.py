@@ -2,7 +2,6 @@
 Winoground (Thrush et al. 2022)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,25 +21,15 @@ TIE = 1e-5  # cosines that differ by less are equal: so much does the order of s
 BATCH = 32  # trials at a time
 
 
-@dataclass(frozen=True)
-class OrderChoices:
-    """A model's choices, by the kind of relation that an utterance reports.
-
-    A trial's credit is the mean of its two choices, each of which has a chance of a half; a choice
-    between equals counts a half. So a model that ignores word order, or the images, gets exactly a
-    half in every trial.
-    """
-
-    text: Choices
-    """For an image, which of the two utterances is true."""
-    image: Choices
-    """For an utterance, of which of the two images it is true."""
-
-
 def measure_word_order(
     model: GroundingModel, root: Path, *, links: bool = False
-) -> OrderChoices | None:
-    """The trials of the corpus at `root`, utterances encoded as in training; None if it has none.
+) -> dict[str, Choices]:
+    """A model's choices in the trials of the corpus at `root`, by the relation that is reported.
+
+    `text`: for an image, which of the two utterances is true. `image`: for an utterance, of which
+    image it is true. A trial's credit is the mean of its two choices, each with a chance of a half;
+    a choice between equals counts a half. So a model that ignores word order, or the images, gets
+    exactly a half in every trial. Utterances are encoded as in training. Empty without trials.
 
     Raises:
         UserError: a trial is malformed, an image cannot be read, or the model has no vocabulary.
@@ -48,19 +37,13 @@ def measure_word_order(
     resolve = partial(inside, root, links=links)
     path = resolve(FILE)
     if not path.exists():
-        return None
+        return {}
     trials = read_order_trials(path)
-    cosines = torch.cat(
-        [
-            _cosines(model, trials[start : start + BATCH], resolve)
-            for start in range(0, len(trials), BATCH)
-        ]
-    )
+    starts = range(0, len(trials), BATCH)
+    cosines = torch.cat([_cosines(model, trials[i : i + BATCH], resolve) for i in starts])
     kinds = tuple(trial.kind for trial in trials)
-    return OrderChoices(
-        Choices(kinds, _credit(cosines), 0.5),
-        Choices(kinds, _credit(cosines.transpose(1, 2)), 0.5),
-    )
+    sides = {"text": cosines, "image": cosines.transpose(1, 2)}
+    return {name: Choices(kinds, _credit(side), 0.5) for name, side in sides.items()}
 
 
 @torch.no_grad()

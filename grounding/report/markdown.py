@@ -30,8 +30,8 @@ def as_markdown(report: GroundingReport, captions: Mapping[str, str]) -> str:
     if page.section("Where the model looks", SALIENCY):
         page.add("For each word, pictures of what it means and what made them near to it.")
         page.add_images(SALIENCY)
-    for section_ in report.parts:
-        _section(page, section_)
+    for section in report.parts:
+        _section(page, section)
     page.add_remaining()
     return page.text()
 
@@ -303,23 +303,23 @@ def _retrieval(page: _Page, report: GroundingReport) -> None:
     page.add_images(RETRIEVAL)
 
 
-def _section(page: _Page, section_: Section) -> None:
-    page.add(f"## {section_.title}", section_.says)
-    if section_.rows:
-        chance = ["chance", *(_percent(section_.chance[name]) for name in section_.columns)]
-        lines = [_line(row, list(section_.columns)) for row in section_.rows]
-        page.table(["", *section_.columns.values()], [chance, *lines])
-        for name, title in section_.columns.items():
-            rows = [row for row in section_.rows if name in row.by_word]
+def _section(page: _Page, section: Section) -> None:
+    page.add(f"## {section.title}", section.says)
+    if section.rows:
+        chance = ["chance", *(_percent(section.chance[name]) for name in section.columns)]
+        lines = [_line(row, list(section.columns)) for row in section.rows]
+        page.table(["", *section.columns.values()], [chance, *lines])
+        for name, title in section.columns.items():
+            rows = [row for row in section.rows if name in row.by_word]
             words = sorted({word for row in rows for word in row.by_word[name]})
             page.table(
                 [title, *(row.label for row in rows)],
                 [[word, *(_word_accuracy(row, name, word) for row in rows)] for word in words],
             )
-    if section_.text:
-        page.add(section_.text)
+    if section.text:
+        page.add(section.text)
     page.add_images(
-        [Path(name).stem.removeprefix("eval_") for name in section_.columns] or [section_.title]
+        [Path(name).stem.removeprefix("eval_") for name in section.columns] or [section.title]
     )
 
 

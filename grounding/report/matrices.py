@@ -27,12 +27,8 @@ def concept_matrices(
     names = [words[int(row)] for row in order]
     side = 1.6 + 0.14 * min(len(words), _MOST)
     fig = figure(2 * side + 1.2, side + 0.3)
-    for axes, values, title in zip(
-        fig.subplots(1, 2),
-        (image_cosines, text_cosines),
-        ("how they look", "what they are called"),
-        strict=True,
-    ):
+    sides = ((image_cosines, "how they look"), (text_cosines, "what they are called"))
+    for axes, (values, title) in zip(fig.subplots(1, 2), sides, strict=True):
         ordered = values[np.ix_(order, order)].copy()
         np.fill_diagonal(ordered, np.nan)  # always 1, and would hide the differences
         image = axes.imshow(ordered, cmap=HEAT, aspect="auto")

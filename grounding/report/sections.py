@@ -26,24 +26,15 @@ class SectionKind:
     measure: Callable[[GroundingModel, Path, GroundEvalConfig], Mapping[str, Choices]]
 
 
-def _verbs(model: GroundingModel, root: Path, config: GroundEvalConfig) -> Mapping[str, Choices]:
-    return measure_verbs(model, root, ends=config.ends, links=config.links)
-
-
-def _word_order(
-    model: GroundingModel, root: Path, config: GroundEvalConfig
-) -> Mapping[str, Choices]:
-    found = measure_word_order(model, root, links=config.links)
-    return {} if found is None else {"text": found.text, "image": found.image}
-
-
 KINDS = (
     SectionKind(
         VERBS,
         "Clips of different deeds with the same thing; a model of single pictures sees one of "
         "each, at a moment drawn at random.",
         {"eval_verbs.json": "verbs", "eval_verbs_reversed.json": "a verb and it backwards"},
-        _verbs,
+        lambda model, root, config: measure_verbs(
+            model, root, ends=config.ends, links=config.links
+        ),
     ),
     SectionKind(
         "Is the order of words heard?",
@@ -51,7 +42,7 @@ KINDS = (
         "true of a picture, and of which picture an utterance is true. Whoever hears no order gets "
         "a half in every trial.",
         {"text": "utterances", "image": "pictures"},
-        _word_order,
+        lambda model, root, config: measure_word_order(model, root, links=config.links),
     ),
 )
 

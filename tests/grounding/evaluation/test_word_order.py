@@ -84,11 +84,10 @@ def test_who_knows_is_right_and_who_has_it_backwards_is_wrong(
     root: Path, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Judge, "sign", 1.0 if right else -1.0)
-    figures = measure_word_order(model(Judge), root)
-    assert figures is not None
-    assert figures.text.credit == figures.image.credit == (float(right),) * 40
-    assert figures.text.words == ("near", "far") * 20
-    assert figures.text.chance == figures.image.chance == 0.5
+    choices = measure_word_order(model(Judge), root)
+    assert choices["text"].credit == choices["image"].credit == (float(right),) * 40
+    assert choices["text"].words == ("near", "far") * 20
+    assert choices["text"].chance == choices["image"].chance == 0.5
 
 
 @pytest.mark.parametrize("kind", [Blind, Deaf, GroundingModel])
@@ -96,13 +95,12 @@ def test_who_sees_nothing_or_hears_no_order_is_right_half_the_time(
     root: Path, kind: type[GroundingModel]
 ) -> None:
     """In every trial. The last is a bag of words, of which sums are only nearly the same."""
-    figures = measure_word_order(model(kind), root)
-    assert figures is not None
-    assert figures.text.credit == figures.image.credit == (0.5,) * 40
+    choices = measure_word_order(model(kind), root)
+    assert choices["text"].credit == choices["image"].credit == (0.5,) * 40
 
 
 def test_a_corpus_without_such_trials_has_no_figures(tmp_path: Path) -> None:
-    assert measure_word_order(model(), tmp_path) is None
+    assert measure_word_order(model(), tmp_path) == {}
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_sprites_become_small_enough(monkeypatch):
     assert fit_sprites(sprites).shape == (10, 10, 10, 3)
 
 
-def test_a_long_word_is_word_tile_smaller():
+def test_a_long_word_is_written_smaller():
     for word in ("cat", "caterpillar", "hippopotamuses and elephants"):
         tile = board._word_tile(word)
         assert tile.shape == (48, 48, 3)

@@ -20,9 +20,8 @@ from firsthand.policy.checkpoints.storage import PretrainedModel, read_config, r
 
 WORDS = "vocabulary.json"
 FILES = ("config.json", "model.safetensors", WORDS)
-ImagesOrClips = Float[
-    Tensor, "b *t 3 h w"
-]  # images, or clips of t frames, normalised as for ImageNet
+# Images, or clips of t frames, normalised as for ImageNet.
+ImagesOrClips = Float[Tensor, "b *t 3 h w"]
 
 
 class GroundingModel(PretrainedModel):

@@ -99,13 +99,13 @@ def measure_stitching(
     """
     sets = find_test_sets(root, config)
     wanted = sorted({word for test_set in sets.values() for word in test_set.words})
-    encoder = {name: EncoderCache(model, wanted, config) for name, model in models.items()}
-    words = [word for word in wanted if all(word in one.words for one in encoder.values())]
+    encoders = {name: EncoderCache(model, wanted, config) for name, model in models.items()}
+    words = [word for word in wanted if all(word in one.words for one in encoders.values())]
     sets = {n: known for n, s in sets.items() if (known := s.with_words(words)) is not None}
     if not sets:
         raise UserError(f"{root}: no trial asks for a word that both models know")
     utterances, images = _pairs(root, config.links)
-    sides = [_Side.of(name, one, words, utterances, images) for name, one in encoder.items()]
+    sides = [_Side.of(name, one, words, utterances, images) for name, one in encoders.items()]
     return [
         _score(label, encoder_of is None, sets, words, encoder_of or target.encoder, similarity)
         for source, target in permutations(sides)
@@ -205,7 +205,7 @@ def _by_image(stitch: AffineMap, words: Float[Tensor, "w d"]) -> Similarity:
 
 
 def _by_text(words: Float[Tensor, "w a"], features: Float[Tensor, "n a"]) -> Similarity:
-    """Cosines of features less their mean: features, unlike embeddings, are not centred."""
+    """Cosines of features less their mean, because features have no origin of their own."""
     middle = features.double().mean(dim=0)
     aims = F.normalize(words - middle, dim=1)
     return lambda embeddings: F.normalize(embeddings.features.double() - middle, dim=1) @ aims.t()

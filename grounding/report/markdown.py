@@ -162,14 +162,13 @@ def _categories(page: _Page, report: GroundingReport) -> None:
     name, facts = next(iter(report.sets.items()))
     rows = [row for row in report.rows if name in row.by_word]
     page.section("By category", found=True)
-    words = sorted(
-        {word for row in rows for word in row.by_word[name]},
-        key=lambda word: -next(row for row in rows if row.compared).by_word[name][word].mean,
-    )
+    compared = next((row.by_word[name] for row in rows if row.compared), {})
+    words = {word for row in rows for word in row.by_word[name]}
     page.add(f"In {facts.title}:")
+    best_first = sorted(words, key=lambda word: (-compared[word].mean, word))
     page.table(
         ["", *(row.label for row in rows)],
-        [[word, *(_word_accuracy(row, name, word) for row in rows)] for word in words],
+        [[word, *(_word_accuracy(row, name, word) for row in rows)] for word in best_first],
     )
     if report.ranks is not None:
         page.add(

@@ -43,9 +43,8 @@ def rendered(fig: Figure) -> Picture:
     canvas = fig.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph", UserWarning
-        )  # no installed font may have a glyph
+        # no installed font may have a glyph
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         canvas.draw()
         if _add_fallback_fonts(fig.findobj(Text)):
             canvas.draw()

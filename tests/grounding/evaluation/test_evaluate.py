@@ -146,6 +146,15 @@ def test_one_model_without_controls_is_enough(root, monkeypatch):
     assert "linear probe" not in page
 
 
+def test_categories_come_by_accuracy_and_equal_ones_by_name(found):
+    report = found.report
+    name, row = next(iter(report.sets)), next(row for row in report.rows if row.compared)
+    table = as_markdown(report, {}).split("## By category")[1].split("\n\n")[2]
+    words = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]]
+    assert words == sorted(words, key=lambda word: (-row.by_word[name][word].mean, word))
+    assert words
+
+
 def test_a_corpus_must_be_known():
     with pytest.raises(UserError, match="does not say what it learned from: write root=CORPUS"):
         evaluate([Study(None, {}, (Member("natural", 0, "know 0"),), "x")], QUICK)

@@ -146,7 +146,7 @@ def test_an_embedding_of_one_column_has_no_heading(tmp_path):
 def test_sprites_become_small_enough(monkeypatch):
     sprites = np.zeros((10, 16, 16, 3), np.uint8)
     assert fit_sprites(sprites) is sprites
-    monkeypatch.setattr(board, "_SIDE", 40)
+    monkeypatch.setattr(board, "_MAX_SIDE", 40)
     assert fit_sprites(sprites).shape == (10, 10, 10, 3)
 
 

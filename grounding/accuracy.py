@@ -1,4 +1,4 @@
-"""A share of right answers, and how far it may be from the true one."""
+"""Accuracy over models or trials, with its standard error or confidence interval."""
 
 import math
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from firsthand.common.intervals import wilson
 
 @dataclass(frozen=True)
 class AccuracySummary:
-    """The mean over models that differ in their seed, and its standard error: n - 1 under the root.
-
-    One model alone has no such error, which is then None. `low` and `high` lie one error to either
-    side, or, for one model whose answers are known, at the ends of their 95 % interval.
-    """
+    """The mean over n models that differ in their seed."""
 
     mean: float
     error: float | None
+    """Standard error over seeds (n - 1 in the variance); None for one model."""
     low: float
+    """Mean less one error; for one model the lower end of the 95 % interval over trials."""
     high: float
+    """The upper end."""
     models: int
+    """n."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "AccuracySummary":
@@ -33,15 +33,15 @@ class AccuracySummary:
 
     @classmethod
     def of_answers(cls, models: Sequence[Sequence[float]]) -> "AccuracySummary":
-        """Of what each model got for each of its answers, from 0 to 1."""
+        """From the credit of each model in each trial, within [0, 1]."""
         if len(models) > 1:
             return cls.of([float(np.mean(credit)) for credit in models])
         mean = float(np.mean(models[0]))
         _, low, high = wilson(mean * len(models[0]), len(models[0]))
         return cls(mean, None, low, high, 1)
 
-    def shown(self) -> str:
-        """With the error, or else with the interval, if there is one."""
+    def formatted(self) -> str:
+        """In percent, with the error, else with the interval if there is one."""
         if self.error is not None:
             return f"{100 * self.mean:.1f} ± {100 * self.error:.1f} %"
         if self.low == self.high:

@@ -1,4 +1,4 @@
-"""How well pictures and utterances find each other: a symmetric InfoNCE and what to watch of it."""
+"""The contrastive loss of images and utterances: a symmetric InfoNCE, and its metrics."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Pictures, or clips of t, as stored, 0 to 255, and what was said meanwhile, padded with zeros
-    behind."""
-
     images: UInt8[Tensor, "b *t 3 h w"]
+    """Images, or clips of t frames, 0 to 255."""
     tokens: Int[Tensor, "b l"]
+    """The utterance of each, padded with zeros at the end."""
     lengths: Int[Tensor, " b"]
+    """Tokens of each utterance."""
 
     @property
     def size(self) -> int:
@@ -28,10 +28,11 @@ class PairBatch:
 
 
 class Contrast(NamedTuple):
-    """The loss (`total`) to differentiate, and means over the batch.
+    """The loss (`total`) to differentiate, and metrics: means over the batch.
 
-    Accuracies are the shares of pictures (utterances) whose own utterance (picture) comes first of
-    all in the batch; entropies are those of the softmax over the others' side, in nats.
+    Accuracies are the shares of images (utterances) of which the own utterance (image) has the
+    largest logit in the batch; entropies are those of the softmax over utterances (images), in
+    nats.
     """
 
     total: Float[Tensor, ""]
@@ -41,12 +42,12 @@ class Contrast(NamedTuple):
     text_entropy: Float[Tensor, ""]
 
     def logged(self) -> dict[str, Float[Tensor, ""]]:
-        """All of them by their names in logs."""
+        """All values by their names in logs."""
         return {"loss" if name == "total" else name: v for name, v in self._asdict().items()}
 
 
 def contrast(logits: Float[Tensor, "b b"]) -> Contrast:
-    """Rows are pictures, columns utterances; pairs lie on the diagonal (CLIP, Radford et al. 2021).
+    """Rows are images, columns utterances; pairs lie on the diagonal (CLIP, Radford et al. 2021).
 
     The loss is the mean of the cross-entropies over rows and over columns.
     """

@@ -1,4 +1,4 @@
-"""What is seen as vectors, for grounding words: one for each place, and one for the picture."""
+"""Image encoders: an image as a grid of feature vectors and one vector for the whole."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from firsthand.grounding.config import VisionConfig
@@ -17,84 +17,85 @@ from firsthand.policy.modules.image_encoder import (
     ViTEncoder,
     image_encoder,
     imagenet_denormalised,
+    imagenet_normalised,
+    to_unit,
 )
 
 if TYPE_CHECKING:
     from firsthand.policy.policy import Policy
 
-Pictures = Float[Tensor, "b 3 h w"]  # normalised as for ImageNet
-Found = Float[Tensor, "b *found"]  # a grid, or a transformer's tokens
+Images = Float[Tensor, "b 3 h w"]  # normalised as for ImageNet
+Features = Float[Tensor, "b *grid"]  # a grid (b c rows columns), or tokens (b n c)
 
 
 class Vision(nn.Module, ABC):
-    """What looks at pictures, learning or frozen.
-
-    `width` is the size of a picture's vector, `place_width` that of a place's.
-    """
+    """An image encoder, trained or frozen."""
 
     width: int
-    place_width: int
+    """Size of an image's vector."""
+    grid_width: int
+    """Channels of the grid."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.config = config
 
-    def forward(self, pictures: Pictures) -> ImageFeatures:
+    def forward(self, images: Images) -> ImageFeatures:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
-            return self.describe(self.look(pictures))
+            return self.pool(self.forward_features(images))
 
     @abstractmethod
-    def look(self, pictures: Pictures) -> Found:
-        """What there is before it is summed up."""
+    def forward_features(self, images: Images) -> Features:
+        """The last feature map, before pooling."""
 
     @abstractmethod
-    def describe(self, found: Found) -> ImageFeatures:
-        """What was found, by place and as one vector."""
+    def pool(self, features: Features) -> ImageFeatures:
+        """The grid (b c rows columns) and one vector for each image (b width)."""
 
     def train(self, mode: bool = True) -> "Vision":
-        """Frozen weights are used as in evaluation, unless their statistics go on drifting."""
+        """A frozen encoder stays in evaluation mode, unless its batch statistics are `drifting`."""
         learns = not self.config.frozen or self.config.statistics == "drifting"
         return super().train(mode and learns)
 
 
 class TimmVision(Vision):
-    """A network of timm's without its classifier."""
+    """A network of timm's, without its classifier."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__(config)
         self.trunk: Any = timm_trunk(config).requires_grad_(not config.frozen)
-        self.width, self.place_width = self.trunk.head_hidden_size, self.trunk.num_features
+        self.width, self.grid_width = self.trunk.head_hidden_size, self.trunk.num_features
 
-    def look(self, pictures: Pictures) -> Found:
-        return self.trunk.forward_features(pictures)
+    def forward_features(self, images: Images) -> Features:
+        return self.trunk.forward_features(images)
 
-    def describe(self, found: Found) -> ImageFeatures:
-        summary = self.trunk.forward_head(found, pre_logits=True)
-        if found.ndim == 3:  # tokens, those of no place first
-            places = found[:, self.trunk.num_prefix_tokens :].transpose(1, 2)
-            return ImageFeatures(places.unflatten(2, self.trunk.patch_embed.grid_size), summary)
+    def pool(self, features: Features) -> ImageFeatures:
+        summary = self.trunk.forward_head(features, pre_logits=True)
+        if features.ndim == 3:  # tokens, class and register tokens first
+            patches = features[:, self.trunk.num_prefix_tokens :].transpose(1, 2)
+            return ImageFeatures(patches.unflatten(2, self.trunk.patch_embed.grid_size), summary)
         if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
-            found = found.permute(0, 3, 1, 2)
-        return ImageFeatures(found, summary)
+            features = features.permute(0, 3, 1, 2)
+        return ImageFeatures(features, summary)
 
 
 class BlockVision(Vision):
     """Blocks of convolution, normalisation, rectifier and pooling, as in few-shot learning (Vinyals
-    et al. 2016). Of every feature the place counts where it is strongest: a picture's vector does
-    not say how much of the picture a thing fills."""
+    et al. 2016). Pooling takes the maximum of each channel, so that an image's vector does not
+    depend on how much of the image an object fills."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__(config)
         inputs = (3, *config.widths[:-1])
         blocks = [_block(i, o) for i, o in zip(inputs, config.widths, strict=True)]
         self.blocks = nn.Sequential(*blocks).requires_grad_(not config.frozen)
-        self.width = self.place_width = config.widths[-1]
+        self.width = self.grid_width = config.widths[-1]
 
-    def look(self, pictures: Pictures) -> Found:
-        return self.blocks(pictures.contiguous(memory_format=torch.channels_last))
+    def forward_features(self, images: Images) -> Features:
+        return self.blocks(images.contiguous(memory_format=torch.channels_last))
 
-    def describe(self, found: Found) -> ImageFeatures:
-        return ImageFeatures(found, found.amax(dim=(2, 3)))
+    def pool(self, features: Features) -> ImageFeatures:
+        return ImageFeatures(features, features.amax(dim=(2, 3)))
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -103,10 +104,10 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class PolicyVision(Vision):
-    """A robot policy's image encoder, looking with no instruction in mind.
+    """A robot policy's image encoder, its instruction set to zeros.
 
     Raises:
-        ValueError: it is a vision transformer for pictures of another size.
+        ValueError: it is a vision transformer for images of another size.
     """
 
     def __init__(self, config: VisionConfig) -> None:
@@ -120,26 +121,28 @@ class PolicyVision(Vision):
                     f"{config.images.model} looks at {embed.img_size[0]} pixels squared, "
                     f"vision.size says {config.size}"
                 )
-        self.width = self.place_width = self.encoder.width
+        self.width = self.grid_width = self.encoder.width
 
-    def look(self, pictures: Pictures) -> Found:
+    def forward_features(self, images: Images) -> Features:
         if isinstance(self.encoder, ViTEncoder):
-            return self.encoder.vit.forward_features(pictures)
-        pixels = 255 * imagenet_denormalised(pictures)
+            return self.encoder.vit.forward_features(images)
+        pixels = 255 * imagenet_denormalised(images)
         return self.encoder(pixels, pixels.new_zeros(len(pixels), self.config.instruction)).grid
 
-    def describe(self, found: Found) -> ImageFeatures:
-        if found.ndim == 4:  # a mean over so many places says little of a thing in one of them
-            return ImageFeatures(found, found.amax(dim=(2, 3)))
-        rows = round((found.shape[1] - 1) ** 0.5)
-        return ImageFeatures(found[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), found[:, 0])
+    def pool(self, features: Features) -> ImageFeatures:
+        if features.ndim == 4:  # a mean over the grid says little of an object in one of its cells
+            return ImageFeatures(features, features.amax(dim=(2, 3)))
+        rows = round((features.shape[1] - 1) ** 0.5)
+        return ImageFeatures(
+            features[:, 1:].transpose(1, 2).unflatten(2, (rows, rows)), features[:, 0]
+        )
 
     def start_from(self, policy: "Policy") -> None:
-        """`take_over` a policy's encoder."""
-        self.take_over(policy.images.state_dict())
+        """`load_encoder` with the weights of a policy."""
+        self.load_encoder(policy.images.state_dict())
 
-    def take_over(self, weights: Mapping[str, Tensor]) -> None:
-        """Look with the weights of a policy's encoder, by the names they have in it.
+    def load_encoder(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a policy's encoder, by the names they have in it.
 
         Raises:
             ValueError: it is of another kind, by the names of its weights.
@@ -149,16 +152,21 @@ class PolicyVision(Vision):
         self.encoder.load_state_dict(weights)
 
 
-def vision(config: VisionConfig) -> TimmVision | BlockVision | PolicyVision:
+def model_input(images: UInt8[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
+    """Images of 0 to 255 as the encoders take them: normalised as for ImageNet."""
+    return imagenet_normalised(to_unit(images))
+
+
+def vision_encoder(config: VisionConfig) -> TimmVision | BlockVision | PolicyVision:
     kinds = {"timm": TimmVision, "blocks": BlockVision, "policy": PolicyVision}
     return kinds[config.encoder](config)
 
 
 def timm_trunk(config: VisionConfig) -> Any:
-    """The network of that name, for pictures of that size.
+    """timm's network of the configured name, for images of the configured size.
 
     Raises:
-        ValueError: timm has no such network, or it has no patches of that size.
+        ValueError: timm has no such network, or none with patches of that size.
     """
     import timm
 
@@ -175,11 +183,41 @@ def timm_trunk(config: VisionConfig) -> Any:
     return trunk
 
 
+def stages(vision: Vision) -> dict[str, nn.Module]:
+    """The successive inner layers of an encoder, by name.
+
+    Of timm's networks the stages of `feature_info`, of blocks and vision transformers each block;
+    of a policy's convolutional encoder none. The last may be the encoder's output before pooling.
+    """
+    if isinstance(vision, PolicyVision):
+        if isinstance(vision.encoder, ViTEncoder):
+            return _numbered("block", vision.encoder.vit.blocks)
+        return {}
+    if isinstance(vision, TimmVision):
+        names = [str(stage["module"]) for stage in vision.trunk.feature_info]
+        return {name: vision.trunk.get_submodule(name) for name in names}
+    blocks = getattr(vision, "blocks", None)
+    return _numbered("block", blocks) if isinstance(blocks, nn.Sequential) else {}
+
+
+def averaged(vision: Vision, output: Tensor) -> Float[Tensor, "b c"]:
+    """A layer's output averaged over space; of tokens the class token, if there is one."""
+    trunk = getattr(vision, "trunk", None)
+    if output.ndim == 4:
+        return output.mean(dim=(1, 2) if getattr(trunk, "output_fmt", "") == "NHWC" else (2, 3))
+    return output[:, 0] if getattr(trunk, "num_prefix_tokens", 1) else output.mean(dim=1)
+
+
+def _numbered(name: str, blocks: nn.Module) -> dict[str, nn.Module]:
+    return {f"{name} {number}": block for number, block in enumerate(blocks.children(), 1)}
+
+
 IMAGES = "images."  # how a policy calls the weights of its encoder
 
 
 def with_policy_encoder(config: VisionConfig) -> VisionConfig:
-    """The same, with the encoder of the policy that `weights` names, if they name one.
+    """The configuration with `images` and `instruction` of the policy at `weights`, if there is
+    one.
 
     Raises:
         ValueError: there is no policy, or a file of it is missing or damaged, by name.
@@ -191,11 +229,13 @@ def with_policy_encoder(config: VisionConfig) -> VisionConfig:
 
 
 def load_policy_encoder(vision: PolicyVision) -> None:
-    """Give an encoder the weights of the policy that its `weights` name.
+    """Load the weights of the policy at `vision.config.weights` into an encoder.
 
     Raises:
         ValueError: as for `with_policy_encoder`, or the encoder is of another kind, by the names
             of its weights.
     """
     found = load_policy(vision.config.weights)[2]
-    vision.take_over({n.removeprefix(IMAGES): v for n, v in found.items() if n.startswith(IMAGES)})
+    vision.load_encoder(
+        {n.removeprefix(IMAGES): v for n, v in found.items() if n.startswith(IMAGES)}
+    )

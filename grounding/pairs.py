@@ -1,12 +1,12 @@
-"""Utterances with a frame of what was seen meanwhile: what word grounding learns from.
+"""Pairs of utterances and frames of their time: the data of word grounding.
 
 The folder is laid out as SAYCam-S is for CVCL: `train.json`, `val.json`, `vocab.json` and the
-pictures that they name in `train_5fps/`. Batches are numbered, and the number decides what is in
-them: which utterances, which of their frames, how these are cut and blurred. Who reads them and
-when changes nothing.
+images that they name in `train_5fps/`. A batch is a pure function of its number and the seed: which
+utterances, which of their frames, how these are cropped and blurred. Which process reads it, and
+when, changes nothing.
 
-A picture that is missing or damaged costs itself: another of its utterance is seen instead, and of
-an utterance that has none left the next one in the file. So batches keep their number and size.
+A missing or damaged image is replaced by another of its utterance, and an utterance without a
+readable image by the next one in the file. So batches keep their number and size.
 """
 
 import json
@@ -32,53 +32,63 @@ from firsthand.grounding.vocabulary import Vocabulary
 from firsthand.training.augment import ColorConfig
 
 FRAMES = "train_5fps"
-_MOST_LOST, _FEW = 0.05, 10  # share of the pictures that may be lost, and how many in any case
-_NAMED = 10  # lost pictures that a message names
+_MAX_LOST_SHARE, _MIN_LOST = 0.05, 10  # share of the images that may be lost; number in any case
+_NAMED = 10  # lost images that a message names
 VOCABULARY = "vocab.json"
 
 
 @dataclass(frozen=True)
 class PairConfig:
-    """frame_anew: which of an utterance's frames is seen: one drawn `anew` each epoch, or the
-    `first`. The frames of a clip are spread over all of them, drawn anew or always alike.
-
-    about: only utterances with one of these words are taken, all of them if none is named.
-
-    Pictures are cut to a random rectangle of `least` of their area or more, and made `size` pixels
-    squared; `flipped` and `blurred` are the shares of them that are, `color` is how far their
-    colours are changed. CVCL's values.
-    """
+    """Which frame and which words of an utterance are used, and augmentation. CVCL's values."""
 
     size: int = 224
+    """Edge of the square that images are resized to, in pixels."""
     frame_anew: bool = True
+    """Whether an utterance's frame is drawn anew in every epoch; False: always its first. The
+    frames of a clip are spread over all frames, drawn anew or always the same."""
     least: float = 0.2
+    """Smallest random crop, as a share of an image's area; 1: no cropping."""
     flipped: float = 0.5
+    """Share of the images that are mirrored."""
     blurred: float = 0.5
+    """Share of the images that are blurred (Gaussian, 0.1 to 2 pixels)."""
     color: ColorConfig = field(default_factory=ColorConfig)
+    """Random changes of colour."""
     length: int = 25
+    """Tokens of an utterance that are kept, `<sos>` and `<eos>` included."""
     about: tuple[str, ...] = ()
+    """Only utterances with one of these words are used; empty: all."""
 
     def __post_init__(self) -> None:
         for name in ("least", "flipped", "blurred"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} lies in 0..1, not at {getattr(self, name)}")
 
+    def unaugmented(self, *, frame_anew: bool = False) -> "PairConfig":
+        """The same utterances and size without random changes; by default the first frame."""
+        color = ColorConfig()
+        return replace(
+            self, frame_anew=frame_anew, least=1.0, flipped=0.0, blurred=0.0, color=color
+        )
 
-UNCHANGED = PairConfig(frame_anew=False, least=1.0, flipped=0.0, blurred=0.0)
+
+UNCHANGED = PairConfig().unaugmented()
 
 
 class Pairs:
     """The utterances of one file, and batches of them in the order of a seed.
 
-    `lost` says why pictures cannot be used. Those that are missing or empty are known from the
-    start; damaged ones are met when they are drawn.
+    clip: how many frames of an utterance, None one image. file: the utterances. frames: the
+    folder of images. links: whether links in the folder are followed wherever they lead. weights:
+    one for each utterance that has frames, how often batches hold it relative to others; None: all
+    equally often.
 
-    With `weights`, one for each utterance that has frames, batches hold utterances as often as
-    these say. With `links`, those in the folder are followed wherever they lead.
+    `lost` maps images that cannot be used to the reason. Missing and empty ones are found at once,
+    damaged ones when they are drawn.
 
     Raises:
-        UserError: a file is missing or malformed, no utterance has a frame and is about what is
-            asked for, or too many pictures are lost.
+        UserError: a file is missing or malformed, no utterance has a frame and one of the words
+            `about`, or too many images are lost.
     """
 
     def __init__(
@@ -99,9 +109,9 @@ class Pairs:
         rows = [row for row in read_utterances(inside(root, file, links)) if row.frame_filenames]
         about = set(config.about)
         chosen = [row for row in rows if not about or about & set(row.utterance.split())]
-        self.pictures = len({name for row in chosen for name in row.frame_filenames})
-        there = [replace(row, frame_filenames=self._there(row.frame_filenames)) for row in chosen]
-        self.utterances: Sequence[Utterance] = [row for row in there if row.frame_filenames]
+        self.images = len({name for row in chosen for name in row.frame_filenames})
+        usable = [replace(row, frame_filenames=self._usable(row.frame_filenames)) for row in chosen]
+        self.utterances: Sequence[Utterance] = [row for row in usable if row.frame_filenames]
         self.check()
         if not self.utterances:
             of = f" and one of the words {', '.join(config.about)}" if about else ""
@@ -119,9 +129,9 @@ class Pairs:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with any utterance, any frame's name and the words that are known."""
-        said = [[row.utterance, *row.frame_filenames] for row in self.utterances]
-        known = [self.vocabulary.words, said]
+        """Hash of all utterances, frame names and the vocabulary."""
+        texts = [[row.utterance, *row.frame_filenames] for row in self.utterances]
+        known = [self.vocabulary.words, texts]
         return sha256(json.dumps(known).encode()).hexdigest()[:16]
 
     def batch(self, number: int, size: int, seed: int) -> PairBatch:
@@ -132,45 +142,46 @@ class Pairs:
         """
         weighted, count = self.weights, len(self)
         order = Shuffled(count, seed) if weighted is None else Weighted(weighted, seed)
-        places = order.batch(number, size)
-        drawn = [(index, np.random.default_rng((seed, epoch, index))) for epoch, index in places]
+        positions = order.batch(number, size)
+        drawn = [(index, np.random.default_rng((seed, epoch, index))) for epoch, index in positions]
         return self._batch(drawn)
 
     def rows(self, start: int, stop: int) -> PairBatch:
-        """Utterances as they stand in the file, for measuring; random choices are always alike."""
-        return self.some(range(start, min(stop, len(self))))
+        """Utterances in the order of the file, for validation; random choices are fixed."""
+        return self.batch_of(range(start, min(stop, len(self))))
 
-    def some(self, indices: Sequence[int], draw: int = 0) -> PairBatch:
-        """Utterances by their index; random choices are alike in every draw of one number."""
+    def batch_of(self, indices: Sequence[int], draw: int = 0) -> PairBatch:
+        """Utterances by index; random choices depend on the index and `draw` alone."""
         return self._batch([(i, np.random.default_rng((0, draw, i))) for i in indices])
 
-    def take(self, lost: Mapping[str, str]) -> None:
-        """Learn of pictures that another process could not read.
+    def merge_lost(self, lost: Mapping[str, str]) -> None:
+        """Add images that another process could not read.
 
         Raises:
-            UserError: these are too many by now.
+            UserError: too many are lost by now.
         """
         self.lost |= {name: why for name, why in lost.items() if name not in self.lost}
         self.check()
 
     def check(self) -> None:
         """Raises:
-        UserError: too many pictures are lost.
+        UserError: too many images are lost.
         """
-        if len(self.lost) > max(_FEW, _MOST_LOST * self.pictures):
+        if len(self.lost) > max(_MIN_LOST, _MAX_LOST_SHARE * self.images):
             raise UserError(
-                f"{self.summary()}; more than {_MOST_LOST:.0%} are too many to go on without them"
+                f"{self.summary()}; more than {_MAX_LOST_SHARE:.0%} are too many to go on without "
+                "them"
             )
 
     def summary(self) -> str:
-        """How many pictures are lost, and the first of them by name."""
+        """How many images are lost, and the first of them by name."""
         named = [f"{name} {reason}" for name, reason in sorted(self.lost.items())[:_NAMED]]
         more = f"; and {len(self.lost) - _NAMED} more" if len(self.lost) > _NAMED else ""
-        count = f"{len(self.lost):,} of {self.pictures:,} pictures are lost"
+        count = f"{len(self.lost):,} of {self.images:,} pictures are lost"
         return f"{self.folder}: {count}: {'; '.join(named)}{more}"
 
-    def _there(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those that are neither missing nor empty."""
+    def _usable(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The names of images that are neither missing nor empty."""
         for name in names:
             if name not in self.lost:
                 try:
@@ -181,45 +192,45 @@ class Pairs:
         return tuple(name for name in names if name not in self.lost)
 
     def _batch(self, drawn: Sequence[tuple[int, np.random.Generator]]) -> PairBatch:
-        seen = [self._seen_from(index, random) for index, random in drawn]
-        pictures = np.stack([picture for _, picture in seen])
-        said = [self.utterances[index].utterance for index, _ in seen]
-        tokens, lengths = self.vocabulary.encode(said, length=self.config.length)
-        return PairBatch(torch.from_numpy(pictures).movedim(-1, -3), tokens, lengths)
+        loaded = [self._load_from(index, random) for index, random in drawn]
+        images = np.stack([image for _, image in loaded])
+        texts = [self.utterances[index].utterance for index, _ in loaded]
+        tokens, lengths = self.vocabulary.encode(texts, length=self.config.length)
+        return PairBatch(torch.from_numpy(images).movedim(-1, -3), tokens, lengths)
 
-    def _seen_from(
+    def _load_from(
         self, index: int, random: np.random.Generator
     ) -> tuple[int, UInt8[np.ndarray, "*t h w 3"]]:
-        """An utterance, or the next one of which a picture can be read, and what is seen."""
+        """An image or clip, and the index of its utterance: this one or the next with an image."""
         for step in range(len(self)):
             other = (index + step) % len(self)
             if step and self.weights is not None and not self.weights[other]:
                 continue
-            if (seen := self._seen(other, random)) is not None:
-                return other, seen
+            if (loaded := self._load(other, random)) is not None:
+                return other, loaded
         raise UserError(f"{self.folder}: none of the pictures can be read")
 
-    def _seen(
+    def _load(
         self, index: int, random: np.random.Generator
     ) -> UInt8[np.ndarray, "*t h w 3"] | None:
         names, anew = self.utterances[index].frame_filenames, self.config.frame_anew
         if self.clip.frames == 1:
             chosen = int(random.integers(len(names))) if anew else 0
-            picture = self._picture(names, chosen)
-            return None if picture is None else np.asarray(changed(picture, self.config, random))
-        frames = moments(len(names), self.clip, random, anew=anew)
-        change = int(random.integers(1 << 62))  # the same of all frames
-        pictures = [self._picture(names, frame) for frame in frames]
-        alike = (np.random.default_rng(change) for _ in frames)
-        shown = [
-            np.asarray(changed(picture, self.config, same))
-            for picture, same in zip(pictures, alike, strict=True)
-            if picture is not None
+            image = self._open(names, chosen)
+            return None if image is None else np.asarray(augmented(image, self.config, random))
+        frames = frame_indices(len(names), self.clip, random, anew=anew)
+        change = int(random.integers(1 << 62))  # seed of the augmentation of all frames
+        images = [self._open(names, frame) for frame in frames]
+        generators = (np.random.default_rng(change) for _ in frames)
+        changed = [
+            np.asarray(augmented(image, self.config, same))
+            for image, same in zip(images, generators, strict=True)
+            if image is not None
         ]
-        return np.stack(shown) if shown else None
+        return np.stack(changed) if changed else None
 
-    def _picture(self, names: Sequence[str], chosen: int) -> Image.Image | None:
-        """The picture, or the next that can be read; after the last one comes the first."""
+    def _open(self, names: Sequence[str], chosen: int) -> Image.Image | None:
+        """The image, or the next readable one; after the last comes the first."""
         for name in (*names[chosen:], *names[:chosen]):
             if name not in self.lost:
                 try:
@@ -239,11 +250,14 @@ class Pairs:
             raise UserError(f"is no readable picture: {error}") from None
 
 
-def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: bool) -> list[int]:
-    """Which of `count` frames a clip shows: one of each of so many equal parts of the time (Wang et
-    al. 2016), drawn `anew` or the middle one; in any order if the clip's order is shuffled.
+def frame_indices(
+    count: int, clip: ClipConfig, random: np.random.Generator, *, anew: bool
+) -> list[int]:
+    """Indices of a clip's frames among `count`: one of each of `clip.frames` equal parts of time
+    (Wang et al. 2016), drawn `anew` or the middle one; in random order if the clip's order is
+    shuffled.
 
-    The middle ones are the same when a clip is shown backwards: of two the outer one is taken.
+    The middle ones are the same for a reversed clip: of two the outer one is taken.
     """
     parts = np.arange(clip.frames)
     if anew:
@@ -257,26 +271,27 @@ def moments(count: int, clip: ClipConfig, random: np.random.Generator, *, anew: 
     return chosen.tolist()
 
 
-def changed(picture: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:
-    """Cut, made `size` squared, blurred and flipped, as CVCL's training has it, and recoloured."""
-    box = rectangle(picture.width, picture.height, config.least, random)
+def augmented(image: Image.Image, config: PairConfig, random: np.random.Generator) -> Image.Image:
+    """An image cropped, resized to `size` squared, blurred and flipped as in CVCL's training, its
+    colours changed."""
+    box = random_crop(image.width, image.height, config.least, random)
     side = (config.size, config.size)
-    if box != (0, 0, *picture.size) or picture.size != side:
-        picture = picture.resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=None)
+    if box != (0, 0, *image.size) or image.size != side:
+        image = image.resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=None)
     if random.random() < config.blurred:
-        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
+        image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
     if random.random() < config.flipped:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if not config.color.off:
-        picture = picture.convert("RGB", tuple(config.color.drawn(random).ravel().tolist()))
-    return picture
+        image = image.convert("RGB", tuple(config.color.drawn(random).ravel().tolist()))
+    return image
 
 
-def rectangle(
+def random_crop(
     width: int, height: int, least: float, random: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a part with at least that share of the area and sides between
-    3:4 and 4:3; of everything if none fits (Inception's cut, Szegedy et al. 2015)."""
+    """Left, top, right and bottom, in pixels, of a crop with at least a share `least` of the area,
+    sides between 3:4 and 4:3; the whole image if none fits (Szegedy et al. 2015)."""
     for _ in range(10 if least < 1 else 0):
         area = width * height * random.uniform(least, 1)
         ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))

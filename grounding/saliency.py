@@ -1,4 +1,4 @@
-"""Where a word-grounding model looks: for a word, or of its own accord."""
+"""Saliency maps of a word-grounding model: Grad-CAM for a word, attention of a transformer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,44 +9,46 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.grounding.image_encoder import Pictures, PolicyVision, TimmVision
+from firsthand.grounding.image_encoder import Images, PolicyVision, TimmVision
 from firsthand.grounding.model import GroundingModel
 from firsthand.policy.modules.image_encoder import ViTEncoder
 
 Maps = Float[Tensor, "b rows columns"]
 
 
-def word_map(model: GroundingModel, images: Pictures, text_features: Float[Tensor, "b d"]) -> Maps:
-    """Grad-CAM (Selvaraju et al. 2017) of how near each picture is to its own word.
+def grad_cam_maps(
+    model: GroundingModel, images: Images, text_features: Float[Tensor, "b d"]
+) -> Maps:
+    """Grad-CAM (Selvaraju et al. 2017) of the cosine between each image and its own word.
 
-    The places are those of the last feature map, for a ResNeXt 7 × 7 on 224 pixels; `enlarged`
-    makes them as large as the picture. Values are positive, without a scale of their own.
+    Maps have the size of the last feature map, for a ResNeXt 7 × 7 of 224 pixels; `enlarged` makes
+    them as large as the image. Values are 0 or more and have no unit.
 
     Raises:
-        ValueError: the model looks with a transformer, whose places have no part in the picture's
-            vector but through attention: see `attention_maps`; or it sees clips.
+        ValueError: the image encoder is a transformer, whose grid takes part in the image's vector
+            through attention alone: see `attention_maps`; or the model takes clips.
     """
     if model.config.clip.frames > 1:
         raise ValueError("Grad-CAM is of pictures: this model sees clips")
     with torch.no_grad():
-        found = model.vision.look(images)
-    if found.ndim != 4:
+        features = model.vision.forward_features(images)
+    if features.ndim != 4:
         raise ValueError("Grad-CAM needs a convolutional network: for this one see attention_maps")
-    if model.vision.describe(found).grid.shape != found.shape:
+    if model.vision.pool(features).grid.shape != features.shape:
         raise ValueError("Grad-CAM needs channels before places, which this network has not")
 
-    def nearness(grid: Float[Tensor, "b c rows columns"]) -> Float[Tensor, " b"]:
-        seen = F.normalize(model.project(model.vision.describe(grid).summary), dim=1)
-        return (seen * text_features.detach()).sum(dim=1)
+    def similarity(grid: Float[Tensor, "b c rows columns"]) -> Float[Tensor, " b"]:
+        image_emb = F.normalize(model.project(model.vision.pool(grid).summary), dim=1)
+        return (image_emb * text_features.detach()).sum(dim=1)
 
-    return grad_cam(found, nearness)
+    return grad_cam(features, similarity)
 
 
 def grad_cam(
     activation: Float[Tensor, "b c rows columns"],
     score: Callable[[Float[Tensor, "b c rows columns"]], Float[Tensor, " b"]],
 ) -> Maps:
-    """The channels, each weighted by the mean of its gradient, summed; what is negative is none."""
+    """The sum of the channels, each weighted by the mean of its gradient; negative values are 0."""
     activation = activation.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(score(activation).sum(), activation)
@@ -55,34 +57,32 @@ def grad_cam(
 
 
 @torch.no_grad()
-def attention_maps(
-    model: GroundingModel, images: Pictures
-) -> Float[Tensor, "b heads rows columns"]:
-    """How the class token of a vision transformer attends to each place, in the last block.
+def attention_maps(model: GroundingModel, images: Images) -> Float[Tensor, "b heads rows columns"]:
+    """Attention of a vision transformer's class token to each patch, in the last block.
 
-    For every head; with what the token keeps for itself, a head's places add up to one (DINO, Caron
+    For every head; with the token's attention to itself, a head's values add up to one (DINO, Caron
     et al. 2021).
 
     Raises:
-        ValueError: the model looks with no such transformer.
+        ValueError: the image encoder is no such transformer.
     """
     network = _vision_transformer(model)
     last = network.blocks[-1].attn
-    seen: list[Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    inputs_of: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: inputs_of.append(inputs[0]))
     try:
         network.forward_features(images)
     finally:
         hook.remove()
-    joined = last.qkv(seen[0]).unflatten(2, (3, last.num_heads, -1))
+    joined = last.qkv(inputs_of[0]).unflatten(2, (3, last.num_heads, -1))
     query, key = rearrange(joined[:, :, :2], "b n two heads c -> two b heads n c")
     scores = last.q_norm(query[:, :, :1]) * last.scale @ last.k_norm(key).transpose(2, 3)
-    places = scores.softmax(dim=3)[:, :, 0, network.num_prefix_tokens :]
-    return places.unflatten(2, network.patch_embed.grid_size)
+    patches = scores.softmax(dim=3)[:, :, 0, network.num_prefix_tokens :]
+    return patches.unflatten(2, network.patch_embed.grid_size)
 
 
 def enlarged(maps: Maps, height: int, width: int) -> Float[Tensor, "b {height} {width}"]:
-    """Maps as large as a picture (bicubic, as upstream does: values may leave their range)."""
+    """Maps resized to an image (bicubic, as upstream does: values may leave their range)."""
     return F.interpolate(maps[:, None], (height, width), mode="bicubic")[:, 0]
 
 

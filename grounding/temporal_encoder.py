@@ -1,4 +1,4 @@
-"""What happens in a clip: how the features of its frames change, place by place."""
+"""The temporal encoder: what changes between the frames of a clip, as one vector."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,19 +9,17 @@ from firsthand.grounding.config import ClipConfig
 class TemporalEncoder(nn.Module):
     """A clip of t frames as one vector of `width` numbers.
 
-    Only the changes from frame to frame are looked at: what a thing is, which is easier to learn
-    from names than what it does, is not among them. Convolutions reach over time and both sides of
-    the picture (Tran et al. 2015), so that a change is found wherever it is, and with what comes
-    before and after it. Of every feature the place counts where it is strongest, and of these the
-    mean over time.
+    Its input is the differences between the feature maps of successive frames: they hold what an
+    object does and not what it is, which is easier to learn from names. 3D convolutions (Tran et
+    al. 2015) over time and space, then the maximum over space and the mean over time.
     """
 
-    def __init__(self, places: int, config: ClipConfig) -> None:
+    def __init__(self, channels: int, config: ClipConfig) -> None:
         super().__init__()
         first, second = config.widths
         self.width = second
         self.blocks = nn.Sequential(
-            nn.Conv3d(places, first, 1),
+            nn.Conv3d(channels, first, 1),
             *_block(first, first),
             nn.MaxPool3d((1, 2, 2), ceil_mode=True),
             *_block(first, second),

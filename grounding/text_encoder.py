@@ -1,4 +1,4 @@
-"""What is said as vectors: one for each word, and one for the whole utterance."""
+"""Text encoders: an utterance as one vector for each word and one for the whole."""
 
 import math
 from typing import Literal, NamedTuple
@@ -17,14 +17,14 @@ Lengths = Int[Tensor, " b"]
 
 
 class EncodedUtterance(NamedTuple):
-    """What an encoder makes of b utterances; `words` means nothing where there is padding."""
+    """b encoded utterances of l tokens; `words` is undefined at padding."""
 
     words: Float[Tensor, "b l d"]
     summary: Float[Tensor, "b d"]
 
 
 class WordEmbedding(nn.Module):
-    """A bag of words: their order is lost."""
+    """A bag of words: the mean of the word vectors, whatever their order."""
 
     def __init__(self, config: UtteranceConfig, width: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class WordEmbedding(nn.Module):
 
 
 class RecurrentUtterance(nn.Module):
-    """One LSTM, read in one direction or both. Padding is never read."""
+    """One LSTM, in one direction or both; padding is not read."""
 
     def __init__(self, config: UtteranceConfig, width: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class RecurrentUtterance(nn.Module):
         return EncodedUtterance(directions.mean(dim=2), hidden.mean(dim=0))
 
     def _dropped(self, embedded: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
-        """The same inputs are dropped at every word of an utterance (Gal & Ghahramani 2016)."""
+        """Dropout with one mask for all words of an utterance (Gal & Ghahramani 2016)."""
         kept = F.dropout(torch.ones_like(embedded[:, :1]), self.input_dropout, self.training)
         return embedded * kept
 
@@ -87,7 +87,7 @@ class TransformerUtterance(nn.Module):
                     f"{len(self.position)} that have a position"
                 )
             words = words + self.position[: tokens.shape[1]]
-        padded = tokens == PADDING if self.padding == "upstream" else ~said(tokens, lengths)
+        padded = tokens == PADDING if self.padding == "upstream" else ~token_mask(tokens, lengths)
         words = self.layer(words.transpose(0, 1), src_key_padding_mask=padded).transpose(0, 1)
         return EncodedUtterance(words, mean_over_words(words, lengths, self.padding))
 
@@ -102,17 +102,17 @@ def utterance_encoder(
     return RecurrentUtterance(config, width)
 
 
-def said(tokens: Shaped[Tensor, "b l *d"], lengths: Lengths) -> Bool[Tensor, "b l"]:
-    """Where there is a word, and no padding."""
+def token_mask(tokens: Shaped[Tensor, "b l *d"], lengths: Lengths) -> Bool[Tensor, "b l"]:
+    """True at words, False at padding."""
     return torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
 
 
 def mean_over_words(
     words: Float[Tensor, "b l d"], lengths: Lengths, padding: Literal["masked", "upstream"]
 ) -> Float[Tensor, "b d"]:
-    """The mean of an utterance's words; `upstream` sums over the padding as well."""
+    """The mean of an utterance's word vectors; `upstream` also sums those at padding."""
     if padding == "masked":
-        words = words.masked_fill(~said(words, lengths)[..., None], 0.0)
+        words = words.masked_fill(~token_mask(words, lengths)[..., None], 0.0)
     return words.sum(dim=1) / lengths[:, None]
 
 

@@ -1,7 +1,6 @@
-"""Word grounding: learn which utterances go with which frames, from one child's point of view.
-
-CVCL (Vong et al. 2024): a contrastive pair of encoders, a frame drawn anew for each utterance in
-every epoch, the other pairs of the batch as what does not belong together.
+"""Training of word grounding, CVCL (Vong et al. 2024): two encoders, trained contrastively on
+utterances and frames of their time; a frame is drawn anew for each utterance in every epoch, the
+other pairs of the batch are the negatives.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,8 +20,8 @@ from firsthand.grounding.config import GroundingConfig
 from firsthand.grounding.contrastive import PairBatch
 from firsthand.grounding.image_encoder import with_policy_encoder
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.pairs import FRAMES, UNCHANGED, PairConfig, Pairs
-from firsthand.grounding.report.learning import heard
+from firsthand.grounding.pairs import FRAMES, PairConfig, Pairs
+from firsthand.grounding.report.learning import nearest_utterances
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Distributed
 from firsthand.training.invariants import flatten
@@ -33,20 +32,23 @@ from firsthand.training.precision import MixedPrecision
 
 @dataclass(frozen=True)
 class GroundConfig:
-    """`learned` and `held_out` name the files of utterances, `frames` the folder of pictures;
-    `links` in the corpus are followed wherever they lead, or refused.
-
-    `train_shuffled.json` is CVCL's control, in which utterances go with frames of others. The words
-    that the model knows are those of the corpus's `vocab.json`, whatever `utterance.words` says.
-    """
+    """One training run."""
 
     model: GroundingConfig = field(default_factory=GroundingConfig)
+    """The model; its `utterance.words` is replaced by the size of the corpus's `vocab.json`."""
     pairs: PairConfig = field(default_factory=PairConfig)
+    """How pairs are drawn and augmented."""
     training: TrainConfig = field(default_factory=TrainConfig)
+    """Optimisation; `shift`, `color` and `rollout_every` must be off."""
     learned: str = "train.json"
+    """The file of training utterances in the corpus; `train_shuffled.json` is CVCL's control."""
     held_out: str = "val.json"
+    """The file of validation utterances."""
     frames: str = FRAMES
+    """The corpus's folder of images."""
     links: bool = False
+    """Whether links in the corpus are followed wherever they lead; False: those that lead out of
+    it are refused."""
 
     def __post_init__(self) -> None:
         if self.pairs.size != self.model.vision.size:
@@ -67,18 +69,20 @@ class GroundConfig:
 
 @dataclass(frozen=True)
 class GroundResult:
-    """How a run ended: its last figures, and the folders of the last and the best model.
-
-    taken: steps taken by this call; 0 if the run was finished before. lost: of which pictures how
-    many cannot be used, in words.
-    """
+    """How a run ended."""
 
     step: int
+    """Optimiser steps of the run."""
     taken: int
+    """Of these by this call; 0 if the run was finished before."""
     metrics: dict[str, float]
+    """The last ones, by their names in logs."""
     model: Path
+    """Folder of the last model."""
     best: Path
+    """Folder of the model with the lowest validation loss."""
     lost: tuple[str, ...] = ()
+    """A message for each file of utterances with images that cannot be used."""
 
 
 def ground(
@@ -91,7 +95,7 @@ def ground(
 ) -> GroundResult:
     """Train a model on the corpus at `root`; checkpoints and logs are left in `run_dir`.
 
-    `weights` say how often to draw each of the utterances that have frames; all alike if not given.
+    weights: how often to draw each of the utterances that have frames; None: all equally often.
     Killed at any moment and called again with `resume`, it ends with the same bits as if it had
     never been killed.
 
@@ -99,29 +103,10 @@ def ground(
         UserError: the corpus cannot be read, the encoder's weights do not fit, the run directory is
             in use, or a resumed run was begun under another configuration.
     """
-    clip = config.model.clip
-    learned = Pairs(
-        root,
-        config.pairs,
-        clip=clip,
-        file=config.learned,
-        frames=config.frames,
-        links=config.links,
-        weights=weights,
-    )
-    measured = replace(
-        UNCHANGED, size=config.pairs.size, length=config.pairs.length, about=config.pairs.about
-    )
-    held_out = Pairs(
-        root,
-        measured,
-        clip=clip,
-        file=config.held_out,
-        frames=config.frames,
-        links=config.links,
-    )
-    model = make_model(config, learned)
-    task = GroundingTask(model, learned, held_out, config)
+    train_pairs = open_pairs(config, root, config.pairs, config.learned, weights)
+    val_pairs = open_pairs(config, root, config.pairs.unaugmented(), config.held_out)
+    model = make_model(config, train_pairs)
+    task = GroundingTask(model, train_pairs, val_pairs, config)
     result = train(task, config.training, run_dir, resume=resume)
     return GroundResult(
         result.step,
@@ -133,14 +118,26 @@ def ground(
     )
 
 
+def open_pairs(
+    config: GroundConfig,
+    root: Path,
+    pairs: PairConfig,
+    file: str,
+    weights: Float64[np.ndarray, " n"] | None = None,
+) -> Pairs:
+    """The pairs of one file of the corpus, for the configured clips and folder of images."""
+    clip, frames, links = config.model.clip, config.frames, config.links
+    return Pairs(root, pairs, clip=clip, file=file, frames=frames, links=links, weights=weights)
+
+
 def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
-    """A new model that knows the corpus's words, with the encoder that is named."""
+    """A new model with the corpus's vocabulary and the configured image encoder."""
     words = replace(config.model.utterance, words=len(pairs.vocabulary))
     torch.manual_seed(config.training.seed)
     try:
-        seen = with_policy_encoder(config.model.vision)
+        vision = with_policy_encoder(config.model.vision)
         model = GroundingModel(
-            replace(config.model, vision=seen, utterance=words), pairs.vocabulary
+            replace(config.model, vision=vision, utterance=words), pairs.vocabulary
         )
         load_vision(model)
     except ValueError as error:
@@ -149,20 +146,20 @@ def make_model(config: GroundConfig, pairs: Pairs) -> GroundingModel:
 
 
 class GroundingTask:
-    """A word-grounding model that learns from pairs (a `training.task.TrainTask`)."""
+    """Training of a word-grounding model on pairs (a `training.task.TrainTask`)."""
 
     title = "grounding"
 
     def __init__(
-        self, model: GroundingModel, learned: Pairs, held_out: Pairs, config: GroundConfig
+        self, model: GroundingModel, train_pairs: Pairs, val_pairs: Pairs, config: GroundConfig
     ) -> None:
         self.model, self.config = model, config
-        self._learned, self._held_out = learned, held_out
-        self._told = [0, 0]  # of the lost pictures of each, how many were named
+        self._train_pairs, self._val_pairs = train_pairs, val_pairs
+        self._reported = [0, 0]  # lost images of each that were reported
 
     def batches(self, team: Distributed, start: int) -> Iterator[PairBatch]:
-        self._tell()
-        config, pairs = self.config.training, self._learned
+        self._report_lost()
+        config, pairs = self.config.training, self._train_pairs
         passes = range(start * config.accumulate, config.steps * config.accumulate)
         loader = DataLoader(
             _Numbered(pairs, config.batch_size, config.order_seed),
@@ -173,14 +170,14 @@ class GroundingTask:
             prefetch_factor=4 if config.workers else None,
         )
         for batch, lost in loader:
-            pairs.take(lost)
-            self._tell()
+            pairs.merge_lost(lost)
+            self._report_lost()
             yield batch.to(team.device)
 
     def validate(self, model: GroundingModel, arithmetic: MixedPrecision) -> Mapping[str, float]:
-        """Over whole batches, because the loss depends on how many pairs there are to confuse; over
-        one smaller batch if there is no whole one."""
-        config, pairs = self.config.training, self._held_out
+        """Mean metrics over whole batches, because the loss depends on the number of negatives;
+        over one smaller batch if there is no whole one."""
+        config, pairs = self.config.training, self._val_pairs
         size = min(config.batch_size, len(pairs))
         count = min(len(pairs) // size, config.validate_batches)
         sums: dict[str, float] = {}
@@ -189,46 +186,46 @@ class GroundingTask:
                 batch = pairs.rows(start, start + size).to(arithmetic.device)
                 for name, value in model(batch).logged().items():
                     sums[name] = sums.get(name, 0.0) + float(value) / count
-        self._tell()
+        self._report_lost()
         return sums
 
     def visualize(
         self, model: GroundingModel, arithmetic: MixedPrecision, logs: Logger, step: int
     ) -> None:
-        picture = heard(model, self._held_out, self.config.training.batch_size)
+        picture = nearest_utterances(model, self._val_pairs, self.config.training.batch_size)
         logs.image("pictures/heard", picture, step)
 
     def rollout(self, model: GroundingModel, logs: Logger, step: int) -> None:
-        """It does not act."""
+        """Nothing: it does not act."""
 
     def invariants(self) -> Mapping[str, Any]:
-        pairs = self._learned
+        pairs = self._train_pairs
         return {
             **flatten({"model": self.config.model, "pairs": self.config.pairs}),
             "learned": self.config.learned,
             "held_out": self.config.held_out,
             "data": pairs.fingerprint,
-            "held-out data": self._held_out.fingerprint,
+            "held-out data": self._val_pairs.fingerprint,
             "weights": "" if pairs.weights is None else sha256(pairs.weights.tobytes()).hexdigest(),
         }
 
     def lost(self) -> tuple[str, ...]:
-        """Of which pictures how many cannot be used, in words."""
-        both = (self._learned, self._held_out)
+        """A message for each file of utterances with images that cannot be used."""
+        both = (self._train_pairs, self._val_pairs)
         return tuple(dict.fromkeys(pairs.summary() for pairs in both if pairs.lost))
 
-    def _tell(self) -> None:
-        """Name pictures that are lost, each once, as soon as that is known."""
-        for place, pairs in enumerate((self._learned, self._held_out)):
-            if len(pairs.lost) > self._told[place]:
+    def _report_lost(self) -> None:
+        """Print lost images, each once, as soon as that is known."""
+        for number, pairs in enumerate((self._train_pairs, self._val_pairs)):
+            if len(pairs.lost) > self._reported[number]:
                 pairs.check()
-                for name, reason in list(pairs.lost.items())[self._told[place] :]:
+                for name, reason in list(pairs.lost.items())[self._reported[number] :]:
                     print(f"{pairs.folder / name}: {reason}; another picture is seen", flush=True)
-                self._told[place] = len(pairs.lost)
+                self._reported[number] = len(pairs.lost)
 
 
 class _Numbered(Dataset[tuple[PairBatch, dict[str, str]]]):
-    """Batches by their number, and the pictures known to be lost. Runs inside reader processes."""
+    """Batches by number, and the images known to be lost. Runs inside reader processes."""
 
     def __init__(self, pairs: Pairs, size: int, seed: int) -> None:
         self._pairs, self._size, self._seed = pairs, size, seed

@@ -1,4 +1,4 @@
-"""The words a model knows, and utterances as rows of their numbers."""
+"""A model's vocabulary, and the tokens of utterances."""
 
 import re
 from collections import Counter

@@ -12,7 +12,7 @@ order of the calls. Letters of shapes: `policy/batch.py`.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +22,9 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from firsthand.common.atomic import write_json
 from firsthand.policy.batch import Batch, CameraView, Losses, Prediction, SequenceWindows
-from firsthand.policy.checkpoints.storage import load_policy, load_weights, save_policy
+from firsthand.policy.checkpoints.storage import FORMAT_VERSION, PretrainedModel, load_policy
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.inference.actor import PolicyActor
 from firsthand.policy.layout import Layout, TokenGroup
@@ -38,8 +39,11 @@ from firsthand.policy.modules.video_decoder import VideoDecoder
 from firsthand.policy.statistics import Statistics
 
 
-class Policy(nn.Module):
+class Policy(PretrainedModel):
     """One model for pretraining on video, for cloning demonstrations and for acting."""
+
+    format_version = FORMAT_VERSION
+    read_files = staticmethod(load_policy)
 
     def __init__(self, config: PolicyConfig, statistics: Statistics) -> None:
         super().__init__()
@@ -385,21 +389,9 @@ class Policy(nn.Module):
             raise RuntimeError("call reset(instruction) before select_action(observation)")
         return self._actor.select_actions({0: observation})[0]
 
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Write `model.safetensors`, `config.json` and `statistics.json`."""
-        save_policy(Path(directory), self.state_dict(), self.config, self.statistics)
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path) -> "Policy":
-        """Read a directory written by `save_pretrained`, here or on the Hugging Face hub.
-
-        Raises:
-            ValueError: a file is missing or does not fit, by name.
-        """
-        config, statistics, weights = load_policy(source)
-        policy = cls(config, statistics)
-        load_weights(policy, weights, source)
-        return policy.eval()
+    def save_companion(self, directory: Path) -> None:
+        """Write `statistics.json`."""
+        write_json(directory / "statistics.json", asdict(self.statistics), indent=2)
 
     def layout(
         self, cameras: tuple[str, ...], state: bool, actions: bool, futures: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""Measuring what word-grounding models know."""
+"""Evaluation of word-grounding models."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from firsthand.cli.console import say, spinner
@@ -11,34 +11,34 @@ from firsthand.cli.settings import Schema
 from firsthand.common.errors import UserError
 from firsthand.common.progress import ProgressBar, progress
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.studies import STUDY, at, read_studies
+from firsthand.grounding.study import STUDY, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroundEvalCommand(GroundEvalConfig):
-    """`model` is one run of `firsthand ground` or several, saved models or hub ids; None is the
-    newest run. `root` is the corpus with the test sets; None is the one that was learned from.
-    """
+    """What is evaluated."""
 
     model: str | tuple[str, ...] | None = None
+    """Runs of `firsthand ground`, saved models or hub ids; None: the newest run."""
     root: Path | None = None
+    """The corpus with the test sets; None: the one that the models were trained on."""
 
 
 SCHEMA = Schema(GroundEvalCommand)
 
 
 def execute(config: GroundEvalCommand, run: Run) -> None:
-    """Measure; leave figures, the report, pictures and everything in TensorBoard."""
+    """Evaluate; write metrics, the report, figures, and everything for TensorBoard."""
     from firsthand.grounding.evaluation.evaluate import evaluate
     from firsthand.grounding.report.publish import publish
 
     named = config.model or newest()
     studies = read_studies([named] if isinstance(named, str) else named, config.checkpoint)
     if config.root is not None:
-        studies = [at(config.root, study) for study in studies]
+        studies = [replace(study, root=config.root) for study in studies]
     recipe = GroundEvalConfig(**{f.name: getattr(config, f.name) for f in fields(GroundEvalConfig)})
-    with notices() as notice:
-        evaluation = evaluate(studies, recipe, notice)
+    with progress_bars() as report_progress:
+        evaluation = evaluate(studies, recipe, report_progress)
     with spinner("pictures"):
         page = publish(evaluation, run.path)
     say(page)
@@ -61,13 +61,13 @@ def newest() -> str:
 
 
 @contextmanager
-def notices() -> Iterator[Callable[[str, int, int], None]]:
-    """Says who looks at pictures and how far they are."""
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each model that encodes images."""
     with progress() as begin:
         bars: dict[str, ProgressBar] = {}
 
-        def notice(name: str, done: int, total: int) -> None:
+        def report_progress(name: str, done: int, total: int) -> None:
             bars[name] = bars.get(name) or begin(name, total)
             bars[name].reach(done, total=total)
 
-        yield notice
+        yield report_progress

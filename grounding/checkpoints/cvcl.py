@@ -1,4 +1,4 @@
-"""The published weights of CVCL (Vong et al. 2024) as a word-grounding model of ours.
+"""The published weights of CVCL (Vong et al. 2024) as a word-grounding model.
 
 A Lightning file of wkvong/multimodal-baby holds most weights two or three times: the vision and the
 text encoder stand alone, within `model` and within `language_model`. Every weight is used or known
@@ -158,9 +158,9 @@ def _vision(shapes: Shapes) -> VisionConfig:
     if width not in VISION_TRANSFORMERS:
         raise ValueError(f"CVCL has no vision transformer of width {width}")
     patch = _most([(f"{inside}patch_embed.proj.weight", -1)], shapes, 14)
-    places = _most([(f"{inside}pos_embed", 1)], shapes, 257) - 1
+    cells = _most([(f"{inside}pos_embed", 1)], shapes, 257) - 1
     model = VISION_TRANSFORMERS[width]
-    return VisionConfig(model=model, patch=patch, size=math.isqrt(places) * patch)
+    return VisionConfig(model=model, patch=patch, size=math.isqrt(cells) * patch)
 
 
 def _utterance(
@@ -195,14 +195,14 @@ def _most(sizes: Sequence[tuple[str, int]], shapes: Shapes, usual: int) -> int:
 
 
 def _temperature(content: Mapping[str, Any]) -> float:
-    """What the run was told, if the file says; a fixed temperature is no weight."""
+    """The temperature among the run's arguments, if the file has them; a fixed one is no weight."""
     settings = content.get("hyper_parameters")
-    told = settings.get("args") if isinstance(settings, Mapping) else None
-    if isinstance(told, InertRecord):
-        told = told.state
-    elif isinstance(told, Namespace):
-        told = vars(told)
-    found = told.get("temperature") if isinstance(told, Mapping) else None
+    arguments = settings.get("args") if isinstance(settings, Mapping) else None
+    if isinstance(arguments, InertRecord):
+        arguments = arguments.state
+    elif isinstance(arguments, Namespace):
+        arguments = vars(arguments)
+    found = arguments.get("temperature") if isinstance(arguments, Mapping) else None
     return float(found) if isinstance(found, int | float) and found > 0 else USUAL_TEMPERATURE
 
 

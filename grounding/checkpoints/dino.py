@@ -1,4 +1,4 @@
-"""Self-supervised encoders as others published them: the eyes a new word-grounding model may get.
+"""Published self-supervised image encoders, as the initial weights of a word-grounding model.
 
 DINO's training (Caron et al. 2021) keeps a student and a teacher, each with a projection on top;
 the teacher without its projection is what is used, as in eminorhan/silicon-menagerie, where CVCL's
@@ -46,11 +46,11 @@ def load_dino(source: str | Path | Mapping[str, Any], config: VisionConfig | Non
 
 
 def load_vision(model: GroundingModel) -> None:
-    """Give a new model the eyes that `vision.weights` names, if it names any.
+    """Load the image encoder at `vision.weights` into a new model, if that is set.
 
     Raises:
         ValueError: as for `load_dino`, for a policy's encoder as for `load_policy_encoder`, or
-            nobody has such a network.
+            the encoder is of `blocks`.
     """
     source = model.config.vision.weights
     if not source:

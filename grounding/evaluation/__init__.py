@@ -1,1 +1,1 @@
-"""What word-grounding models have learned, measured as CVCL measures it (Vong et al. 2024)."""
+"""Evaluation of word-grounding models, after CVCL (Vong et al. 2024)."""

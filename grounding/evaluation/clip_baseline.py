@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021) asked what models of child's words are asked, as CVCL's paper does."""
+"""CLIP (Radford et al. 2021) on the trials of forced choice, as in CVCL's paper."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from firsthand.common.errors import UserError
-from firsthand.grounding.evaluation.embeddings import BATCH, Tell, read_pictures
+from firsthand.grounding.evaluation.embeddings import BATCH, Progress, read_images
 from firsthand.grounding.evaluation.scoring import Scorer
 from firsthand.grounding.evaluation.test_sets import TestSet
 from firsthand.policy.modules.clip_text import tokenize
@@ -39,20 +39,22 @@ class ClipScorer:
         self.size = int(model.config.vision_config.image_size)
 
     @torch.no_grad()
-    def judge(self, test_set: TestSet, words: Sequence[str], tell: Tell | None = None) -> Scorer:
-        """The prompt is the bare name of the category."""
+    def score(
+        self, test_set: TestSet, words: Sequence[str], progress: Progress | None = None
+    ) -> Scorer:
+        """Similarities of a test set's images with words; the prompt is the bare word."""
         tokens = tokenize(list(words)).to(self.device)
-        said = F.normalize(_vectors(self.model.get_text_features(input_ids=tokens)), dim=1)
-        paths = list(dict.fromkeys(test_set.places.values()))
+        text_emb = F.normalize(_vectors(self.model.get_text_features(input_ids=tokens)), dim=1)
+        paths = list(dict.fromkeys(test_set.paths.values()))
         rows = []
         for start in range(0, len(paths), BATCH):
             some = paths[start : start + BATCH]
-            pixels = read_pictures(some, self.size, test_set.shrunk).to(self.device) / 255
+            pixels = read_images(some, self.size, test_set.shrunk).to(self.device) / 255
             mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, STD))
-            seen = self.model.get_image_features(pixel_values=(pixels - mean) / std)
-            rows.append((F.normalize(_vectors(seen), dim=1) @ said.t()).float().cpu())
-            if tell is not None:
-                tell(min(start + BATCH, len(paths)), len(paths))
+            image_features = self.model.get_image_features(pixel_values=(pixels - mean) / std)
+            rows.append((F.normalize(_vectors(image_features), dim=1) @ text_emb.t()).float().cpu())
+            if progress is not None:
+                progress(min(start + BATCH, len(paths)), len(paths))
         return Scorer.of(words, paths, torch.cat(rows))
 
 

@@ -7,38 +7,41 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class GroundEvalConfig:
-    """`trials` names files in the corpus, each a test set; if it names none, all that are known by
-    their name are taken (`grounding.evaluation.test_sets.TITLES`).
-
-    Words are asked for bare, as CVCL's evaluations do, or between `<sos>` and `<eos>` (`ends`).
-    `called` says how else a category may be called: SAYCam's "cat" is mostly a "kitty". The other
-    name is asked for if the vocabulary, which has frequent words first, has it before the
-    category's own, or has not got that.
-
-    The pictures of the files in `shrunk`, objects on white as Konkle's, are shown half as large, in
-    the middle of white.
-
-    Of a run its `last` model is measured, or the one with the `best` held-out loss, which rises
-    long before words stop being learned. `shares` are those of the labels in `eval/dev` that linear
-    probes learn from; these compare pictures by a word's probability, or as upstream by its logit
-    (`compared`). `clip` is a folder with a CLIP of transformers, which is then asked too.
-    `stitched` is a second model, for the section on stitching. `links` in the corpus are followed
-    wherever they lead, or refused.
-    """
+    """What is measured, and how."""
 
     trials: tuple[str, ...] = ()
+    """Files in the corpus, each a test set; empty: all with a known name
+    (`grounding.evaluation.test_sets.TITLES`)."""
     shrunk: tuple[str, ...] = ("eval_object_categories.json",)
+    """Those files whose images (objects on white, as Konkle's) are shown half as large, in the
+    middle of white."""
     ends: bool = False
+    """Whether words are encoded between `<sos>` and `<eos>`; False: bare, as in CVCL's
+    evaluations."""
     called: Mapping[str, str] = field(default_factory=lambda: {"cat": "kitty"})
+    """Another word for a category: SAYCam's "cat" is mostly a "kitty". It is used if it stands
+    before the category's own in the vocabulary (frequent words first), or that is missing."""
     checkpoint: Literal["last", "best"] = "last"
+    """Which model of a run: the `last`, or the one with the `best` held-out loss, which rises long
+    before words stop being learned."""
     shares: tuple[float, ...] = (0.01, 0.1, 1.0)
+    """Shares of the labels in `eval/dev` that linear probes are trained on, within (0, 1],
+    ascending."""
     compared: Literal["probability", "logit"] = "probability"
+    """What probes compare images by: the probability of a class, or as upstream its logit."""
     clip: str = ""
+    """Folder with a CLIP saved by transformers, to be evaluated too; empty: none."""
     stitched: str = ""
+    """A second model, for the section on stitching; empty: no such section."""
     permutations: int = 9999
+    """Of concepts, for the p-value of correlated similarities (Mantel)."""
     layer_permutations: int = 200
+    """Of concepts, for the p-value of the agreement of layers."""
     seed: int = 0
+    """Of the permutations."""
     links: bool = False
+    """Whether links in the corpus are followed wherever they lead; False: those that lead out of
+    it are refused."""
 
     def __post_init__(self) -> None:
         if wrong := [share for share in self.shares if not 0 < share <= 1]:

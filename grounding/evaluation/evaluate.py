@@ -1,4 +1,4 @@
-"""Measures studies: every model on every test set, one model after the other."""
+"""Evaluates studies: every model on every test set, one model after the other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,53 +9,50 @@ import torch
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.clip_baseline import ClipScorer
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.metrics import Figures, PictureSet, measure
-from firsthand.grounding.evaluation.stitching import as_markdown, measure_stitching, plain
-from firsthand.grounding.evaluation.studies import (
-    LABELS,
-    EvaluatedModel,
-    EvaluatedStudy,
-    read_studies,
-)
-from firsthand.grounding.evaluation.test_sets import TestSet, find_test_sets, labelled_pictures
+from firsthand.grounding.evaluation.metrics import ImageSet, ModelMetrics, measure
+from firsthand.grounding.evaluation.stitching import as_json, as_markdown, measure_stitching
+from firsthand.grounding.evaluation.test_sets import TestSet, find_test_sets, labelled_images
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.report import tables
 from firsthand.grounding.report.report import GroundingReport, Section, TableRow
-from firsthand.grounding.report.sections import Measured, measure_parts, parts_of
+from firsthand.grounding.report.sections import Measured, measure_sections, sections_of
+from firsthand.grounding.study import Member, Study, read_studies, variant_label
 
-Notice = Callable[[str, int, int], None]  # who looks at pictures, how many are done, of how many
+ReportProgress = Callable[[str, int, int], None]  # a model, its images done, of how many
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found; and of the model that is shown in pictures where it is, what it sees, and
-    what it chose in trials of other kinds."""
-
     report: GroundingReport
     model: str
-    scene: PictureSet | None
+    """Where the model is saved that figures are drawn of: the main variant's first."""
+    scene: ImageSet | None
+    """Images of the first test set, encoded by it; None if it knows none of the words."""
     parts: Measured
+    """Its choices in trials of other kinds."""
 
 
 def evaluate(
-    studies: Sequence[EvaluatedStudy], config: GroundEvalConfig, notice: Notice | None = None
+    studies: Sequence[Study],
+    config: GroundEvalConfig,
+    report_progress: ReportProgress | None = None,
 ) -> Evaluation:
-    """The first study in full; of all of them accuracy against alignment.
+    """Evaluate the first study in full; of all studies accuracy against alignment.
 
     Raises:
-        UserError: a study has no corpus, a model, trial file or picture is missing or malformed.
+        UserError: a study has no corpus; a model, trial file or image is missing or malformed.
     """
     study = studies[0]
     root = _root(study)
     sets = find_test_sets(root, config)
-    labelled = labelled_pictures(root)
-    asked = {word for test_set in sets.values() if not test_set.shrunk for word in test_set.words}
-    if labelled and (missing := sorted(asked - labelled.keys())):
+    labelled = labelled_images(root)
+    words = {word for one in sets.values() if not one.shrunk for word in one.words}
+    if labelled and (missing := sorted(words - labelled.keys())):
         print(f"{root / 'eval/dev'}: no picture of {', '.join(missing)}; probes are asked without")
-    found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
+    found: dict[str, list[ModelMetrics]] = {variant: [] for variant in study.variants}
     parts: dict[str, list[Measured]] = {variant: [] for variant in study.variants}
     for member in study.members:
-        model = load_model(member.model)
+        model = load_model(member.path)
         found[member.variant].append(
             measure(
                 model,
@@ -64,15 +61,15 @@ def evaluate(
                 config,
                 seed=member.seed,
                 layers=member.variant == study.main,
-                tell=_tell(notice, _name(member)),
+                progress=_progress_of(report_progress, _name(member)),
             )
         )
-        parts[member.variant].append(measure_parts(model, root, config))
+        parts[member.variant].append(measure_sections(model, root, config))
     main = found[study.main]
-    others = [_briefly(other, config, notice) for other in studies[1:]]
+    others = [_accuracies(other, config, report_progress) for other in studies[1:]]
     rows = tables.rows(study, found)
     if config.clip:
-        rows.append(_clip(config, sets, main[0], notice))
+        rows.append(_clip_row(config, sets, main[0], report_progress))
     first = next(iter(main[0].choices))
     report = GroundingReport(
         study=study.name,
@@ -80,7 +77,7 @@ def evaluate(
         alignment=study.alignment,
         main=study.main,
         seeds=len(main),
-        sets=tables.facts(sets, main[0]),
+        sets=tables.set_facts(sets, main[0]),
         rows=tuple(rows),
         probes=tables.probes(found),
         exchange=tables.exchange(root, main, first),
@@ -89,14 +86,17 @@ def evaluate(
         concepts=tables.concepts(found),
         layers=tables.layers(main),
         curve=tables.curve([(study, found), *others]) if others else (),
-        parts=(*parts_of(parts), *_stitched(study, root, config)),
+        parts=(*sections_of(parts), *_stitched(study, root, config)),
     )
-    shown = next(member for member in study.members if member.variant == study.main)
-    return Evaluation(report, shown.model, main[0].scene, parts[study.main][0])
+    return Evaluation(report, study.main_model.path, main[0].scene, parts[study.main][0])
 
 
 def load_model(source: str) -> GroundingModel:
-    """On the GPU if there is one."""
+    """A saved model, on the GPU if there is one.
+
+    Raises:
+        UserError: it cannot be loaded, or holds NaN or infinity.
+    """
     try:
         model = GroundingModel.from_pretrained(source)
     except ValueError as error:
@@ -110,65 +110,73 @@ def load_model(source: str) -> GroundingModel:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _root(study: EvaluatedStudy) -> Path:
+def _root(study: Study) -> Path:
     if study.root is None:
         raise UserError(f"{study.name} does not say what it learned from: write root=CORPUS")
     return study.root
 
 
-def _briefly(
-    study: EvaluatedStudy, config: GroundEvalConfig, notice: Notice | None
-) -> tuple[EvaluatedStudy, dict[str, list[Figures]]]:
-    """A study's accuracy alone."""
+def _accuracies(
+    study: Study, config: GroundEvalConfig, report_progress: ReportProgress | None
+) -> tuple[Study, dict[str, list[ModelMetrics]]]:
+    """The accuracies of a study's models, without other metrics."""
     sets = find_test_sets(_root(study), config)
-    found: dict[str, list[Figures]] = {variant: [] for variant in study.variants}
+    found: dict[str, list[ModelMetrics]] = {variant: [] for variant in study.variants}
     for member in study.members:
-        tell = _tell(notice, f"{study.name}: {_name(member)}")
-        figures = measure(load_model(member.model), sets, {}, config, briefly=True, tell=tell)
-        found[member.variant].append(figures)
+        progress = _progress_of(report_progress, f"{study.name}: {_name(member)}")
+        metrics = measure(
+            load_model(member.path), sets, {}, config, accuracy_only=True, progress=progress
+        )
+        found[member.variant].append(metrics)
     return study, found
 
 
-def _name(member: EvaluatedModel) -> str:
-    return f"{LABELS.get(member.variant, member.variant)}, seed {member.seed}"
+def _name(member: Member) -> str:
+    return f"{variant_label(member.variant)}, seed {member.seed}"
 
 
-def _tell(notice: Notice | None, name: str) -> Callable[[int, int], None] | None:
-    return None if notice is None else lambda done, total: notice(name, done, total)
+def _progress_of(
+    report_progress: ReportProgress | None, name: str
+) -> Callable[[int, int], None] | None:
+    return (
+        None if report_progress is None else lambda done, total: report_progress(name, done, total)
+    )
 
 
-def _clip(
-    config: GroundEvalConfig, sets: Mapping[str, TestSet], main: Figures, notice: Notice | None
+def _clip_row(
+    config: GroundEvalConfig,
+    sets: Mapping[str, TestSet],
+    main: ModelMetrics,
+    report_progress: ReportProgress | None,
 ) -> TableRow:
-    """CLIP in the trials that the models are asked, by the categories' own names."""
+    """CLIP in the trials of the models, by the categories' own names."""
     clip, chosen = ClipScorer(config.clip), {}
     for name in main.choices:
-        known = sets[name].asking(tuple(main.called))
+        known = sets[name].with_words(tuple(main.called))
         assert known is not None
-        judge = clip.judge(known, known.words, _tell(notice, f"CLIP, {known.title}"))
-        if (choices := judge.choose(known)) is not None:
+        scorer = clip.score(
+            known, known.words, _progress_of(report_progress, f"CLIP, {known.title}")
+        )
+        if (choices := scorer.choose(known)) is not None:
             chosen[name] = choices
     return TableRow.of("CLIP", [chosen])
 
 
-def _stitched(study: EvaluatedStudy, root: Path, config: GroundEvalConfig) -> tuple[Section, ...]:
-    """The first model of the study and the one that is to be stitched to it."""
+def _stitched(study: Study, root: Path, config: GroundEvalConfig) -> tuple[Section, ...]:
+    """The section on stitching: the study's main model and the configured second one."""
     if not config.stitched:
         return ()
     (other,) = read_studies([config.stitched], config.checkpoint)
-    first, second = (
-        next(member for member in one.members if member.variant == one.main)
-        for one in (study, other)
-    )
-    models = {"the model": load_model(first.model), "the other": load_model(second.model)}
+    first, second = study.main_model.path, other.main_model.path
+    models = {"the model": load_model(first), "the other": load_model(second)}
     found = measure_stitching(models, root, config)
     says = (
-        f"`{first.model}` and, as the other, `{second.model}`. An affine map takes what one makes "
+        f"`{first}` and, as the other, `{second}`. An affine map takes what one makes "
         "of held-out frames to where the other sees the same frames, or hears what was said of "
         "them; in brackets 95 % intervals over trials; left is what remains, above chance, of the "
         "accuracy that a model has with its own eyes."
     )
-    text, values = as_markdown(found), {"stitches": plain(found)}
+    text, values = as_markdown(found), {"stitches": as_json(found)}
     return (
         Section("Do one model's eyes do in the other's place?", says, text=text, values=values),
     )

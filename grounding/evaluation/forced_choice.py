@@ -1,4 +1,4 @@
-"""How often a model finds the picture that a word means, among several."""
+"""Forced choice: how often a model finds the image that a word means, among several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from firsthand.grounding.evaluation.trials import ForcedChoiceTrial
 
 @dataclass(frozen=True)
 class Choices:
-    """What a model chose in each trial: the `credit` it gets, by the `words` that were asked for.
-
-    A choice between n pictures that it finds equally near counts 1 / n, and not as right because
-    the target happens to stand first.
-    """
+    """A model's choices, trial by trial."""
 
     words: tuple[str, ...]
+    """The target word of each trial."""
     credit: tuple[float, ...]
+    """1 for a right choice, 0 for a wrong one, 1 / n for one between n equally similar images of
+    which the target is one: that the target stands first must not help."""
     chance: float
+    """Expected accuracy of a random choice."""
 
     @property
     def accuracy(self) -> float:
@@ -30,12 +30,12 @@ class Choices:
 
     @cached_property
     def by_word(self) -> dict[str, float]:
-        """In alphabetical order."""
+        """Accuracy of each target word, in alphabetical order."""
         return {word: float(np.mean(self.credit_of(word))) for word in sorted(set(self.words))}
 
     def credit_of(self, word: str) -> list[float]:
         return [
-            credit for asked, credit in zip(self.words, self.credit, strict=True) if asked == word
+            credit for target, credit in zip(self.words, self.credit, strict=True) if target == word
         ]
 
 
@@ -44,10 +44,10 @@ def forced_choice(
     images: Mapping[str, Float[Tensor, " d"]],
     words: Mapping[str, Float[Tensor, " d"]],
 ) -> Choices:
-    """What a model chooses whose vectors, of length 1, these are, by file name and by word.
+    """The choices of a model with these unit vectors, by file name and by word.
 
     Raises:
-        ValueError: there are no trials, or a picture or word has no vector; by name.
+        ValueError: there are no trials, or an image or word has no vector; by name.
     """
     if not trials:
         raise ValueError("there are no trials")
@@ -57,8 +57,8 @@ def forced_choice(
             raise ValueError(f"the picture {missing[0]} has no vector")
         if trial.word not in words:
             raise ValueError(f"the word {trial.word!r} has no vector")
-        nearness = torch.stack([images[name] for name in trial.images]) @ words[trial.word]
-        best = nearness == nearness.max()
+        similarity = torch.stack([images[name] for name in trial.images]) @ words[trial.word]
+        best = similarity == similarity.max()
         credit.append(float(best[0]) / int(best.sum().clamp(min=1)))
     chance = float(np.mean([1 / len(trial.images) for trial in trials]))
     return Choices(tuple(trial.word for trial in trials), tuple(credit), chance)

@@ -1,4 +1,4 @@
-"""Do eyes and words agree on which concepts are alike? Layer by layer, in several measures."""
+"""Agreement of the image encoder's layers with words, in several measures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,33 +23,32 @@ from firsthand.grounding.representation.svcca import svcca
 
 NEIGHBOURS = 5  # of a few dozen concepts; among 10 nearly half of them would be
 DIMENSIONS = 10
-_FEWEST = 3  # concepts; of two there is one pair, which agrees with any other
+_FEWEST = 3  # concepts: two have one similarity, which correlates with anything
 Layers = Mapping[str, Float[Tensor, "n _"]]
 
 
 @dataclass(frozen=True)
 class LayerScores:
-    """A measure between every layer of the eyes (rows) and of words (columns).
+    """One measure of agreement."""
 
-    The best pair stands beside the best pairs of concepts that were mixed up.
-    """
-
-    scores: Float[Tensor, "seen said"]
+    scores: Float[Tensor, "image_layers text_layers"]
+    """Between every layer of the image encoder and of words."""
     best: Calibrated
+    """The best pair, compared with the best pairs of permuted concepts."""
 
 
 def layer_scores(
-    seen: Layers, said: Layers, *, permutations: int, seed: int
+    image_layers: Layers, text_layers: Layers, *, permutations: int, seed: int
 ) -> dict[str, LayerScores]:
-    """In every measure that n concepts allow, row by row the same on both sides.
+    """Scores in every measure that n concepts allow; rows are the same concepts on both sides.
 
     As in the protocol of Huh et al. 2024, values are clamped at the 95 % quantile of their size and
     rows given length 1.
     """
-    if len(next(iter(seen.values()))) < _FEWEST:
+    if len(next(iter(image_layers.values()))) < _FEWEST:
         return {}
-    left = [F.normalize(clamped(layer.double()), dim=1) for layer in seen.values()]
-    right = [F.normalize(clamped(layer.double()), dim=1) for layer in said.values()]
+    left = [F.normalize(clamped(layer.double()), dim=1) for layer in image_layers.values()]
+    right = [F.normalize(clamped(layer.double()), dim=1) for layer in text_layers.values()]
     found = {}
     for name, measure in measures(len(left[0])).items():
         try:

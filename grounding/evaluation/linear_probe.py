@@ -1,4 +1,4 @@
-"""What labels are worth: a linear classifier on frozen features, and how often words are said."""
+"""A linear probe: a linear classifier trained on frozen features."""
 
 import math
 from collections import Counter
@@ -15,31 +15,33 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """CVCL's probe: Adam, no weight decay, no augmentation; `share` of every class's labels.
+    """CVCL's probe: Adam, no weight decay, no augmentation.
 
-    It learns for so many `epochs`, or, where these are fewer, `steps`: as many as CVCL's probe took
-    with its fewest labels. A dozen labels, a batch, would hardly move the weights.
-
-    Pictures are compared by the `probability` that they show a class. Upstream compares `logit`s,
-    of which a classifier decides only by how much they differ within a picture.
-
-    Features come from an encoder in evaluation. Upstream's adapts its batch normalisation to the
-    labelled frames, and measures with the statistics of the four frames of each trial.
+    Features come from an encoder in evaluation mode. Upstream's adapts its batch normalisation to
+    the labelled frames, and evaluates with the statistics of the four frames of each trial.
     """
 
     share: float = 1.0
+    """Share of every class's labels to train on, within (0, 1]."""
     epochs: int = 100
+    """Passes over the labels."""
     steps: int = 500
+    """Optimiser steps at least, as many as CVCL's probe took with its fewest labels: a dozen
+    labels, one batch an epoch, would hardly change the weights."""
     batch_size: int = 64
+    """Labelled images a step."""
     rate: float = 5e-4
+    """Learning rate of Adam."""
     seed: int = 0
+    """Of the choice of labels, the initial weights and the order of batches."""
     compared: Literal["probability", "logit"] = "probability"
+    """What images are compared by: the `probability` of a class, or as upstream its `logit`, which
+    a classifier determines only up to a constant for each image."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """`classify` gives a number for each of the `classes`, the largest for the likeliest: the
-    logarithm of its probability, or its logit."""
+    """A trained probe. labels: how many it was trained on."""
 
     classes: tuple[str, ...]
     layer: nn.Linear
@@ -48,18 +50,19 @@ class Probe:
 
     @torch.no_grad()
     def classify(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes"]:
+        """The logarithm of each class's probability, or its logit (`compared`)."""
         numbers = self.layer(features)
         return numbers.log_softmax(dim=1) if self.compared == "probability" else numbers
 
     def word(self, name: str) -> Float[Tensor, " classes"]:
-        """What `classify` times this is: the number of one class, as forced choice takes it."""
+        """The unit vector that picks the column of one class in the output of `classify`."""
         return F.one_hot(torch.tensor(self.classes.index(name)), len(self.classes)).float()
 
 
 def train_probe(
     features: Float[Tensor, "n d"], labels: Sequence[str], config: ProbeConfig
 ) -> Probe:
-    """A linear classifier of frames, learned from a share of their labels."""
+    """Train a linear classifier of frames on a share of their labels."""
     rows = labelled(labels, config.share, config.seed)
     classes = tuple(sorted(set(labels)))
     inputs = features[rows]
@@ -80,7 +83,7 @@ def train_probe(
 
 
 def labelled(labels: Sequence[str], share: float, seed: int) -> list[int]:
-    """Rows whose labels are known: of every class the share, rounded up.
+    """Rows to train on: a random share of every class, rounded up.
 
     Raises:
         ValueError: the share does not lie in (0, 1].
@@ -97,11 +100,10 @@ def labelled(labels: Sequence[str], share: float, seed: int) -> list[int]:
     return rows
 
 
-def times_said(utterances: Iterable[str], words: Mapping[str, str]) -> dict[str, int]:
-    """How many tokenised utterances name each category, by what a child hears it called.
+def utterance_counts(utterances: Iterable[str], words: Mapping[str, str]) -> dict[str, int]:
+    """How many tokenised utterances name each category.
 
-    `words` says the name of each category ("cat" is a "kitty" to CVCL). Beside the number of
-    labels of a probe that does as well this is how many natural examples a label is worth.
+    words: the word of each category ("cat" is "kitty" for CVCL).
     """
-    said = Counter(word for utterance in utterances for word in set(utterance.split()))
-    return {category: said[word] for category, word in words.items()}
+    counts = Counter(word for utterance in utterances for word in set(utterance.split()))
+    return {category: counts[word] for category, word in words.items()}

@@ -1,4 +1,4 @@
-"""One model measured: what it chooses and finds, and what its features are worth."""
+"""The metrics of one model: forced choice, retrieval, linear probes, agreement of layers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,52 +10,55 @@ from torch import Tensor
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import EncoderCache, Tell
+from firsthand.grounding.evaluation.embeddings import EncoderCache, Progress
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.labels import Probed, probe_words
+from firsthand.grounding.evaluation.labels import ProbeResult, probe_words
 from firsthand.grounding.evaluation.layers import LayerScores, layer_scores
 from firsthand.grounding.evaluation.scoring import Retrieval, Scorer
-from firsthand.grounding.evaluation.test_sets import TestSet, with_other_pictures
+from firsthand.grounding.evaluation.test_sets import TestSet, without_repeated_images
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.representation.rsa import Agreement, concept_agreement
 
 
 @dataclass(frozen=True)
-class PictureSet:
-    """The pictures of the first test set, n of them, and its w words, as a model has them.
-
-    means: of the vectors of the pictures that show what each word means. shrunk: whether it saw the
-    pictures in the middle of white.
-    """
+class ImageSet:
+    """The n images of a test set whose labels a model knows, and its w words."""
 
     paths: tuple[Path, ...]
-    shown: tuple[str, ...]
+    labels: tuple[str, ...]
+    """What each image shows."""
     words: tuple[str, ...]
-    seen: Float[Tensor, "n d"]
-    nearness: Float[Tensor, "n w"]
+    image_emb: Float[Tensor, "n d"]
+    similarity: Float[Tensor, "n w"]
+    """Cosines."""
     means: Float[Tensor, "w d"]
-    said: Float[Tensor, "w d"]
+    """Mean embeddings of the images with each word as their label."""
+    text_emb: Float[Tensor, "w d"]
     shrunk: bool
+    """Whether images were encoded in the middle of white."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Of one model, by the name of the test set.
-
-    called: what each category was asked for by. unknown: those it has no word for. agreement:
-    whether concepts that look alike are called alike; None of fewer than 3, or if all are equally
-    alike. scene: None if the model knows none of the words of the first set.
-    """
+class ModelMetrics:
+    """Of one model; mappings are by the name of the test set unless said otherwise."""
 
     choices: Mapping[str, Choices]
     called: Mapping[str, str]
+    """The word of each category."""
     unknown: Mapping[str, tuple[str, ...]]
+    """Categories that the vocabulary has no word for."""
     retrieval: Mapping[str, Retrieval] = field(default_factory=dict)
     agreement: Mapping[str, Agreement | None] = field(default_factory=dict)
-    probes: Mapping[float, Probed] = field(default_factory=dict)
+    """Correlation of image and text similarities; None of fewer than 3 concepts, or if all are
+    equally alike."""
+    probes: Mapping[float, ProbeResult] = field(default_factory=dict)
+    """By share of the labels, within (0, 1]."""
     layers: Mapping[str, LayerScores] = field(default_factory=dict)
+    """By measure of agreement."""
     stages: tuple[str, ...] = ()
-    scene: PictureSet | None = None
+    """Names of the image encoder's layers."""
+    scene: ImageSet | None = None
+    """The first test set of which the model knows a word."""
 
 
 def measure(
@@ -65,107 +68,106 @@ def measure(
     config: GroundEvalConfig,
     *,
     seed: int = 0,
-    briefly: bool = False,
+    accuracy_only: bool = False,
     layers: bool = True,
-    tell: Tell | None = None,
-) -> Figures:
-    """What a model knows of the words of test sets.
+    progress: Progress | None = None,
+) -> ModelMetrics:
+    """Metrics of a model on test sets.
 
-    `briefly` leaves it at forced choice; without `layers` the encoder's inner layers are left out.
+    labelled: images for linear probes, by category. seed: of the probes. accuracy_only: forced
+    choice alone. layers: whether to compare inner layers. progress: called while images are
+    encoded.
 
     Raises:
-        UserError: the model has no vocabulary or knows no word, or a picture cannot be read.
+        UserError: the model has no vocabulary or knows no word, or an image cannot be read.
     """
     words = sorted({word for test_set in sets.values() for word in test_set.words})
-    eyes = EncoderCache(model, words, config)
-    if not eyes.words:
+    encoder = EncoderCache(model, words, config)
+    if not encoder.words:
         raise UserError(f"the model knows none of the words {', '.join(words)}")
     choices: dict[str, Choices] = {}
     retrieval: dict[str, Retrieval] = {}
     agreement: dict[str, Agreement | None] = {}
-    apart = with_other_pictures(dict(sets))
-    scene: PictureSet | None = None
+    distinct = without_repeated_images(dict(sets))
+    scene: ImageSet | None = None
     for name, test_set in sets.items():
-        if (known := test_set.asking(eyes.words)) is None:
+        if (known := test_set.with_words(encoder.words)) is None:
             continue
-        paths = list(dict.fromkeys(known.places.values()))
-        nearness = eyes.look(paths, shrunk=known.shrunk, tell=tell).nearness
-        judge = Scorer.of(eyes.words, paths, nearness)
-        if (chosen := judge.choose(known)) is not None:
+        paths = list(dict.fromkeys(known.paths.values()))
+        similarity = encoder.encode(paths, shrunk=known.shrunk, progress=progress).similarity
+        scorer = Scorer.of(encoder.words, paths, similarity)
+        if (chosen := scorer.choose(known)) is not None:
             choices[name] = chosen
-        if briefly or name not in apart:
+        if accuracy_only or name not in distinct:
             continue
-        if (found := judge.retrieve(known)) is not None:
+        if (found := scorer.retrieve(known)) is not None:
             retrieval[name] = found
-        mine = make_scene(eyes, known)
-        agreement[name] = _agreement(mine, config)
-        scene = scene or mine
+        image_set = encode_image_set(encoder, known)
+        agreement[name] = _agreement(image_set, config)
+        scene = scene or image_set
     unknown = {
-        name: tuple(word for word in test_set.words if word not in eyes.words)
+        name: tuple(word for word in test_set.words if word not in encoder.words)
         for name, test_set in sets.items()
     }
-    if briefly:
-        return Figures(choices, eyes.called, unknown)
-    kept = {name: known for name in sets if (known := sets[name].asking(eyes.words)) is not None}
-    probes = probe_words(eyes, labelled, kept, config, seed, tell)
-    inner = _layers(eyes, scene, config) if layers and scene is not None else {}
-    stages = (*_seen_layers(eyes, scene),) if scene is not None else ()
-    return Figures(
-        choices, eyes.called, unknown, retrieval, agreement, probes, inner, stages, scene
-    )
+    if accuracy_only:
+        return ModelMetrics(choices, encoder.called, unknown)
+    kept = {
+        name: known for name in sets if (known := sets[name].with_words(encoder.words)) is not None
+    }
+    probes = probe_words(encoder, labelled, kept, config, seed, progress)
+    image_layers = {} if scene is None else _image_layers(encoder, scene)
+    agreeing: Mapping[str, LayerScores] = {}
+    if layers and scene is not None:
+        permutations, text_layers = config.layer_permutations, {"words": scene.text_emb}
+        agreeing = layer_scores(
+            image_layers, text_layers, permutations=permutations, seed=config.seed
+        )
+    known = (choices, encoder.called, unknown)
+    layer_names = tuple(image_layers)
+    return ModelMetrics(*known, retrieval, agreement, probes, agreeing, layer_names, scene)
 
 
-def make_scene(eyes: EncoderCache, test_set: TestSet) -> PictureSet:
-    """The pictures of a set that show what the model has a word for."""
-    shown = {image: what for image, what in test_set.shown.items() if what in eyes.words}
-    paths = [test_set.places[image] for image in shown]
-    views = eyes.look(paths, shrunk=test_set.shrunk)
-    words = tuple(sorted(set(shown.values())))
-    columns = [eyes.words.index(word) for word in words]
-    return PictureSet(
+def encode_image_set(encoder: EncoderCache, test_set: TestSet) -> ImageSet:
+    """The images of a set whose labels the model has a word for, encoded."""
+    known = {image: label for image, label in test_set.labels.items() if label in encoder.words}
+    paths, labels = [test_set.paths[image] for image in known], tuple(known.values())
+    embeddings = encoder.encode(paths, shrunk=test_set.shrunk)
+    words = tuple(sorted(set(labels)))
+    columns = [encoder.words.index(word) for word in words]
+    return ImageSet(
         tuple(paths),
-        tuple(shown.values()),
+        labels,
         words,
-        views.vectors,
-        views.nearness[:, columns],
-        _means(views.vectors, tuple(shown.values()), words),
-        eyes.said[columns],
+        embeddings.vectors,
+        embeddings.similarity[:, columns],
+        _means(embeddings.vectors, labels, words),
+        encoder.text_emb[columns],
         test_set.shrunk,
     )
 
 
 def _means(
-    rows: Float[Tensor, "n c"], shown: Sequence[str], words: Sequence[str]
+    rows: Float[Tensor, "n c"], labels: Sequence[str], words: Sequence[str]
 ) -> Float[Tensor, "w c"]:
     means = [
-        rows[torch.tensor([what == word for what in shown], dtype=torch.bool)].mean(dim=0)
+        rows[torch.tensor([label == word for label in labels], dtype=torch.bool)].mean(dim=0)
         for word in words
     ]
     return torch.stack(means)
 
 
-def _agreement(scene: PictureSet, config: GroundEvalConfig) -> Agreement | None:
+def _agreement(scene: ImageSet, config: GroundEvalConfig) -> Agreement | None:
     try:
         return concept_agreement(
-            scene.means, scene.said, permutations=config.permutations, seed=config.seed
+            scene.means, scene.text_emb, permutations=config.permutations, seed=config.seed
         )
-    except ValueError:  # too few, or nothing is more like one thing than like another
+    except ValueError:  # too few concepts, or all are equally alike
         return None
 
 
-def _seen_layers(eyes: EncoderCache, scene: PictureSet) -> dict[str, Float[Tensor, "w _"]]:
-    """Means over the pictures of each concept, from the first stage to the space of words."""
-    views = eyes.look(scene.paths, shrunk=scene.shrunk)
-    layers = {**views.stages, "features": views.features, "projection": views.vectors}
-    return {name: _means(rows, scene.shown, scene.words) for name, rows in layers.items()}
-
-
-def _layers(
-    eyes: EncoderCache, scene: PictureSet, config: GroundEvalConfig
-) -> dict[str, LayerScores]:
-    return layer_scores(
-        _seen_layers(eyes, scene),
-        {"words": scene.said},
-        permutations=config.layer_permutations,
-        seed=config.seed,
-    )
+def _image_layers(encoder: EncoderCache, scene: ImageSet) -> dict[str, Float[Tensor, "w _"]]:
+    """Mean embeddings of the images of each concept, by layer, the projection last."""
+    embeddings = encoder.encode(scene.paths, shrunk=scene.shrunk)
+    layers = {**embeddings.stages, "features": embeddings.features}
+    layers["projection"] = embeddings.vectors
+    return {name: _means(rows, scene.labels, scene.words) for name, rows in layers.items()}

@@ -1,4 +1,4 @@
-"""Finding frames by a word, and words by a frame."""
+"""Retrieval of frames by a word, and of words by a frame."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-FIRST = (10, 100)  # frames that a word's precision is given of
+FIRST = (10, 100)  # precision is reported at these
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class WordRetrieval:
 
 
 def frames_by_word(
-    frames: Float[Tensor, "n d"], shown: Sequence[str], words: Mapping[str, Float[Tensor, " d"]]
+    frames: Float[Tensor, "n d"], labels: Sequence[str], words: Mapping[str, Float[Tensor, " d"]]
 ) -> dict[str, FrameRetrieval]:
-    """For each word. Vectors have length 1; `shown` says what is to be seen in each frame.
+    """For each word. Vectors have length 1; `labels`: the word of each frame.
 
     Raises:
         ValueError: no frame shows what a word means.
     """
-    labels = np.array(shown)
+    names = np.array(labels)
     found = {}
     for word, vector in words.items():
-        right = labels == word
+        right = names == word
         if not right.any():
             raise ValueError(f"no frame shows {word!r}")
         order = (frames @ vector).argsort(descending=True, stable=True).cpu().numpy()
@@ -63,7 +63,7 @@ def frames_by_word(
 
 
 def words_by_frame(
-    frames: Float[Tensor, "n d"], shown: Sequence[str], words: Mapping[str, Float[Tensor, " d"]]
+    frames: Float[Tensor, "n d"], labels: Sequence[str], words: Mapping[str, Float[Tensor, " d"]]
 ) -> WordRetrieval:
     """Over all frames.
 
@@ -71,13 +71,13 @@ def words_by_frame(
         ValueError: what a frame shows is none of the words.
     """
     names = list(words)
-    if unknown := sorted(set(shown) - set(names)):
+    if unknown := sorted(set(labels) - set(names)):
         raise ValueError(f"a frame shows {unknown[0]!r}, which is none of the words")
-    nearness = frames @ torch.stack(list(words.values())).t()
-    own = torch.tensor([names.index(word) for word in shown], device=frames.device)
-    mine = nearness.gather(1, own[:, None])
-    nearer = (nearness > mine).sum(dim=1)
-    equal = (nearness == mine).sum(dim=1)
+    similarity = frames @ torch.stack(list(words.values())).t()
+    own = torch.tensor([names.index(word) for word in labels], device=frames.device)
+    mine = similarity.gather(1, own[:, None])
+    nearer = (similarity > mine).sum(dim=1)
+    equal = (similarity == mine).sum(dim=1)
     first = torch.where(nearer == 0, 1 / equal, torch.zeros_like(mine[:, 0]))
     rank = nearer + (equal + 1) / 2
     return WordRetrieval(first.double().mean().item(), (1 / rank).double().mean().item())

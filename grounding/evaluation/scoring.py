@@ -1,4 +1,4 @@
-"""Whoever says how near pictures are to words: a model, a linear probe, CLIP."""
+"""Similarities of images and words, of a model, a linear probe or CLIP, scored on a test set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from firsthand.grounding.evaluation.test_sets import TestSet
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Pictures found by word, and words by picture."""
+    """Retrieval of images by word, and of words by image."""
 
     frames: Mapping[str, FrameRetrieval]
     words: WordRetrieval
@@ -28,37 +28,38 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Scorer:
-    """How near pictures are to words; the words' columns are in their order."""
+    """Similarities of images (rows, by path) with words (columns, in the order of `words`)."""
 
     words: tuple[str, ...]
-    nearness: Mapping[Path, Float[Tensor, " words"]]
+    similarity: Mapping[Path, Float[Tensor, " words"]]
 
     @classmethod
     def of(
-        cls, words: Sequence[str], paths: Sequence[Path], nearness: Float[Tensor, "n words"]
+        cls, words: Sequence[str], paths: Sequence[Path], similarity: Float[Tensor, "n words"]
     ) -> "Scorer":
-        return cls(tuple(words), dict(zip(paths, nearness, strict=True)))
+        return cls(tuple(words), dict(zip(paths, similarity, strict=True)))
 
     def choose(self, test_set: TestSet) -> Choices | None:
-        """What is chosen in those trials that ask for a known word, if there are any."""
-        known = test_set.asking(self.words)
+        """Choices in the trials of known words, if there are any."""
+        known = test_set.with_words(self.words)
         if known is None:
             return None
-        images = {image: self.nearness[path] for image, path in known.places.items()}
+        images = {image: self.similarity[path] for image, path in known.paths.items()}
         return forced_choice(known.trials, images, self._columns(known.words))
 
     def retrieve(self, test_set: TestSet) -> Retrieval | None:
-        """Among the pictures of the set that show what a known word means."""
-        shown = {image: what for image, what in test_set.shown.items() if what in self.words}
-        if not shown:
+        """Retrieval among the images with a known word as their label, if there are any."""
+        known = {image: label for image, label in test_set.labels.items() if label in self.words}
+        if not known:
             return None
-        frames = torch.stack([self.nearness[test_set.places[image]] for image in shown])
-        labels, words = list(shown.values()), self._columns(sorted(set(shown.values())))
+        frames = torch.stack([self.similarity[test_set.paths[image]] for image in known])
+        labels = list(known.values())
+        words = self._columns(sorted(set(labels)))
         return Retrieval(
             frames_by_word(frames, labels, words), words_by_frame(frames, labels, words)
         )
 
     def _columns(self, words: Sequence[str]) -> dict[str, Float[Tensor, " words"]]:
-        """What a row times this is: the nearness to one word."""
+        """For each word the unit vector that picks its column."""
         kept = torch.eye(len(self.words))
         return {word: kept[self.words.index(word)] for word in words}

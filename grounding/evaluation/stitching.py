@@ -1,10 +1,10 @@
-"""Model stitching: does what one model sees, moved by an affine map, do in another's place?
+"""Model stitching: does an affine map of one model's embeddings replace the other's encoder?
 
 A map between frozen representations (Lenc and Vedaldi 2015, Bansal et al. 2021), here the ridge
-regression in closed form. It is fitted on pictures or utterances of `val.json`, which neither model
-learned from, half of which choose the penalty, and judged by trials of other recordings: beside the
-model's own eyes, and beside a map fitted to pairs that were mixed up, which is all that the task
-gives away by itself.
+regression in closed form. It is fitted on images or utterances of `val.json`, which neither model
+was trained on; half of them choose the penalty. It is evaluated on trials of other recordings, and
+compared with the model's own encoder and with a map fitted to permuted pairs, the baseline that
+knows nothing of the correspondence.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ from firsthand.grounding.evaluation.embeddings import Embeddings, EncoderCache
 from firsthand.grounding.evaluation.forced_choice import Choices
 from firsthand.grounding.evaluation.scoring import Scorer
 from firsthand.grounding.evaluation.test_sets import TITLES, TestSet, find_test_sets
-from firsthand.grounding.model import GroundingModel
+from firsthand.grounding.model import GroundingModel, vocabulary_of
 from firsthand.grounding.pairs import FRAMES
 
 PAIRED = "val.json"
-FRAMES_EACH = 4  # of an utterance, evenly spread
+FRAMES_EACH = 4  # frames of an utterance, evenly spread
 LEAST = 4  # pairs
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -50,7 +50,7 @@ class AffineMap:
 def ridge(x: Float[Tensor, "n a"], y: Float[Tensor, "n b"], penalty: float) -> AffineMap:
     """The map with the least squared error plus `penalty` times its squared size.
 
-    In units of the mean variance of the columns of x, so that the scale of features plays no part;
+    The penalty is in units of the mean variance of the columns of x, so that scale does not matter;
     the bias is not penalised.
     """
     x, y = x.double(), y.double()
@@ -63,7 +63,7 @@ def ridge(x: Float[Tensor, "n a"], y: Float[Tensor, "n b"], penalty: float) -> A
 
 
 def fitted(x: Float[Tensor, "n a"], y: Float[Tensor, "n b"]) -> AffineMap:
-    """To the first half of the pairs, with the penalty that does best on the others."""
+    """The map fitted to the first half of the pairs, with the penalty best on the second half."""
     half = len(x) // 2
     maps = [ridge(x[:half], y[:half], penalty) for penalty in PENALTIES]
     return min(maps, key=lambda it: float((it(x[half:]) - y[half:]).square().mean()))
@@ -71,49 +71,51 @@ def fitted(x: Float[Tensor, "n a"], y: Float[Tensor, "n b"]) -> AffineMap:
 
 @dataclass(frozen=True)
 class Stitch:
-    """What was chosen by test set, and the mean average precision of frames found by word.
-
-    own: whether it is a model as it is, with which the next ones are compared.
-    """
+    """One stitch evaluated; mappings are by test set."""
 
     label: str
+    """What tables call it."""
     own: bool
+    """Whether it is a model with its own encoder, with which the next ones are compared."""
     choices: Mapping[str, Choices]
     precision: Mapping[str, float]
+    """Mean over words of the average precision of frames."""
 
 
 def measure_stitching(
     models: Mapping[str, GroundingModel], root: Path, config: GroundEvalConfig
 ) -> list[Stitch]:
-    """Two models by name, each in the place of the other, in every test set of the corpus.
+    """Stitch two models, in both directions, in every test set of the corpus.
 
-    For each its own eyes first; then the other's, mapped to where it sees the same pictures and to
-    where it hears what was said meanwhile; last what it hears, mapped to where the other sees. Only
-    words that both know are asked for.
+    For each model first its own encoder; then the other's features, mapped to this model's
+    embeddings of the same images and of their utterances; last this model's text embeddings, mapped
+    to the other's features. Only words that both know are evaluated.
+
+    models: by the names that labels call them by.
 
     Raises:
-        UserError: there are no pairs, a file or picture is missing or malformed, a model has no
+        UserError: there are no pairs, a file or image is missing or malformed, a model has no
             vocabulary, or they share no word.
     """
     sets = find_test_sets(root, config)
-    asked = sorted({word for test_set in sets.values() for word in test_set.words})
-    eyes = {name: EncoderCache(model, asked, config) for name, model in models.items()}
-    words = [word for word in asked if all(word in one.words for one in eyes.values())]
-    sets = {n: known for n, s in sets.items() if (known := s.asking(words)) is not None}
+    wanted = sorted({word for test_set in sets.values() for word in test_set.words})
+    encoders = {name: EncoderCache(model, wanted, config) for name, model in models.items()}
+    words = [word for word in wanted if all(word in one.words for one in encoders.values())]
+    sets = {n: known for n, s in sets.items() if (known := s.with_words(words)) is not None}
     if not sets:
         raise UserError(f"{root}: no trial asks for a word that both models know")
-    heard, pictures = _pairs(root, config.links)
-    sides = [_Side.of(name, one, words, heard, pictures) for name, one in eyes.items()]
+    utterances, images = _pairs(root, config.links)
+    sides = [_Side.of(name, one, words, utterances, images) for name, one in encoders.items()]
     return [
-        _judged(label, by is None, sets, words, by or taker.eyes, nearness)
-        for giver, taker in permutations(sides)
-        for label, by, nearness in _stitches(giver, taker)
+        _score(label, encoder_of is None, sets, words, encoder_of or target.encoder, similarity)
+        for source, target in permutations(sides)
+        for label, encoder_of, similarity in _stitches(source, target)
     ]
 
 
 def as_markdown(stitches: Sequence[Stitch]) -> str:
-    """A line each: accuracy with its 95 % interval, what is left of the model's own above chance,
-    and the average precision, by test set."""
+    """A table with a line each and, by test set: accuracy with its 95 % interval, its share of the
+    model's own accuracy (both above chance), average precision."""
     names = list(stitches[0].choices)
     titles = [TITLES.get(name, name) for name in names]
     head = ["", *(cell for title in titles for cell in (title, "left", "AP"))]
@@ -126,13 +128,13 @@ def as_markdown(stitches: Sequence[Stitch]) -> str:
             chosen, best = stitch.choices[name], own.choices[name].accuracy
             above = best - chosen.chance
             left = f"{100 * (chosen.accuracy - chosen.chance) / above:.0f} %" if above > 0 else ""
-            shown = AccuracySummary.of_answers([chosen.credit]).shown()
+            shown = AccuracySummary.of_answers([chosen.credit]).formatted()
             line += [shown, left, f"{stitch.precision[name]:.2f}"]
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def plain(stitches: Sequence[Stitch]) -> list[dict[str, object]]:
+def as_json(stitches: Sequence[Stitch]) -> list[dict[str, object]]:
     """As JSON values."""
     return [
         {
@@ -146,112 +148,112 @@ def plain(stitches: Sequence[Stitch]) -> list[dict[str, object]]:
 
 @dataclass(frozen=True)
 class _Side:
-    """A model, what it makes of the pairs row by row, and the vectors of the words.
-
-    features: before they are projected to where words lie, where the vectors are.
-    """
+    """A model and its embeddings of n pairs and of w words."""
 
     name: str
-    eyes: EncoderCache
-    known: tuple[int, ...]
+    encoder: EncoderCache
+    columns: tuple[int, ...]
+    """Number of each word among the encoder's words."""
     features: Float[Tensor, "n a"]
-    vectors: Float[Tensor, "n d"]
-    heard: Float[Tensor, "n d"]
+    """Of the images, before the projection."""
+    image_emb: Float[Tensor, "n d"]
+    text_emb: Float[Tensor, "n d"]
+    """Of the utterances."""
     words: Float[Tensor, "w d"]
 
     @classmethod
     def of(
         cls,
         name: str,
-        eyes: EncoderCache,
+        encoder: EncoderCache,
         words: Sequence[str],
-        heard: Sequence[str],
-        pictures: Sequence[Path],
+        utterances: Sequence[str],
+        images: Sequence[Path],
     ) -> "_Side":
-        views = eyes.look(pictures)
-        known = tuple(eyes.words.index(word) for word in words)
-        said = _hear(eyes.model, heard)
-        asked = F.normalize(eyes.said[list(known)].double(), dim=1)
-        return cls(name, eyes, known, views.features, views.vectors, said, asked)
+        embeddings = encoder.encode(images)
+        columns = tuple(encoder.words.index(word) for word in words)
+        text_emb = _encode_utterances(encoder.model, utterances)
+        vectors = F.normalize(encoder.text_emb[list(columns)].double(), dim=1)
+        return cls(
+            name, encoder, columns, embeddings.features, embeddings.vectors, text_emb, vectors
+        )
 
 
-Nearness = Callable[[Embeddings], Float[Tensor, "n w"]]
+Similarity = Callable[[Embeddings], Float[Tensor, "n w"]]
 
 
-def _stitches(giver: _Side, taker: _Side) -> Iterator[tuple[str, EncoderCache | None, Nearness]]:
-    """Labels, who looks if not the taker, and how near what they see is to the taker's words."""
-    here, there = taker.name, giver.name
-    yield f"{here}, its own eyes", None, lambda views: views.nearness[:, list(taker.known)]
-    mixed_up = torch.randperm(len(giver.features), generator=torch.Generator().manual_seed(0))
-    for order, note in ((slice(None), ""), (mixed_up, ", pairs mixed up")):
-        for place, what in ((taker.vectors, "sees"), (taker.heard, "hears")):
-            there_to_here = fitted(giver.features, place[order])
+def _stitches(
+    source: _Side, target: _Side
+) -> Iterator[tuple[str, EncoderCache | None, Similarity]]:
+    """Labels, the encoder if not the target's, and the similarity of its embeddings with words."""
+    here, there = target.name, source.name
+    columns = list(target.columns)
+    yield f"{here}, its own eyes", None, lambda embeddings: embeddings.similarity[:, columns]
+    permuted = torch.randperm(len(source.features), generator=torch.Generator().manual_seed(0))
+    for order, note in ((slice(None), ""), (permuted, ", pairs mixed up")):
+        for goal, what in ((target.image_emb, "sees"), (target.text_emb, "hears")):
+            there_to_here = fitted(source.features, goal[order])
             label = f"{there}'s eyes to where {here} {what}{note}"
-            yield label, giver.eyes, _seen_there(there_to_here, taker.words)
-        here_to_there = fitted(taker.heard[order], giver.features)
+            yield label, source.encoder, _by_image(there_to_here, target.words)
+        here_to_there = fitted(target.text_emb[order], source.features)
         label = f"{here}'s ears to where {there} sees{note}"
-        yield label, giver.eyes, _heard_there(here_to_there(taker.words), giver.features)
+        yield label, source.encoder, _by_text(here_to_there(target.words), source.features)
 
 
-def _seen_there(stitch: AffineMap, words: Float[Tensor, "w d"]) -> Nearness:
-    return lambda views: F.normalize(stitch(views.features), dim=1) @ words.t()
+def _by_image(stitch: AffineMap, words: Float[Tensor, "w d"]) -> Similarity:
+    return lambda embeddings: F.normalize(stitch(embeddings.features), dim=1) @ words.t()
 
 
-def _heard_there(words: Float[Tensor, "w a"], features: Float[Tensor, "n a"]) -> Nearness:
-    """Cosines from the middle of all that is seen, because features have no length of their own."""
+def _by_text(words: Float[Tensor, "w a"], features: Float[Tensor, "n a"]) -> Similarity:
+    """Cosines of features less their mean, because features have no origin of their own."""
     middle = features.double().mean(dim=0)
     aims = F.normalize(words - middle, dim=1)
-    return lambda views: F.normalize(views.features.double() - middle, dim=1) @ aims.t()
+    return lambda embeddings: F.normalize(embeddings.features.double() - middle, dim=1) @ aims.t()
 
 
-def _judged(
+def _score(
     label: str,
     own: bool,
     sets: Mapping[str, TestSet],
     words: Sequence[str],
-    eyes: EncoderCache,
-    nearness: Nearness,
+    encoder: EncoderCache,
+    similarity: Similarity,
 ) -> Stitch:
     choices, precision = {}, {}
     for name, test_set in sets.items():
-        paths = list(test_set.places.values())
-        near = nearness(eyes.look(paths, shrunk=test_set.shrunk)).float()
-        judge = Scorer.of(words, paths, near)
-        chosen, found = judge.choose(test_set), judge.retrieve(test_set)
-        assert chosen is not None  # the sets ask for these words alone
+        paths = list(test_set.paths.values())
+        scores = similarity(encoder.encode(paths, shrunk=test_set.shrunk)).float()
+        scorer = Scorer.of(words, paths, scores)
+        chosen, found = scorer.choose(test_set), scorer.retrieve(test_set)
+        assert chosen is not None  # all targets of the sets are among the words
         assert found is not None
         choices[name] = chosen
-        each = [figures.average_precision for figures in found.frames.values()]
+        each = [one.average_precision for one in found.frames.values()]
         precision[name] = float(np.mean(each))
     return Stitch(label, own, choices, precision)
 
 
 def _pairs(root: Path, links: bool) -> tuple[list[str], list[Path]]:
-    """Utterances and pictures from while they were spoken, row by row."""
-    heard: list[str] = []
-    pictures: list[Path] = []
+    """Utterances and images of their time, row by row."""
+    utterances: list[str] = []
+    images: list[Path] = []
     for row in read_utterances(inside(root, PAIRED, links)):
         frames = row.frame_filenames
         some = np.unique(np.linspace(0, len(frames) - 1, FRAMES_EACH).round().astype(int))
         names = [frames[number] for number in some] if frames else []
-        heard += [row.utterance] * len(names)
-        pictures += [inside(root, f"{FRAMES}/{name}", links) for name in names]
-    if len(pictures) < LEAST:
-        raise UserError(f"{root / PAIRED}: {len(pictures)} pictures are too few to fit a map to")
-    return heard, pictures
+        utterances += [row.utterance] * len(names)
+        images += [inside(root, f"{FRAMES}/{name}", links) for name in names]
+    if len(images) < LEAST:
+        raise UserError(f"{root / PAIRED}: {len(images)} pictures are too few to fit a map to")
+    return utterances, images
 
 
 @torch.no_grad()
-def _hear(model: GroundingModel, utterances: Sequence[str]) -> Float[Tensor, "n d"]:
-    """Each utterance encoded once, as in training."""
-    assert model.vocabulary is not None
+def _encode_utterances(model: GroundingModel, utterances: Sequence[str]) -> Float[Tensor, "n d"]:
+    """Vectors of utterances, encoded as in training, equal ones once."""
     device, different = model.project.weight.device, list(dict.fromkeys(utterances))
     length = model.config.utterance.length
-    tokens, lengths = model.vocabulary.encode(different, length=length)
-    tokens, lengths = tokens.to(device), lengths.to(device)
-    if model.config.similarity == "flat":
-        vectors = model.encode_text(tokens, lengths)
-    else:
-        vectors = F.normalize(model.encode_words(tokens, lengths).sum(dim=1), dim=1)
+    tokens, lengths = vocabulary_of(model).encode(different, length=length)
+    vectors = model.text_vectors(tokens.to(device), lengths.to(device))
     numbers = {utterance: number for number, utterance in enumerate(different)}
     return vectors.cpu()[[numbers[utterance] for utterance in utterances]]

@@ -1,4 +1,4 @@
-"""The test sets of a corpus: trials, the pictures in them and what these show."""
+"""The test sets of a corpus: trials of forced choice, their images and labels."""
 
 import re
 from collections.abc import Sequence
@@ -22,20 +22,22 @@ TITLES = {
     "eval_new_rooms.json": "new rooms",
     "eval_object_categories.json": "on white",
 }
-PICTURES = (".jpeg", ".jpg", ".png")
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 FOILS = re.compile(r"_\d+_foils(?=\.\w+$)")
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Trials of one file. `places` says where each picture lies by its name in them."""
+    """The trials of one file."""
 
     __test__ = False  # pytest takes it for a test
 
     name: str
     trials: tuple[ForcedChoiceTrial, ...]
-    places: dict[str, Path]
+    paths: dict[str, Path]
+    """Path of each image, by its name in the trials."""
     shrunk: bool
+    """Whether images are shown half as large, on white."""
 
     @property
     def title(self) -> str:
@@ -43,28 +45,28 @@ class TestSet:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """What is asked for."""
+        """The target words."""
         return tuple(sorted({trial.word for trial in self.trials}))
 
     @cached_property
-    def shown(self) -> dict[str, str]:
-        """What each picture shows."""
+    def labels(self) -> dict[str, str]:
+        """The category of each image, by its name."""
         pairs = [zip(trial.images, trial.categories, strict=True) for trial in self.trials]
         return {image: category for pair in pairs for image, category in pair}
 
-    def asking(self, words: Sequence[str]) -> "TestSet | None":
-        """The trials that ask for one of these words, if there are any, with their pictures."""
+    def with_words(self, words: Sequence[str]) -> "TestSet | None":
+        """The trials with one of these targets, and their images; None if there are none."""
         trials = tuple(trial for trial in self.trials if trial.word in words)
         named = {image for trial in trials for image in trial.images}
-        places = {image: path for image, path in self.places.items() if image in named}
-        return replace(self, trials=trials, places=places) if trials else None
+        paths = {image: path for image, path in self.paths.items() if image in named}
+        return replace(self, trials=trials, paths=paths) if trials else None
 
 
 def find_test_sets(root: Path, config: GroundEvalConfig) -> dict[str, TestSet]:
-    """By the name of their file.
+    """Test sets by the name of their file.
 
     Raises:
-        UserError: there are none, or a file or picture is missing or malformed.
+        UserError: there are none, or a file or image is missing or malformed.
     """
     names = config.trials or tuple(name for name in TITLES if (root / name).is_file())
     if not names:
@@ -79,31 +81,31 @@ def find_test_sets(root: Path, config: GroundEvalConfig) -> dict[str, TestSet]:
     return {name: _read(root, name, config) for name in names}
 
 
-def with_other_pictures(sets: dict[str, TestSet]) -> list[str]:
-    """The sets without those that show the pictures of another against more foils."""
+def without_repeated_images(sets: dict[str, TestSet]) -> list[str]:
+    """The sets without those that have the images of another with more foils."""
     return [name for name in sets if FOILS.sub("", name) == name or FOILS.sub("", name) not in sets]
 
 
-def labelled_pictures(root: Path) -> dict[str, list[Path]]:
-    """The pictures in `eval/dev` by what they show: of each category the folder of its name."""
+def labelled_images(root: Path) -> dict[str, list[Path]]:
+    """The images of each category: those in its folder in `eval/dev`."""
     folders = sorted(path for path in (root / "eval" / "dev").glob("*") if path.is_dir())
     found = {
-        folder.name: sorted(path for path in folder.iterdir() if _is_picture(path))
+        folder.name: sorted(path for path in folder.iterdir() if _is_image(path))
         for folder in folders
         if not is_hidden(folder.name)
     }
-    return {category: pictures for category, pictures in found.items() if pictures}
+    return {category: images for category, images in found.items() if images}
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES and not is_hidden(path.name)
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path.name)
 
 
 def _read(root: Path, name: str, config: GroundEvalConfig) -> TestSet:
-    here = Path(name)  # what is named is looked for in the working directory, then in the corpus
+    here = Path(name)  # in the working directory, else in the corpus
     trials = tuple(read_trials(here if here.is_file() else root / name))
-    places: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for trial in trials:
-        if any(picture not in places for picture in trial.images):
-            places |= dict(zip(trial.images, locate(root, trial, config.links), strict=True))
-    return TestSet(name, trials, places, name in config.shrunk)
+        if any(image not in paths for image in trial.images):
+            paths |= dict(zip(trial.images, locate(root, trial, config.links), strict=True))
+    return TestSet(name, trials, paths, name in config.shrunk)

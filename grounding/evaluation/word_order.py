@@ -1,123 +1,70 @@
-"""Whether a model hears the order of words: two pictures, two utterances of the same words.
-
-Of each trial in the home's `eval_word_order.json` the first of the `utterances` is true of the
-first of `img_filenames` alone and the second of the second, as in Winoground (Thrush et al. 2022).
-"""
+"""Whether a model uses the order of words: two images and two utterances of the same words, as in
+Winoground (Thrush et al. 2022)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.common.errors import UserError
-from firsthand.episodes.untrusted.trust import inside, load_json
-from firsthand.grounding.evaluation.embeddings import read_pictures
+from firsthand.episodes.untrusted.trust import inside
+from firsthand.grounding.evaluation.embeddings import read_images
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.model import GroundingModel
-from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
+from firsthand.grounding.evaluation.trials import OrderTrial, read_order_trials
+from firsthand.grounding.image_encoder import model_input
+from firsthand.grounding.model import GroundingModel, vocabulary_of
 
 FILE = "eval_word_order.json"
-TIE = 1e-5  # cosines this near are one: sums of the same numbers in another order differ as much
+TIE = 1e-5  # cosines that differ by less are equal: so much does the order of summation change
 BATCH = 32  # trials at a time
 
 
-@dataclass(frozen=True)
-class OrderTrial:
-    kind: str
-    utterances: tuple[str, str]
-    images: tuple[str, str]
+def measure_word_order(
+    model: GroundingModel, root: Path, *, links: bool = False
+) -> dict[str, Choices]:
+    """A model's choices in the trials of the corpus at `root`, by the relation that is reported.
 
-
-@dataclass(frozen=True)
-class OrderFigures:
-    """What a model chose, by the kind of relation that is told.
-
-    `text`: of a picture, which of the two utterances is true. `image`: of an utterance, which of
-    the two pictures it tells of. A trial's credit is the mean of its two choices, each of which has
-    a chance of a half; a choice between equals counts a half. So whoever hears no order, or sees
-    nothing, gets exactly a half in every trial.
-    """
-
-    text: Choices
-    image: Choices
-
-
-def measure_order(model: GroundingModel, root: Path, *, links: bool = False) -> OrderFigures | None:
-    """The trials of the corpus at `root`, utterances encoded as in training; None if it has none.
+    `text`: for an image, which of the two utterances is true. `image`: for an utterance, of which
+    image it is true. A trial's credit is the mean of its two choices, each with a chance of a half;
+    a choice between equals counts a half. So a model that ignores word order, or the images, gets
+    exactly a half in every trial. Utterances are encoded as in training. Empty without trials.
 
     Raises:
-        UserError: a trial is malformed, a picture cannot be read, or the model has no vocabulary.
+        UserError: a trial is malformed, an image cannot be read, or the model has no vocabulary.
     """
-    at = partial(inside, root, links=links)
-    path = at(FILE)
+    resolve = partial(inside, root, links=links)
+    path = resolve(FILE)
     if not path.exists():
-        return None
+        return {}
     trials = read_order_trials(path)
-    cosines = torch.cat(
-        [
-            _cosines(model, trials[start : start + BATCH], at)
-            for start in range(0, len(trials), BATCH)
-        ]
-    )
+    starts = range(0, len(trials), BATCH)
+    cosines = torch.cat([_cosines(model, trials[i : i + BATCH], resolve) for i in starts])
     kinds = tuple(trial.kind for trial in trials)
-    return OrderFigures(
-        Choices(kinds, _credit(cosines), 0.5),
-        Choices(kinds, _credit(cosines.transpose(1, 2)), 0.5),
-    )
-
-
-def read_order_trials(path: Path) -> list[OrderTrial]:
-    """Raises UserError: it is no file of such trials, by its trial and field."""
-    content = load_json(path)
-    rows = content.get("data") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: holds no list of trials under 'data'")
-    trials = []
-    for number, row in enumerate(rows):
-        where = f"{path}: trial {number}"
-        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
-            raise UserError(f"{where}: names no kind")
-        texts, images = (_two(row, name, where) for name in ("utterances", "img_filenames"))
-        trials.append(OrderTrial(row["kind"], texts, images))
-    return trials
-
-
-def _two(row: dict[str, Any], name: str, where: str) -> tuple[str, str]:
-    values = row.get(name)
-    if not isinstance(values, list) or len(values) != 2 or not all(_is_text(v) for v in values):
-        raise UserError(f"{where}: {name} is {values!r:.100}, not two texts")
-    return values[0], values[1]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    sides = {"text": cosines, "image": cosines.transpose(1, 2)}
+    return {name: Choices(kinds, _credit(side), 0.5) for name, side in sides.items()}
 
 
 @torch.no_grad()
 def _cosines(
-    model: GroundingModel, trials: Sequence[OrderTrial], at: Callable[[str], Path]
+    model: GroundingModel, trials: Sequence[OrderTrial], resolve: Callable[[str], Path]
 ) -> Float[Tensor, "n 2 2"]:
-    """Of every trial's pictures (rows) with its utterances (columns)."""
+    """Cosines of every trial's images (rows) with its utterances (columns)."""
     model.eval()
-    if model.vocabulary is None:
-        raise UserError("the model has no vocabulary: load it with CVCL's vocab.json")
+    vocabulary = vocabulary_of(model)
     device, size = model.project.weight.device, model.config.vision.size
-    pixels = read_pictures([at(name) for t in trials for name in t.images], size, False)
-    images = imagenet_normalised(to_unit(pixels.to(device)))
+    pixels = read_images([resolve(name) for t in trials for name in t.images], size, False)
+    images = model_input(pixels.to(device))
     texts = [text for trial in trials for text in trial.utterances]
-    tokens, lengths = model.vocabulary.encode(texts, length=model.config.utterance.length)
-    found = model.compare(images, tokens.to(device), lengths.to(device)) / model.scale
+    tokens, lengths = vocabulary.encode(texts, length=model.config.utterance.length)
+    cosines = model.compare(images, tokens.to(device), lengths.to(device)) / model.scale
     n = torch.arange(len(trials), device=device)
-    return found.unflatten(1, (-1, 2)).unflatten(0, (-1, 2))[n, :, n].float().cpu()
+    return cosines.unflatten(1, (-1, 2)).unflatten(0, (-1, 2))[n, :, n].float().cpu()
 
 
 def _credit(cosines: Float[Tensor, "n 2 2"]) -> tuple[float, ...]:
-    """Of each row's two columns, how often the one on the diagonal is nearer."""
+    """For each trial the mean of two choices, each 1 if the diagonal has the larger cosine."""
     lead = torch.stack(
         [cosines[:, 0, 0] - cosines[:, 0, 1], cosines[:, 1, 1] - cosines[:, 1, 0]], dim=1
     )

@@ -1,1 +1,1 @@
-"""What a word-grounding model has learned, drawn for people to look at."""
+"""Reports of evaluations: tables, figures, TensorBoard."""

@@ -10,13 +10,13 @@ from firsthand.grounding.report.style import (
     COLOURS,
     Picture,
     figure,
-    middle_and_bars,
+    hide_top_right,
+    means_and_errors,
     percent,
-    plain,
     rendered,
 )
 
-_MIXED = 9999  # orders that a correlation is compared with
+_PERMUTATIONS = 9999
 
 
 def accuracy_bars(
@@ -26,50 +26,51 @@ def accuracy_bars(
 ) -> Picture:
     """A group of bars for each test set, in each a bar for every row (CVCL's figure 2).
 
-    Rows are models and hold an accuracy for each set; None is left out. The dashed lines are what
-    guessing is worth.
+    rows: an accuracy for each set, by model; None is left out. Dashed lines are chance.
     """
-    drawn = figure(max(6.0, 1.5 + len(sets) * (0.5 + 0.36 * len(rows))), 4.2)
-    axes = drawn.subplots()
+    fig = figure(max(6.0, 1.5 + len(sets) * (0.5 + 0.36 * len(rows))), 4.2)
+    axes = fig.subplots()
     width = 0.84 / len(rows)
     for number, (name, values) in enumerate(rows.items()):
-        places = np.arange(len(sets)) - 0.42 + (number + 0.5) * width
-        found = [(x, value) for x, value in zip(places, values, strict=True) if value is not None]
-        heights, bars = middle_and_bars([value for _, value in found])
-        x = [place for place, _ in found]
+        positions = np.arange(len(sets)) - 0.42 + (number + 0.5) * width
+        found = [
+            (x, value) for x, value in zip(positions, values, strict=True) if value is not None
+        ]
+        heights, bars = means_and_errors([value for _, value in found])
+        x = [position for position, _ in found]
         colour = COLOURS[number % len(COLOURS)]
         axes.bar(x, heights, 0.92 * width, color=colour, label=name)
         axes.errorbar(x, heights, bars, fmt="none", ecolor="black", elinewidth=1, capsize=2)
-        for place, value in found:
-            top = (place, 100 * max(value.high, value.mean))
+        for position, value in found:
+            top = (position, 100 * max(value.high, value.mean))
             axes.annotate(
                 percent(value.mean), top, (0, 2), textcoords="offset points",
                 ha="center", va="bottom", fontsize=7,
             )  # fmt: skip
-    for place, share in enumerate(chance):
-        label = "chance" if place == 0 else None
-        ends = (place - 0.46, place + 0.46)
+    for position, share in enumerate(chance):
+        label = "chance" if position == 0 else None
+        ends = (position - 0.46, position + 0.46)
         axes.plot(ends, (100 * share,) * 2, color="black", dashes=(3, 2), lw=1, label=label)
     axes.set_xticks(range(len(sets)), sets)
     if len(sets) > 3:
         axes.tick_params(axis="x", rotation=20)
     axes.set(ylabel="right choices in %", ylim=(0, 105), xlim=(-0.6, len(sets) - 0.4))
-    drawn.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
-    plain(axes)
-    return rendered(drawn)
+    fig.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    hide_top_right(axes)
+    return rendered(fig)
 
 
 def category_dots(rows: Mapping[str, Mapping[str, AccuracySummary]], chance: float) -> Picture:
-    """A line for each category, on it a dot for every row; those best for the first row on top."""
+    """A line for each category with a dot for every row, the best for the first row on top."""
     first = next(iter(rows.values()))
     others = sorted({name for values in rows.values() for name in values} - set(first))
     names = [*sorted(first, key=lambda name: -first[name].mean), *others]
-    drawn = figure(6.4, 1.3 + 0.22 * len(names))
-    axes = drawn.subplots()
+    fig = figure(6.4, 1.3 + 0.22 * len(names))
+    axes = fig.subplots()
     for number, (row, values) in enumerate(rows.items()):
         known = [name for name in names if name in values]
-        x, bars = middle_and_bars([values[name] for name in known])
-        # a little apart, so that dots of equal worth are all seen
+        x, bars = means_and_errors([values[name] for name in known])
+        # slightly apart, so that equal dots do not cover each other
         y = [names.index(name) + 0.12 * (number - (len(rows) - 1) / 2) for name in known]
         colour = COLOURS[number % len(COLOURS)]
         axes.errorbar(x, y, xerr=bars, fmt="o", ms=5, color=colour, elinewidth=1.2, label=row)
@@ -77,20 +78,20 @@ def category_dots(rows: Mapping[str, Mapping[str, AccuracySummary]], chance: flo
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="right choices in %", xlim=(-2, 102), ylim=(len(names) - 0.4, -0.6))
     axes.grid(axis="y", alpha=0.25)
-    drawn.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
-    plain(axes)
-    return rendered(drawn)
+    fig.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    hide_top_right(axes)
+    return rendered(fig)
 
 
 def alignment_curve(
     curves: Mapping[str, Sequence[tuple[float, AccuracySummary]]], chance: float
 ) -> Picture:
     """Accuracy against the share of utterances that name something in view."""
-    drawn = figure(6.0, 4.0)
-    axes = drawn.subplots()
+    fig = figure(6.0, 4.0)
+    axes = fig.subplots()
     for number, (name, points) in enumerate(curves.items()):
         ordered = sorted(points, key=lambda point: point[0])
-        y, bars = middle_and_bars([value for _, value in ordered])
+        y, bars = means_and_errors([value for _, value in ordered])
         x = [100 * share for share, _ in ordered]
         colour = COLOURS[number % len(COLOURS)]
         axes.errorbar(x, y, bars, fmt="o-", ms=5, color=colour, capsize=3, label=name)
@@ -101,8 +102,8 @@ def alignment_curve(
     )  # fmt: skip
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False)
-    plain(axes)
-    return rendered(drawn)
+    hide_top_right(axes)
+    return rendered(fig)
 
 
 def scatter(
@@ -112,22 +113,22 @@ def scatter(
     x_label: str,
     y_label: str,
 ) -> Picture:
-    """Words by two figures, with their correlation (CVCL's figure S5).
+    """A scatter plot of words by two values, with their correlation (CVCL's figure S5).
 
-    p is how often words that were mixed up correlate as strongly, which needs no normal law.
+    p is from permutations of the words, which assumes no distribution.
     """
-    drawn = figure(6.0, 4.6)
-    axes = drawn.subplots()
+    fig = figure(6.0, 4.6)
+    axes = fig.subplots()
     axes.scatter(x, y, s=22, color=COLOURS[0])
-    for word, place in zip(words, zip(x, y, strict=True), strict=True):
-        axes.annotate(word, place, (4, 2), textcoords="offset points", fontsize=8)
+    for word, position in zip(words, zip(x, y, strict=True), strict=True):
+        axes.annotate(word, position, (4, 2), textcoords="offset points", fontsize=8)
     if (r := correlation(x, y)) is not None:
-        axes.set_title(f"r = {r:.2f}, p = {mixed_as_well(x, y):.4f}", fontsize=10)
+        axes.set_title(f"r = {r:.2f}, p = {permutation_p(x, y):.4f}", fontsize=10)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.margins(0.1)
     axes.grid(alpha=0.25)
-    plain(axes)
-    return rendered(drawn)
+    hide_top_right(axes)
+    return rendered(fig)
 
 
 def correlation(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float | None:
@@ -137,9 +138,9 @@ def correlation(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def mixed_as_well(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
-    """How often orders at random correlate as strongly, in either direction."""
+def permutation_p(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
+    """The two-sided p-value of a correlation: how often permutations correlate as strongly."""
     a, b = (values - values.mean() for values in (x, y))
     random = np.random.default_rng(0)
-    mixed = np.abs(random.permuted(np.tile(b, (_MIXED, 1)), axis=1) @ a)
-    return float((np.sum(mixed >= abs(a @ b) * (1 - 1e-9)) + 1) / (_MIXED + 1))
+    permuted = np.abs(random.permuted(np.tile(b, (_PERMUTATIONS, 1)), axis=1) @ a)
+    return float((np.sum(permuted >= abs(a @ b) * (1 - 1e-9)) + 1) / (_PERMUTATIONS + 1))

@@ -1,24 +1,24 @@
-"""The report as a page of Markdown, with the pictures that were drawn of it."""
+"""The report as a page of Markdown, with its figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from firsthand.grounding.evaluation.studies import LABELS
 from firsthand.grounding.report.report import GroundingReport, Section, TableRow
+from firsthand.grounding.study import variant_label as _label
 
 PICTURES = "pictures"  # the folder beside the page
 
-# Sections, each with the beginnings of the names of its pictures.
+# Sections, each with the prefixes of the names of its figures.
 ACCURACY = ("accuracy",)
 CATEGORIES = ("categories", "said_against_accuracy", "distance_against_accuracy")
 CONCEPTS = ("concept", "frames_map", "layers")
 RETRIEVAL = ("frames_by_word", "words_by_frame")
-LOOKS = ("looks",)
+SALIENCY = ("looks",)
 CURVE = ("alignment_curve",)
 
 
 def as_markdown(report: GroundingReport, captions: Mapping[str, str]) -> str:
-    """All tables; `captions` are those of the pictures in the folder beside it, by their name."""
+    """The page; captions: of the figures in the folder beside it, by name."""
     page = _Page(captions)
     _head(page, report)
     _accuracy(page, report)
@@ -27,56 +27,56 @@ def as_markdown(report: GroundingReport, captions: Mapping[str, str]) -> str:
     _labels(page, report)
     _concepts(page, report)
     _retrieval(page, report)
-    if page.section("Where the model looks", LOOKS):
-        page.say("For each word, pictures of what it means and what made them near to it.")
-        page.show(LOOKS)
-    for part in report.parts:
-        _part(page, part)
-    page.rest()
+    if page.section("Where the model looks", SALIENCY):
+        page.add("For each word, pictures of what it means and what made them near to it.")
+        page.add_images(SALIENCY)
+    for section in report.parts:
+        _section(page, section)
+    page.add_remaining()
     return page.text()
 
 
 class _Page:
-    """Lines, and the pictures that have no place yet."""
+    """The page's lines, and the captions of figures that are not on it yet."""
 
     def __init__(self, captions: Mapping[str, str]) -> None:
         self._lines: list[str] = []
         self._captions = dict(captions)
 
     def section(self, title: str, pictures: Sequence[str] = (), found: bool = False) -> bool:
-        """Begin a section if something was found or there is a picture for it."""
+        """Begin a section if something was found or there is a figure for it."""
         if found or any(name.startswith(tuple(pictures)) for name in self._captions):
-            self.say(f"## {title}")
+            self.add(f"## {title}")
             return True
         return False
 
-    def say(self, *paragraphs: str) -> None:
+    def add(self, *paragraphs: str) -> None:
         for paragraph in paragraphs:
             self._lines += [paragraph, ""]
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         lines = [list(head), ["---"] * len(head), *(list(row) for row in rows)]
-        self.say("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        self.add("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
-    def show(self, beginnings: Sequence[str]) -> None:
+    def add_images(self, beginnings: Sequence[str]) -> None:
         for name in [name for name in self._captions if name.startswith(tuple(beginnings))]:
-            self.say(f"![{self._captions.pop(name)}]({PICTURES}/{name}.png)")
+            self.add(f"![{self._captions.pop(name)}]({PICTURES}/{name}.png)")
 
-    def rest(self) -> None:
+    def add_remaining(self) -> None:
         if self._captions:
-            self.say("## More pictures")
-            self.show([""])
+            self.add("## More pictures")
+            self.add_images([""])
 
     def text(self) -> str:
         return "\n".join(self._lines).rstrip() + "\n"
 
 
 def _head(page: _Page, report: GroundingReport) -> None:
-    page.say("# Which words are known")
+    page.add("# Which words are known")
     words = "" if report.alignment is None else (
         f", where {_percent(report.alignment)} of the utterances name something in view"
     )  # fmt: skip
-    page.say(
+    page.add(
         f"Models: `{report.study}`. Corpus: `{report.root}`{words}. "
         f"{report.seeds} {'seeds' if report.seeds > 1 else 'seed'}; "
         + (
@@ -100,22 +100,22 @@ def _accuracy(page: _Page, report: GroundingReport) -> None:
     chance = ["chance", *(_percent(facts.chance) for facts in report.sets.values())]
     page.table(["", *titles], [chance, *(_line(row, list(report.sets)) for row in report.rows)])
     if any("linear probe" in row.label for row in report.rows):
-        page.say(
+        page.add(
             "Linear probes learn from labelled pictures of other recordings (`eval/dev`), on the "
             f"features of {_label(report.main)}; on white they learn from one half of each "
             "category's pictures and are asked for the other."
         )
-    page.show(ACCURACY)
+    page.add_images(ACCURACY)
     _generalisation(page, report)
 
 
 def _line(row: TableRow, names: Sequence[str]) -> list[str]:
     label = f"**{row.label}**" if row.compared else row.label
-    return [label, *(row.sets[name].shown() if name in row.sets else "" for name in names)]
+    return [label, *(row.sets[name].formatted() if name in row.sets else "" for name in names)]
 
 
 def _generalisation(page: _Page, report: GroundingReport) -> None:
-    """What is left, of what lies above chance, in other rooms and on white."""
+    """The share of the accuracy above chance that is left in the other test sets."""
     first, *others = report.sets
     row = next(row for row in report.rows if row.compared)
     if first not in row.sets:
@@ -127,7 +127,7 @@ def _generalisation(page: _Page, report: GroundingReport) -> None:
         if facts.chance == report.sets[first].chance and name in row.sets and known > 0
     ]
     if kept:
-        page.say(
+        page.add(
             f"Generalisation: of what {row.label} knows above chance of "
             f"{report.sets[first].title}, this much is left: {', '.join(kept)}."
         )
@@ -142,33 +142,36 @@ def _curve(page: _Page, report: GroundingReport) -> None:
             (
                 _percent(point.alignment),
                 *(
-                    point.accuracy[v][name].shown() if name in point.accuracy.get(v, {}) else ""
+                    point.accuracy[v][name].formatted() if name in point.accuracy.get(v, {}) else ""
                     for v in variants
                 ),
                 f"`{point.study}`",
             )
             for point in report.curve
         ]
-        head = (f"{facts.title}: utterances aligned", *(_label(v) for v in variants), "models")
+        head = (
+            f"{facts.title}: utterances aligned",
+            *(_label(v) for v in variants),
+            "models",
+        )
         page.table(head, rows)
-    page.show(CURVE)
+    page.add_images(CURVE)
 
 
 def _categories(page: _Page, report: GroundingReport) -> None:
     name, facts = next(iter(report.sets.items()))
     rows = [row for row in report.rows if name in row.by_word]
     page.section("By category", found=True)
-    words = sorted(
-        {word for row in rows for word in row.by_word[name]},
-        key=lambda word: -next(row for row in rows if row.compared).by_word[name][word].mean,
-    )
-    page.say(f"In {facts.title}:")
+    compared = next((row.by_word[name] for row in rows if row.compared), {})
+    words = {word for row in rows for word in row.by_word[name]}
+    page.add(f"In {facts.title}:")
+    best_first = sorted(words, key=lambda word: (-compared[word].mean, word))
     page.table(
         ["", *(row.label for row in rows)],
-        [[word, *(_shown(row, name, word) for row in rows)] for word in words],
+        [[word, *(_word_accuracy(row, name, word) for row in rows)] for word in best_first],
     )
     if report.ranks is not None:
-        page.say(
+        page.add(
             f"Categories that {_label(report.main)} and the probe with all labels know well are "
             f"the same to this degree: Spearman's ρ = {report.ranks.rho:.2f} over "
             f"{report.ranks.categories} categories."
@@ -176,21 +179,22 @@ def _categories(page: _Page, report: GroundingReport) -> None:
     others = list(report.sets)[1:]
     row = next(row for row in report.rows if row.compared)
     if others := [other for other in others if other in row.by_word]:
-        page.say(f"{row.label} in the other test sets:")
+        page.add(f"{row.label} in the other test sets:")
         every = sorted({word for other in others for word in row.by_word[other]})
         page.table(
             ["", *(report.sets[other].title for other in others)],
-            [[word, *(_shown(row, other, word) for other in others)] for word in every],
+            [[word, *(_word_accuracy(row, other, word) for other in others)] for word in every],
         )
-    page.show(CATEGORIES)
+    page.add_images(CATEGORIES)
 
 
-def _shown(row: TableRow, name: str, word: str) -> str:
-    """Of one model in one category an interval says little that the number of trials does not."""
+def _word_accuracy(row: TableRow, name: str, word: str) -> str:
+    """The accuracy of a word; without an interval for one model, which depends on the number of
+    trials alone."""
     found = row.by_word.get(name, {}).get(word)
     if found is None:
         return ""
-    return found.shown() if found.error is not None else _percent(found.mean)
+    return found.formatted() if found.error is not None else _percent(found.mean)
 
 
 def _labels(page: _Page, report: GroundingReport) -> None:
@@ -206,7 +210,7 @@ def _labels(page: _Page, report: GroundingReport) -> None:
             else "better than the probe with the most labels"
         )
         bound = f"{rate.bound} " if rate.bound else ""
-        page.say(
+        page.add(
             f"{rate.said} utterances name one of the categories, whatever was in view then. From "
             f"them {_label(report.main)} reaches {_percent(rate.accuracy)}. Probes of its features "
             f"reach, with {points}. It does {does}: one label is worth {bound}{rate.worth:.1f} "
@@ -214,7 +218,7 @@ def _labels(page: _Page, report: GroundingReport) -> None:
             "number of labels.)"
         )
     if len(report.probes) > 1:
-        page.say("What a probe with all labels makes of the features of each kind of model:")
+        page.add("What a probe with all labels makes of the features of each kind of model:")
         names = list(next(iter(report.probes.values())).sets)
         page.table(
             ["", *(report.sets[name].title for name in names)],
@@ -228,7 +232,7 @@ def _concepts(page: _Page, report: GroundingReport) -> None:
     ):
         return
     names = list(dict.fromkeys(name for sets in report.concepts.values() for name in sets))
-    page.say(
+    page.add(
         "Correlation of the cosines between concepts, mean pictures on one side and words on the "
         "other; p by permuting concepts (Mantel), the largest over seeds."
     )
@@ -246,7 +250,7 @@ def _concepts(page: _Page, report: GroundingReport) -> None:
         ],
     )
     if (layers := report.layers) is not None:
-        page.say(
+        page.add(
             f"Layers of {_label(report.main)} (averaged over places and over the pictures of a "
             "concept) against the words' vectors. The best layer stands beside the best layers of "
             "concepts that were mixed up: a maximum over layers is large by chance."
@@ -259,7 +263,7 @@ def _concepts(page: _Page, report: GroundingReport) -> None:
                 for name, table in layers.measures.items()
             ],
         )  # fmt: skip
-    page.show(CONCEPTS)
+    page.add_images(CONCEPTS)
 
 
 def _number(summary) -> str:
@@ -270,7 +274,7 @@ def _retrieval(page: _Page, report: GroundingReport) -> None:
     found = any(report.retrieval.values())
     if not page.section("Pictures by word, words by picture", RETRIEVAL, found):
         return
-    page.say(
+    page.add(
         "Pictures by word: average precision, and the share of right ones among the first 10 and "
         "100, means over words. Words by picture: how often its own word is the nearest of all, "
         "and one over that word's rank."
@@ -279,14 +283,14 @@ def _retrieval(page: _Page, report: GroundingReport) -> None:
             "1 / rank")  # fmt: skip
     page.table(head, [
         (_label(variant), report.sets[name].title, _number(one.average_precision),
-         one.first_10.shown(), one.first_100.shown(), one.own_word.shown(),
+         one.first_10.formatted(), one.first_100.formatted(), one.own_word.formatted(),
          _number(one.reciprocal_rank))
         for variant, sets in report.retrieval.items() for name, one in sets.items()
     ])  # fmt: skip
     if report.main in report.retrieval and report.retrieval[report.main]:
         sets = report.retrieval[report.main]
         words = sorted({word for one in sets.values() for word in one.by_word})
-        page.say(f"Average precision of {_label(report.main)} by word:")
+        page.add(f"Average precision of {_label(report.main)} by word:")
         page.table(
             ["", *(report.sets[name].title for name in sets)],
             [
@@ -295,29 +299,27 @@ def _retrieval(page: _Page, report: GroundingReport) -> None:
                 for word in words
             ],
         )  # fmt: skip
-    page.show(RETRIEVAL)
+    page.add_images(RETRIEVAL)
 
 
-def _part(page: _Page, part: Section) -> None:
-    page.say(f"## {part.title}", part.says)
-    if part.rows:
-        chance = ["chance", *(_percent(part.chance[name]) for name in part.columns)]
-        lines = [_line(row, list(part.columns)) for row in part.rows]
-        page.table(["", *part.columns.values()], [chance, *lines])
-        for name, title in part.columns.items():
-            rows = [row for row in part.rows if name in row.by_word]
+def _section(page: _Page, section: Section) -> None:
+    page.add(f"## {section.title}", section.says)
+    if section.rows:
+        chance = ["chance", *(_percent(section.chance[name]) for name in section.columns)]
+        lines = [_line(row, list(section.columns)) for row in section.rows]
+        page.table(["", *section.columns.values()], [chance, *lines])
+        for name, title in section.columns.items():
+            rows = [row for row in section.rows if name in row.by_word]
             words = sorted({word for row in rows for word in row.by_word[name]})
             page.table(
                 [title, *(row.label for row in rows)],
-                [[word, *(_shown(row, name, word) for row in rows)] for word in words],
+                [[word, *(_word_accuracy(row, name, word) for row in rows)] for word in words],
             )
-    if part.text:
-        page.say(part.text)
-    page.show([Path(name).stem.removeprefix("eval_") for name in part.columns] or [part.title])
-
-
-def _label(variant: str) -> str:
-    return LABELS.get(variant, variant)
+    if section.text:
+        page.add(section.text)
+    page.add_images(
+        [Path(name).stem.removeprefix("eval_") for name in section.columns] or [section.title]
+    )
 
 
 def _percent(share: float) -> str:

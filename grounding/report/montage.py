@@ -1,4 +1,4 @@
-"""Frames side by side, with words."""
+"""Sheets of frames with words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ _CELL = 96  # pixels of a frame's side
 _GAP = 4
 _LINE = 16  # pixels of a line of text
 _CAPTION = 92  # pixels for the words before a row
-_EDGE = 4  # of a wrong frame
-_TALL = 14  # rows under each other, before a second column begins
-_BEST = 5  # words of a frame
-_WIDE = 8  # frames beside each other
+_EDGE = 4  # pixels of the border of a wrong frame
+_TALL = 14  # rows in a column
+_BEST = 5  # words under a frame
+_WIDE = 8  # frames in a row
 _GREEN, _RED, _GREY = (0, 128, 60), (214, 32, 32), (96, 96, 96)
 
 
@@ -36,13 +36,13 @@ def frames_by_word_montage(
 
 def words_by_frame_montage(
     frames: Sequence[Picture],
-    shown: Sequence[str],
+    labels: Sequence[str],
     words: Sequence[str],
-    nearness: Float[np.ndarray, "n w"],
+    similarity: Float[np.ndarray, "n w"],
 ) -> Picture:
-    """Under each frame the words nearest to it and their cosines, that of what it shows green.
+    """Under each frame its nearest words and their cosines, its label in green.
 
-    Above it, if it is not among them, what the frame shows, in red.
+    Above it the label, in red if it is not among them.
     """
     best = min(_BEST, len(words))
     width, height = _CELL + 3 * _GAP, _CELL + (best + 1) * _LINE + 2 * _GAP
@@ -50,31 +50,31 @@ def words_by_frame_montage(
     down = -(-len(frames) // across)
     sheet = Image.new("RGB", (across * width + _GAP, down * height + _GAP), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for number, (frame, label, near) in enumerate(zip(frames, shown, nearness, strict=True)):
+    for number, (frame, label, near) in enumerate(zip(frames, labels, similarity, strict=True)):
         left, top = _GAP + number % across * width, _GAP + number // across * height
         order = [int(row) for row in np.argsort(-near, kind="stable")[:best]]
         found = label in [words[row] for row in order]
         pen.text((left, top), label, fill=_GREEN if found else _RED, font=font)
         sheet.paste(Image.fromarray(_cell(frame)), (left, top + _LINE))
         for line, row in enumerate(order):
-            at = top + _CELL + (line + 1) * _LINE
+            y = top + _CELL + (line + 1) * _LINE
             colour = _GREEN if words[row] == label else _GREY
-            pen.text((left, at), words[row], fill=colour, font=font)
-            pen.text((left + _CELL, at), f"{near[row]:.2f}", fill=colour, font=font, anchor="ra")
+            pen.text((left, y), words[row], fill=colour, font=font)
+            pen.text((left + _CELL, y), f"{near[row]:.2f}", fill=colour, font=font, anchor="ra")
     return np.asarray(sheet)
 
 
-def looks_montage(
+def saliency_montage(
     words: Sequence[str],
     frames: UInt8[np.ndarray, "w n s s 3"],
     maps: Float[np.ndarray, "w n s s"],
 ) -> Picture:
-    """Frames of each word, beside each where the model looks for it (CVCL's figure 5)."""
+    """Frames of each word, each beside its saliency map for the word (CVCL's figure 5)."""
     rows = {}
-    for word, pictures, looks in zip(words, frames, maps, strict=True):
+    for word, of_word, saliency in zip(words, frames, maps, strict=True):
         cells = []
-        for picture, look in zip(pictures, looks, strict=True):
-            cells += [_cell(picture), _cell(overlaid(picture, look))]
+        for frame, one in zip(of_word, saliency, strict=True):
+            cells += [_cell(frame), _cell(overlaid(frame, one))]
         rows[word, ""] = cells
     return _sheet(rows)
 
@@ -105,6 +105,6 @@ def _sheet(rows: Mapping[tuple[str, str], Sequence[Picture]]) -> Picture:
         under = (left + _GAP, top + _CELL / 2 + _LINE)
         pen.text(under, note, fill=_GREY, font=small, anchor="lm")
         for column, cell in enumerate(cells):
-            place = (left + _CAPTION + column * (_CELL + _GAP), top)
-            sheet.paste(Image.fromarray(cell), place)
+            corner = (left + _CAPTION + column * (_CELL + _GAP), top)
+            sheet.paste(Image.fromarray(cell), corner)
     return np.asarray(sheet)

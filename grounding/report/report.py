@@ -1,4 +1,7 @@
-"""What is reported of studies: means over seeds, side by side with their controls."""
+"""The contents of a report: means over seeds, beside their controls.
+
+Field names are keys of `results.json`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,36 +17,40 @@ from firsthand.grounding.evaluation.labels import LabelNoise
 
 @dataclass(frozen=True)
 class SetFacts:
-    """What a test set consists of. unknown: words that the models have never heard."""
+    """A test set."""
 
     title: str
     trials: int
     pictures: int
+    """Number of images."""
     chance: float
+    """Expected accuracy of a random choice."""
     unknown: tuple[str, ...]
+    """Target words that are not in the models' vocabulary."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A line of the table: who was asked, and how well it did, by test set and by word in it.
-
-    compared: whether it is the model in question, and no control or judge of another kind.
-    """
+    """A row of a table of accuracies."""
 
     label: str
     sets: Mapping[str, AccuracySummary]
+    """By test set."""
     by_word: Mapping[str, Mapping[str, AccuracySummary]]
+    """By test set and target word."""
     compared: bool = False
+    """Whether it is the main variant, and no control, probe or CLIP."""
 
     @classmethod
     def of(
         cls, label: str, models: Sequence[Mapping[str, Choices]], compared: bool = False
     ) -> "TableRow":
-        """Of models that differ in their seed: what each chose, by test set."""
+        """From the choices, by test set, of models that differ in their seed."""
         names = [name for name in models[0] if all(name in model for model in models)]
-        asked = {name: [model[name] for model in models] for name in names}
+        choices_of = {name: [model[name] for model in models] for name in names}
         sets = {
-            n: AccuracySummary.of_answers([c.credit for c in found]) for n, found in asked.items()
+            n: AccuracySummary.of_answers([c.credit for c in found])
+            for n, found in choices_of.items()
         }
         by_word = {
             name: {
@@ -51,119 +58,141 @@ class TableRow:
                 for word in found[0].by_word
                 if all(word in choices.by_word for choices in found)
             }
-            for name, found in asked.items()
+            for name, found in choices_of.items()
         }
         return cls(label, sets, by_word, compared)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Retrieval of one variant in one set, means over seeds.
-
-    average_precision, first_10, first_100: of frames by word. by_word: the average precision of
-    each. own_word: share of frames whose own word is the nearest. reciprocal_rank: of that word.
-    """
+    """Retrieval of one variant in one set, means over seeds."""
 
     average_precision: AccuracySummary
+    """Of frames by word, mean over words."""
     first_10: AccuracySummary
+    """Precision of the first 10 frames, mean over words."""
     first_100: AccuracySummary
+    """Precision of the first 100."""
     by_word: Mapping[str, AccuracySummary]
+    """Average precision of each word."""
     own_word: AccuracySummary
+    """Share of frames whose nearest word is their label."""
     reciprocal_rank: AccuracySummary
+    """Of the label among the words of a frame."""
 
 
 @dataclass(frozen=True)
 class Concepts:
-    """Correlated similarities of one variant in one set: over seeds the mean r, the largest p."""
+    """Correlated similarities of one variant in one set."""
 
     r: AccuracySummary
+    """Pearson's r, mean over seeds."""
     p: float
+    """Mantel's p, the largest over seeds."""
 
 
 @dataclass(frozen=True)
 class LayerTable:
-    """A measure of agreement between layers of the eyes (rows) and of words, means over seeds.
+    """One measure of agreement between layers, means over seeds."""
 
-    best: of the best pair; by_chance: of the best pairs of concepts mixed up; p: the largest.
-    """
-
-    scores: Float[np.ndarray, "seen said"]
+    scores: Float[np.ndarray, "image_layers text_layers"]
     best: float
+    """Of the best pair of layers."""
     by_chance: float
+    """Mean of the best pairs of permuted concepts."""
     p: float
+    """The largest over seeds."""
 
 
 @dataclass(frozen=True)
 class Layers:
+    """Agreement of layers."""
+
     seen: tuple[str, ...]
+    """Names of the image encoder's layers."""
     said: tuple[str, ...]
+    """Names of the text side's layers."""
     measures: Mapping[str, LayerTable]
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Spearman's correlation between the model and the probe with all labels, over categories."""
+    """Spearman's correlation of the model's accuracies with those of the probe with all labels."""
 
     rho: float
     categories: int
+    """Number of categories."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A study at its share of aligned utterances: the accuracy of each variant, by test set."""
+    """A study's accuracies at its alignment."""
 
     study: str
     alignment: float
+    """Share of utterances that name something in view."""
     accuracy: Mapping[str, Mapping[str, AccuracySummary]]
+    """By variant and test set."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section of its own: trials of another kind, or a `text` with the `values` in it.
-
-    columns: what the table calls each trial file.
-    """
+    """A section of its own: a table of trials of another kind, or a text."""
 
     title: str
     says: str
+    """The paragraph below the title."""
     columns: Mapping[str, str] = field(default_factory=dict)
+    """Column title of each trial file."""
     chance: Mapping[str, float] = field(default_factory=dict)
+    """By trial file."""
     rows: tuple[TableRow, ...] = ()
     text: str = ""
+    """Markdown, in the place of a table."""
     values: Mapping[str, Any] = field(default_factory=dict)
+    """The numbers in `text`, for `results.json`."""
 
 
 @dataclass(frozen=True)
 class GroundingReport:
-    """Everything that was found. Mappings by variant have controls first.
-
-    rows: CVCL's figure 2 and 3 as a table, without chance, which the sets have. probes: of every
-    variant's features, by variant.
-    """
+    """All results; mappings by variant have controls first."""
 
     study: str
+    """Name of the study."""
     root: str
+    """The corpus."""
     alignment: float | None
+    """Share of its utterances that name something in view; None if unknown."""
     main: str
+    """The variant that others are compared with."""
     seeds: int
+    """Models of that variant."""
     sets: Mapping[str, SetFacts]
+    """By test set."""
     rows: tuple[TableRow, ...]
+    """CVCL's figures 2 and 3 as a table."""
     probes: Mapping[str, TableRow]
+    """Linear probes of every variant's features, by variant."""
     exchange: LabelNoise | None
+    """How many utterances one label is worth; None without probes."""
     ranks: Ranks | None
     retrieval: Mapping[str, Mapping[str, Result]]
+    """By variant and test set."""
     concepts: Mapping[str, Mapping[str, Concepts]]
+    """By variant and test set."""
     layers: Layers | None
     curve: tuple[CurvePoint, ...] = ()
+    """Accuracy against alignment, if several studies were evaluated."""
     parts: tuple[Section, ...] = ()
+    """Sections of other kinds."""
 
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return _plain(asdict(self))
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return _as_json(asdict(self))
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """The correlation of ranks; equal values share theirs. 0 if all on a side are equal."""
+    """Spearman's rank correlation; ties get mean ranks. 0 if all values on a side are equal."""
     ranks = [_ranks(np.asarray(values, dtype=float)) for values in (a, b)]
     left, right = (rank - rank.mean() for rank in ranks)
     spread = float(np.sqrt((left**2).sum() * (right**2).sum()))
@@ -176,9 +205,9 @@ def _ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return below + (equal + 1) / 2
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _as_json(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [_as_json(item) for item in value]
     return value.tolist() if isinstance(value, np.ndarray) else value

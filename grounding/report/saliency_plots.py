@@ -1,4 +1,4 @@
-"""Where a model looks in a frame for a word."""
+"""Saliency maps of frames for words, scaled for figures."""
 
 import numpy as np
 import torch
@@ -6,27 +6,26 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from firsthand.grounding.image_encoder import Pictures
+from firsthand.grounding.image_encoder import Images, model_input
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.saliency import Maps, attention_maps, enlarged, word_map
-from firsthand.policy.modules.image_encoder import imagenet_normalised, to_unit
+from firsthand.grounding.saliency import Maps, attention_maps, enlarged, grad_cam_maps
 
-_BLUR = 0.02  # of a picture's side: the standard deviation
+_BLUR = 0.02  # standard deviation, as a share of the image's side
 
 
-def word_looks(
-    model: GroundingModel, frames: UInt8[np.ndarray, "n s s 3"], said: Float[Tensor, "n d"]
+def word_saliency(
+    model: GroundingModel, frames: UInt8[np.ndarray, "n s s 3"], text_emb: Float[Tensor, "n d"]
 ) -> Float[np.ndarray, "n s s"] | None:
-    """A map for each frame, from 0 to 1 in each, as CVCL shows them: a little blurred.
+    """A map for each frame, scaled to 0..1 and slightly blurred, as in CVCL's figures.
 
-    Of a model that compares places with words it is how near each place is; of a convolutional
-    network Grad-CAM for the frame's word, of a vision transformer what its class token attends to
-    (the mean of the heads); None of a model that has none of these.
+    text_emb: the word of each frame. A model that compares a grid with words: the similarity of
+    each cell. A convolutional network: Grad-CAM. A vision transformer: attention of the class
+    token, the mean over heads. None for other models.
     """
     device = model.project.weight.device
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)
-    images = imagenet_normalised(to_unit(pixels))
-    if (maps := _maps(model, images, said.to(device))) is None:
+    images = model_input(pixels)
+    if (maps := _maps(model, images, text_emb.to(device))) is None:
         return None
     large = enlarged(maps, *frames.shape[1:3])
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
@@ -36,12 +35,12 @@ def word_looks(
     return gaussian_blur(scaled[:, None], [size, size], [sigma, sigma])[:, 0].cpu().numpy()
 
 
-def _maps(model: GroundingModel, images: Pictures, said: Float[Tensor, "n d"]) -> Maps | None:
+def _maps(model: GroundingModel, images: Images, text_emb: Float[Tensor, "n d"]) -> Maps | None:
     if model.config.similarity != "flat":
         with torch.no_grad():
-            return torch.einsum("ndrc,nd->nrc", model.encode_places(images), said)
+            return torch.einsum("ndrc,nd->nrc", model.encode_grid(images), text_emb)
     try:
-        return word_map(model, images, said)
+        return grad_cam_maps(model, images, text_emb)
     except ValueError:
         try:
             return attention_maps(model, images).mean(dim=1)

@@ -1,4 +1,4 @@
-"""What models of a study found, side by side: controls first, means over seeds."""
+"""The tables of a report: metrics of a study's variants, controls first, means over seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,9 +9,8 @@ from firsthand.episodes.formats.saycam.utterances import read_utterances
 from firsthand.grounding.accuracy import AccuracySummary
 from firsthand.grounding.evaluation.labels import LabelNoise, exchange_rate
 from firsthand.grounding.evaluation.layers import LayerScores
-from firsthand.grounding.evaluation.linear_probe import times_said
-from firsthand.grounding.evaluation.metrics import Figures
-from firsthand.grounding.evaluation.studies import LABELS, EvaluatedStudy
+from firsthand.grounding.evaluation.linear_probe import utterance_counts
+from firsthand.grounding.evaluation.metrics import ModelMetrics
 from firsthand.grounding.evaluation.test_sets import TestSet
 from firsthand.grounding.report.report import (
     Concepts,
@@ -24,17 +23,18 @@ from firsthand.grounding.report.report import (
     TableRow,
     spearman,
 )
+from firsthand.grounding.study import Study, variant_label
 
-ByVariant = Mapping[str, Sequence[Figures]]
+ByVariant = Mapping[str, Sequence[ModelMetrics]]
 
 
-def facts(sets: Mapping[str, TestSet], main: Figures) -> dict[str, SetFacts]:
-    """Of the sets that ask for a word which the model has heard."""
+def set_facts(sets: Mapping[str, TestSet], main: ModelMetrics) -> dict[str, SetFacts]:
+    """Of the sets with a target that the model knows."""
     return {
         name: SetFacts(
             sets[name].title,
             len(choices.credit),
-            len(sets[name].places),
+            len(sets[name].paths),
             choices.chance,
             main.unknown[name],
         )
@@ -42,11 +42,11 @@ def facts(sets: Mapping[str, TestSet], main: Figures) -> dict[str, SetFacts]:
     }
 
 
-def rows(study: EvaluatedStudy, found: ByVariant) -> list[TableRow]:
-    """Controls, the models in question, and what labels are worth to their features."""
+def rows(study: Study, found: ByVariant) -> list[TableRow]:
+    """A row for each variant, and for each linear probe of the main one's features."""
     rows = [
-        TableRow.of(LABELS.get(v, v), [one.choices for one in figures], v == study.main)
-        for v, figures in found.items()
+        TableRow.of(variant_label(v), [one.choices for one in metrics], v == study.main)
+        for v, metrics in found.items()
     ]
     main = found[study.main]
     for share in main[0].probes:
@@ -56,24 +56,24 @@ def rows(study: EvaluatedStudy, found: ByVariant) -> list[TableRow]:
 
 
 def probes(found: ByVariant) -> dict[str, TableRow]:
-    """Of every variant's features, with all labels."""
+    """Linear probes of every variant's features, with all labels."""
     return {
-        variant: TableRow.of(
-            LABELS.get(variant, variant), [one.probes[1.0].choices for one in figures]
-        )
-        for variant, figures in found.items()
-        if all(1.0 in one.probes for one in figures)
+        variant: TableRow.of(variant_label(variant), [one.probes[1.0].choices for one in metrics])
+        for variant, metrics in found.items()
+        if all(1.0 in one.probes for one in metrics)
     }
 
 
-def exchange(root: Path, main: Sequence[Figures], name: str) -> LabelNoise | None:
-    """Utterances that name a category for a label, in the first test set."""
+def exchange(root: Path, main: Sequence[ModelMetrics], name: str) -> LabelNoise | None:
+    """The number of utterances that one label is worth, in the first test set."""
     shares = [share for share, probed in main[0].probes.items() if name in probed.choices]
     if not shares or name not in main[0].choices or not (root / "train.json").is_file():
         return None
-    asked = set(main[0].choices[name].words)
-    called = {category: word for category, word in main[0].called.items() if category in asked}
-    said = times_said((row.utterance for row in read_utterances(root / "train.json")), called)
+    targets = set(main[0].choices[name].words)
+    called = {category: word for category, word in main[0].called.items() if category in targets}
+    counts = utterance_counts(
+        (row.utterance for row in read_utterances(root / "train.json")), called
+    )
     probes = [
         (
             main[0].probes[share].labels,
@@ -82,31 +82,31 @@ def exchange(root: Path, main: Sequence[Figures], name: str) -> LabelNoise | Non
         for share in shares
     ]
     accuracy = float(np.mean([one.choices[name].accuracy for one in main]))
-    return exchange_rate(said, accuracy, probes)
+    return exchange_rate(counts, accuracy, probes)
 
 
-def ranks(main: Sequence[Figures], name: str) -> Ranks | None:
+def ranks(main: Sequence[ModelMetrics], name: str) -> Ranks | None:
     if any(1.0 not in one.probes or name not in one.probes[1.0].choices for one in main):
         return None
-    mine = TableRow.of("", [one.choices for one in main]).by_word[name]
+    of_model = TableRow.of("", [one.choices for one in main]).by_word[name]
     probes = TableRow.of("", [one.probes[1.0].choices for one in main]).by_word[name]
-    words = [word for word in mine if word in probes]
-    sides = [{side[word].mean for word in words} for side in (mine, probes)]
+    words = [word for word in of_model if word in probes]
+    sides = [{side[word].mean for word in words} for side in (of_model, probes)]
     if len(words) < 3 or min(map(len, sides)) < 2:  # constants have no ranks
         return None
-    rho = spearman([mine[w].mean for w in words], [probes[w].mean for w in words])
+    rho = spearman([of_model[w].mean for w in words], [probes[w].mean for w in words])
     return Ranks(rho, len(words))
 
 
 def retrieval(found: ByVariant) -> dict[str, dict[str, Result]]:
     return {
-        variant: {name: _mean_retrieval(figures, name) for name in _shared(figures, "retrieval")}
-        for variant, figures in found.items()
+        variant: {name: _mean_retrieval(metrics, name) for name in _common(metrics, "retrieval")}
+        for variant, metrics in found.items()
     }
 
 
-def _mean_retrieval(figures: Sequence[Figures], name: str) -> Result:
-    each = [one.retrieval[name] for one in figures]
+def _mean_retrieval(metrics: Sequence[ModelMetrics], name: str) -> Result:
+    each = [one.retrieval[name] for one in metrics]
 
     def over_words(value: Callable) -> AccuracySummary:
         return AccuracySummary.of(
@@ -129,23 +129,23 @@ def _mean_retrieval(figures: Sequence[Figures], name: str) -> Result:
 
 def concepts(found: ByVariant) -> dict[str, dict[str, Concepts]]:
     table: dict[str, dict[str, Concepts]] = {}
-    for variant, figures in found.items():
+    for variant, metrics in found.items():
         table[variant] = {}
-        for name in _shared(figures, "agreement"):
-            agreed = [a for one in figures if (a := one.agreement[name]) is not None]
+        for name in _common(metrics, "agreement"):
+            agreed = [a for one in metrics if (a := one.agreement[name]) is not None]
             if agreed:
                 r, p = AccuracySummary.of([a.r for a in agreed]), max(a.p for a in agreed)
                 table[variant][name] = Concepts(r, p)
     return table
 
 
-def _shared(figures: Sequence[Figures], part: str) -> list[str]:
-    tables: list[Mapping[str, object]] = [getattr(one, part) for one in figures]
+def _common(metrics: Sequence[ModelMetrics], part: str) -> list[str]:
+    tables: list[Mapping[str, object]] = [getattr(one, part) for one in metrics]
     return [name for name in tables[0] if all(name in table for table in tables)]
 
 
-def layers(main: Sequence[Figures]) -> Layers | None:
-    names = _shared(main, "layers")
+def layers(main: Sequence[ModelMetrics]) -> Layers | None:
+    names = _common(main, "layers")
     if not names:
         return None
 
@@ -162,15 +162,15 @@ def layers(main: Sequence[Figures]) -> Layers | None:
 
 
 def curve(
-    studies: Sequence[tuple[EvaluatedStudy, ByVariant]],
+    studies: Sequence[tuple[Study, ByVariant]],
 ) -> tuple[CurvePoint, ...]:
     points = [
         CurvePoint(
             study.name,
             study.alignment,
             {
-                v: TableRow.of(v, [one.choices for one in figures]).sets
-                for v, figures in found.items()
+                v: TableRow.of(v, [one.choices for one in metrics]).sets
+                for v, metrics in found.items()
             },
         )
         for study, found in studies

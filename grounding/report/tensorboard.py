@@ -1,4 +1,4 @@
-"""Where the pictures of a report go: PNG files, and TensorBoard with its projector."""
+"""A report's figures as PNG files and in TensorBoard, embeddings in its projector."""
 
 import io
 import math
@@ -12,92 +12,91 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from firsthand.common.atomic import write_bytes
-from firsthand.grounding.evaluation.embeddings import read_pictures
-from firsthand.grounding.evaluation.metrics import PictureSet
-from firsthand.grounding.report.figures import some_frames
+from firsthand.grounding.evaluation.embeddings import read_images
+from firsthand.grounding.evaluation.metrics import ImageSet
+from firsthand.grounding.report.figures import sample_frames
 from firsthand.grounding.report.report import GroundingReport
 from firsthand.grounding.report.style import Picture
 from firsthand.training.logger import TensorBoardLogger
 
-_SIDE = 8192  # pixels: the projector loads no larger sprite
+_MAX_SIDE = 8192  # pixels: the projector loads no larger sprite image
 _SPRITE = 48
-_DIGITS = 5  # of vectors, which are written as text
+_DIGITS = 5  # decimals of vectors, which are written as text
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors for TensorBoard's projector, what is known of each (columns), and its small picture.
-
-    sprites: one for each vector, or None.
-    """
+    """Vectors for TensorBoard's projector."""
 
     vectors: Float[np.ndarray, "n d"]
     columns: Mapping[str, Sequence[str]]
+    """Metadata of the vectors, by title."""
     sprites: UInt8[np.ndarray, "n s s 3"] | None = None
+    """A small image for each vector."""
 
 
-def save_pictures(pictures: Mapping[str, Picture], folder: Path) -> None:
+def save_images(figures: Mapping[str, Picture], folder: Path) -> None:
     """As `folder`/<name>.png.
 
     Raises:
         OutputError: one cannot be written.
     """
-    for name, picture in pictures.items():
+    for name, figure in figures.items():
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
+        Image.fromarray(figure).save(buffer, "PNG")
         write_bytes(folder / f"{name}.png", buffer.getbuffer())
 
 
-def show_words(
+def write_tensorboard(
     folder: Path,
     scalars: Mapping[str, float],
-    pictures: Mapping[str, Picture],
+    figures: Mapping[str, Picture],
     page: str,
     embeddings: Mapping[str, Embedding],
 ) -> None:
-    """An event file for TensorBoard in `folder`: scalars under their tags, pictures/*, text/report.
+    """Write an event file in `folder`: scalars by their tags, pictures/*, text/report.
 
-    The page is shown without the lines that show its pictures: TensorBoard cannot find them.
+    The page is written without its image lines, whose files TensorBoard cannot find.
     """
     logs = TensorBoardLogger(folder, done=-1)
     try:
         logs.scalars(scalars, 0)
-        for name, picture in pictures.items():
-            logs.image(f"pictures/{name}", picture, 0)
+        for name, figure in figures.items():
+            logs.image(f"pictures/{name}", figure, 0)
         lines = [line for line in page.splitlines() if not line.startswith("![")]
         logs.text("text/report", "\n".join(lines), 0)
         for name, embedding in embeddings.items():
             sprites = embedding.sprites
-            small = None if sprites is None else fitting(sprites)
+            small = None if sprites is None else fit_sprites(sprites)
             logs.embedding(name, embedding.vectors, embedding.columns, small)
     finally:
         logs.close()
 
 
 def scalars_of(report: GroundingReport) -> dict[str, float]:
-    """What the model in question is right in, by test set; all else is in pictures and the page:
-    a card for each of a hundred numbers hides them all. Tags come after those of pictures.
+    """The accuracies of the compared model, by tag. Other values are in figures and on the page
+    only: a hundred cards would hide these.
     """
     compared = next(row for row in report.rows if row.compared)
     return {f"trials/{_tag(name)}": accuracy.mean for name, accuracy in compared.sets.items()}
 
 
-def embeddings_of(scene: PictureSet) -> dict[str, Embedding]:
-    """Words and some of the pictures of what they mean, in the space that they share."""
-    rows = some_frames(scene)
+def embeddings_of(scene: ImageSet) -> dict[str, Embedding]:
+    """Words and some of the images with these labels, in their common space."""
+    rows = sample_frames(scene)
     paths = [scene.paths[row] for row in rows]
-    frames = read_pictures(paths, _SPRITE, scene.shrunk).permute(0, 2, 3, 1).numpy()
-    vectors = np.concatenate([scene.seen[rows].numpy(), scene.said.numpy()])
+    frames = read_images(paths, _SPRITE, scene.shrunk).permute(0, 2, 3, 1).numpy()
+    vectors = np.concatenate([scene.image_emb[rows].numpy(), scene.text_emb.numpy()])
     columns = {
-        "word": [*(scene.shown[row] for row in rows), *scene.words],
+        "word": [*(scene.labels[row] for row in rows), *scene.words],
         "kind": ["picture"] * len(rows) + ["word"] * len(scene.words),
     }
-    sprites = np.concatenate([frames, np.stack([_written(word) for word in scene.words])])
+    sprites = np.concatenate([frames, np.stack([_word_tile(word) for word in scene.words])])
     return {"words_and_pictures": Embedding(vectors.round(_DIGITS), columns, sprites)}
 
 
-def _written(word: str) -> UInt8[np.ndarray, "side side 3"]:
-    """A word as a picture, as large as it fits."""
+def _word_tile(word: str) -> UInt8[np.ndarray, "side side 3"]:
+    """A word drawn on a tile, as large as it fits."""
     tile = Image.new("RGB", (_SPRITE, _SPRITE), "white")
     pen = ImageDraw.Draw(tile)
     fonts = (ImageFont.load_default(size) for size in range(16, 6, -1))
@@ -111,9 +110,9 @@ def _tag(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "_", name.removesuffix(".json").removesuffix(".csv")).strip("_")
 
 
-def fitting(sprites: UInt8[np.ndarray, "n s s 3"]) -> UInt8[np.ndarray, "n t t 3"]:
-    """Made smaller, if the square of all of them would be too large for the projector."""
-    side = min(sprites.shape[1], _SIDE // math.ceil(len(sprites) ** 0.5))
+def fit_sprites(sprites: UInt8[np.ndarray, "n s s 3"]) -> UInt8[np.ndarray, "n t t 3"]:
+    """Sprites made smaller if all together would be too large for the projector."""
+    side = min(sprites.shape[1], _MAX_SIDE // math.ceil(len(sprites) ** 0.5))
     if side == sprites.shape[1]:
         return sprites
     small = [Image.fromarray(sprite).resize((side, side)) for sprite in sprites]

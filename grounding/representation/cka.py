@@ -1,6 +1,6 @@
-"""Do two representations of the same things agree on how near they are? By kernel matrices.
+"""Agreement of two representations of the same things, by kernel matrices.
 
-Centred kernel alignment (Kornblith et al. 2019), its unbiased variant, and CKNNA, which looks at
+Centred kernel alignment (Kornblith et al. 2019), its unbiased variant, and CKNNA, which uses
 near neighbours only (Huh et al. 2024). No n × n matrix of numbers is ever held, at most a block of
 its rows; CKNNA holds one of truth values.
 """
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from firsthand.grounding.representation.knn import Features, blocks, near, pair
 
-# Added to what a measure is divided by, as upstream does: things all alike score 0.
+# Added to the denominator of a measure, as upstream does: equal rows score 0.
 EPSILON = 1e-6
-FEW = 32  # one number in so many of a matrix is had sooner alone
+FEW = 32  # if less than one entry in so many is needed, entries are computed one by one
 MANY = 1 << 14  # inner products that are in memory at a time
 
 Kept = Bool[Tensor, "n n"] | None
@@ -37,7 +37,7 @@ class Kernel:
     def pairs(
         self, block: slice, i: Int[Tensor, " p"], j: Int[Tensor, " p"]
     ) -> Float64[Tensor, " p"]:
-        """Some numbers of a block's rows. If they are many it pays to have the whole rows."""
+        """Some entries of a block's rows; if they are many the whole rows are computed."""
         rows = self.features[block]
         if self.sigma is not None or len(i) * FEW > len(rows) * len(self.features):
             return self.rows(block)[i, j].double()
@@ -54,7 +54,7 @@ def cka(a: Features, b: Features, *, sigma: float | None = None, unbiased: bool 
 
 
 def unbiased_cka(a: Features, b: Features) -> float:
-    """About 0 for representations that have nothing to do with each other, however wide."""
+    """CKA with the unbiased estimator: about 0 for independent representations of any width."""
     return cka(a, b, unbiased=True)
 
 
@@ -66,11 +66,10 @@ def cknna(
     unbiased: bool = True,
     distance_agnostic: bool = False,
 ) -> float:
-    """CKA over pairs that are among the k nearest on both sides; k is n - 1 if nothing is said.
+    """CKA over pairs that are among the k nearest on both sides; None: k is n - 1.
 
-    With k = n - 1 it is the unbiased CKA. If it is to be `distance_agnostic` neighbours are counted
-    and not weighed, which is the mutual k-NN. Not quite symmetric: a thing may be a neighbour of
-    another that is none of its own.
+    With k = n - 1 it is the unbiased CKA. distance_agnostic: neighbours are counted and not
+    weighted, which is the mutual k-NN. Not quite symmetric: neighbourhood is not.
 
     Raises:
         ValueError: k is less than 2 or more than there are neighbours.
@@ -94,7 +93,7 @@ def cknna(
 
 
 def _alike(features: Features) -> bool:
-    """Whether all things are the same, but for rounding."""
+    """Whether all rows are equal, up to rounding."""
     return bool((features - features[0]).abs().max() <= EPSILON * features.abs().max())
 
 
@@ -154,7 +153,7 @@ def _sums(left: Kernel, right: Kernel, kept: Kept, diagonal: bool) -> _Sums:
 
 
 def _kept_sums(left: Kernel, right: Kernel, kept: Bool[Tensor, "n n"], diagonal: bool) -> _Sums:
-    """Number by number, because of near neighbours there are few."""
+    """Entry by entry, because near neighbours are few."""
     n, device = len(kept), kept.device
     both = torch.zeros((), dtype=torch.float64, device=device)
     rows_k, rows_l, columns_k, columns_l = torch.zeros(4, n, dtype=torch.float64, device=device)
@@ -184,7 +183,7 @@ def _linear_sums(a: Features, b: Features, diagonal: bool) -> _Sums:
 
 
 def _aligned(across: float, one: float, other: float) -> float:
-    """What is shared over what there is; 0 if an estimate finds nothing on one of the sides."""
+    """The normalised estimate; 0 if that of one side is not positive."""
     if one <= 0 or other <= 0:
         return 0.0
     return across / ((one * other) ** 0.5 + EPSILON)

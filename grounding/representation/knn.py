@@ -1,4 +1,4 @@
-"""Do two representations of the same things agree on what is near what? By nearest neighbours.
+"""Agreement of two representations of the same things, by nearest neighbours.
 
 The measures of the Platonic representation hypothesis (Huh et al. 2024). Rows of two tables of
 features stand for the same n things. Nearness is the inner product, the thing itself left out: give
@@ -18,7 +18,7 @@ BLOCK = 1024  # rows of a similarity matrix that are in memory at a time
 
 
 def nearest(features: Features, k: int, *, itself: bool = False) -> Neighbours:
-    """The k rows that are nearest to each, perhaps `itself` among them.
+    """The k rows that are nearest to each; itself: whether a row is a neighbour of itself.
 
     Raises:
         ValueError: there are not as many.
@@ -27,7 +27,7 @@ def nearest(features: Features, k: int, *, itself: bool = False) -> Neighbours:
 
 
 def near(features: Features, k: int, *, itself: bool = False) -> Bool[Tensor, "n n"]:
-    """The same as `nearest` as a table that says yes or no of every thing, of many k's the faster.
+    """As `nearest`, as a boolean matrix; faster for large k.
 
     Raises:
         ValueError: as for `nearest`.
@@ -91,7 +91,7 @@ def edit_distance_knn(a: Features, b: Features, k: int = 10) -> float:
 
 
 def among(neighbours: Int[Tensor, "rows k"], things: int) -> Bool[Tensor, "rows {things}"]:
-    """Neighbours as a table that says yes or no of every thing."""
+    """Neighbours as a boolean matrix."""
     table = torch.zeros(len(neighbours), things, dtype=torch.bool, device=neighbours.device)
     return table.scatter_(1, neighbours, True)
 
@@ -104,7 +104,7 @@ def pair(a: Features, b: Features) -> tuple[Float[Tensor, "n _"], Float[Tensor, 
     """Both tables in single precision or more.
 
     Raises:
-        ValueError: they speak of different numbers of things, or hold what is no number.
+        ValueError: their numbers of rows differ, or they hold NaN or infinity.
     """
     if len(a) != len(b):
         raise ValueError(f"{len(a)} things on one side, {len(b)} on the other")
@@ -122,7 +122,7 @@ def _pair(a: Features, b: Features, k: int) -> tuple[Neighbours, Neighbours]:
 
 
 def _similarities(features: Features, k: int, itself: bool) -> Iterator[Float[Tensor, "rows n"]]:
-    """Block by block, a thing at minus infinity from itself if it is not to be its neighbour."""
+    """Similarities block by block, of a row with itself minus infinity unless `itself`."""
     things = len(features)
     if not 1 <= k <= things - (not itself):
         raise ValueError(f"{things} things have no {k} neighbours")

@@ -13,31 +13,13 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from firsthand.grounding.representation.cka import cka, cknna, unbiased_cka
 from firsthand.grounding.representation.knn import (
     Features,
-    cycle_knn,
-    edit_distance_knn,
-    lcs_knn,
-    mutual_knn,
     pair,
 )
-from firsthand.grounding.representation.svcca import svcca
 
 Layers = Float[Tensor, "n _ _"] | Sequence[Features]
 Measure = Callable[[Features, Features], float]
-
-# By name, with the neighbours or dimensions of the published protocol.
-MEASURES: dict[str, Measure] = {
-    "mutual_knn": mutual_knn,
-    "cycle_knn": cycle_knn,
-    "lcs_knn": lcs_knn,
-    "edit_distance_knn": edit_distance_knn,
-    "cka": cka,
-    "unbiased_cka": unbiased_cka,
-    "cknna": lambda a, b: cknna(a, b, 10),
-    "svcca": svcca,
-}
 
 
 class LayerPair(NamedTuple):
@@ -49,14 +31,16 @@ class LayerPair(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """A best score beside those of things mixed up: their mean, and how often they are as good.
+    """A best score, compared with those of permuted rows.
 
-    `excess` is the score less that mean, over what is left to one (Cohen's kappa is made so).
+    `excess` is the score less `by_chance`, over one less `by_chance` (as in Cohen's kappa).
     """
 
     best: LayerPair
     by_chance: float
+    """Mean of the best scores of permuted rows."""
     p: float
+    """How often they are as good."""
 
     @property
     def excess(self) -> float:
@@ -64,7 +48,7 @@ class Calibrated(NamedTuple):
 
 
 def best_layers(a: Layers, b: Layers, measure: Measure) -> LayerPair:
-    """The pair of layers that agree best. Rows are the same things; layers may differ in width.
+    """The pair of layers that agree best. Rows are the same things; widths may differ.
 
     Features come clamped, see `clamped`; they are given length 1 here.
     """
@@ -74,8 +58,8 @@ def best_layers(a: Layers, b: Layers, measure: Measure) -> LayerPair:
 def calibrated(
     a: Layers, b: Layers, measure: Measure, *, permutations: int = 200, seed: int = 0
 ) -> Calibrated:
-    """`best_layers`, and the same with the things of one side permuted: of each permutation the
-    best pair of layers, so that their number is accounted for."""
+    """`best_layers`, and the same with the rows of one side permuted: of each permutation the best
+    pair of layers, so that the number of pairs is accounted for."""
     left, right = _normalised(a), _normalised(b)
     best = _best(left, right, measure)
     random = torch.Generator().manual_seed(seed)
@@ -88,10 +72,10 @@ def calibrated(
 def clamped(
     features: Float[Tensor, "n *rest"], quantile: float = 0.95, *, exact: bool = True
 ) -> Float[Tensor, "n *rest"]:
-    """Features between minus and plus the threshold that `quantile` of all sizes lie below.
+    """Features clamped to plus and minus the `quantile` of all absolute values.
 
-    Of all layers together if they come as one. The threshold that is not `exact` is the mean of
-    each row's own.
+    Of all layers together if they are one tensor. exact: otherwise the threshold is the mean of the
+    rows' quantiles.
 
     Raises:
         ValueError: the quantile does not lie in (0, 1].

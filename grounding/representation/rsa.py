@@ -1,4 +1,4 @@
-"""Are the same concepts alike for the eye and for the ear? Correlated similarity matrices."""
+"""Representational similarity analysis: correlated similarity matrices."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from firsthand.grounding.representation.knn import Features, pair
 
 
 class Agreement(NamedTuple):
-    """Pearson's `r`, and how often concepts that were mixed up agree as well or better (`p`)."""
+    """Pearson's `r`, and how often permuted concepts agree as well or better (`p`)."""
 
     r: float
     p: float

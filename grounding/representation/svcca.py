@@ -1,4 +1,4 @@
-"""Do two representations of the same things span the same directions? By canonical correlations."""
+"""Agreement of two representations of the same things, by canonical correlations."""
 
 import torch
 from jaxtyping import Float

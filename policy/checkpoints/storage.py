@@ -1,12 +1,17 @@
-"""A policy on disk: `model.safetensors`, `config.json`, `statistics.json`, never a pickle."""
+"""Models on disk: `config.json`, one file beside it and `model.safetensors`, never a pickle.
+
+The file beside is a policy's `statistics.json`, a word-grounding model's `vocabulary.json`.
+"""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import (
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     Union,
@@ -28,21 +33,53 @@ from firsthand.policy.config import PolicyConfig
 from firsthand.policy.statistics import Statistics
 
 Config = TypeVar("Config")
+Model = TypeVar("Model", bound="PretrainedModel")
 
 FORMAT_VERSION = 2  # 1: the names of before 0.2.0 (`policy.checkpoints.aliases`)
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
-def save_policy(
-    directory: Path, weights: Mapping[str, Tensor], config: PolicyConfig, statistics: Statistics
-) -> None:
-    """Write the three files, each under a temporary name first."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(
-        directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)}, indent=2
-    )
-    write_json(directory / "statistics.json", asdict(statistics), indent=2)
-    write_weights(directory / "model.safetensors", weights)
+class PretrainedModel(nn.Module, ABC):
+    """A model made from a configuration and one object more, saved and loaded as a directory."""
+
+    config: Any
+    """A dataclass, written as `config.json`."""
+    format_version: ClassVar[int]
+    """Stands in `config.json`."""
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write the three files, each under a temporary name first."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        config = {"format_version": self.format_version, **asdict(self.config)}
+        write_json(directory / "config.json", config, indent=2)
+        self.save_companion(directory)
+        write_weights(directory / "model.safetensors", self.state_dict())
+
+    @classmethod
+    def from_pretrained(cls: type[Model], source: str | Path) -> Model:
+        """Read a directory written by `save_pretrained`, here or on the Hugging Face hub.
+
+        Raises:
+            ValueError: a file is missing or does not fit, by name.
+        """
+        config, companion, weights = cls.read_files(source)
+        model = cls(config, companion)
+        load_weights(model, weights, source)
+        return model.eval()
+
+    @abstractmethod
+    def save_companion(self, directory: Path) -> None:
+        """Write what the model is made from besides its configuration."""
+
+    @staticmethod
+    @abstractmethod
+    def read_files(source: str | Path) -> tuple[Any, Any, dict[str, Tensor]]:
+        """The configuration, what `save_companion` wrote, and the weights.
+
+        Raises:
+            ValueError: a file is missing, cannot be read or holds something else, by name.
+        """
 
 
 def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str, Tensor]]:

@@ -37,28 +37,32 @@ _VERSION = 3  # of what the corpus shows: raise it whenever a seed would show so
 
 @dataclass(frozen=True)
 class HomeConfig:
-    """How much to make: `hours` of recordings of `seconds` each, square frames of `size` pixels.
-
-    `alignment` is the share of utterances that name something in view while they last, `related`
-    the share of these that tell how two things are related, as far as there are such. Recordings
-    or, as CVCL has it, single utterances (`split_by`) are divided into train, val and test.
-    `evaluation` says whether test sets are made as well, smaller ones for fewer than 12 hours.
-    `workers` is the number of processes; it
-    changes nothing but the time.
+    """What is rendered.
 
     Raises:
         UserError: a number is out of range.
     """
 
     hours: float = 12.0
+    """Of recordings, in all."""
     seconds: float = 60.0
+    """Of each recording; 4 at least."""
     size: int = 96
+    """Edge of the square frames, in pixels."""
     seed: int = 0
+    """Of everything random."""
     alignment: float = 0.45
+    """Share of utterances that name something in view while they last, within [0, 1]."""
     related: float = 0.0
+    """Share of these that report how two things are related, as far as there are such relations,
+    within [0, 1]."""
     split_by: Literal["video", "utterance"] = "video"
+    """Whether whole recordings are divided into train, val and test, or, as for CVCL, single
+    utterances."""
     evaluation: bool = True
+    """Whether test sets are made as well; smaller ones for fewer than 12 hours."""
     workers: int = 2
+    """Processes; results do not depend on them."""
 
     def __post_init__(self) -> None:
         for name, low in (("size", 16), ("workers", 1), ("seed", 0)):

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from firsthand.grounding.storage import load_grounding
+from firsthand.grounding.model import GroundingModel
 from firsthand.policy.checkpoints.storage import load_policy
 from tests.grounding.test_train import make_corpus
 
@@ -158,4 +158,4 @@ def test_ten_kills_of_grounding_leave_no_trace(firsthand):
     no_pictures = tuple(word for word in TRAINING if not word.startswith("training.picture_every"))
     training = tuple(f"ground.{word}" for word in no_pictures)
     words = ("ground", f"root={root}", "variants=[natural]", "jobs=1", *training)
-    kill_often(firsthand, words, seed=3, model="natural/seed_0", load=load_grounding)
+    kill_often(firsthand, words, seed=3, model="natural/seed_0", load=GroundingModel.read_files)

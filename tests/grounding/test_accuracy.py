@@ -21,9 +21,9 @@ def test_seeds_have_an_error_and_one_model_an_interval():
     values = (several.mean, several.error, several.low, several.high)
     assert values == pytest.approx((2 / 3, error, 2 / 3 - error, 2 / 3 + error))
     assert several.models == 3
-    assert several.shown() == "66.7 ± 16.7 %"
+    assert several.formatted() == "66.7 ± 16.7 %"
     alone = AccuracySummary.of_answers([[1.0, 0.0]])
     assert (alone.mean, alone.error, alone.models) == (0.5, None, 1)
     assert alone.low < 0.5 < alone.high
-    assert alone.shown() == "50.0 % (9.5 to 90.5)"
-    assert AccuracySummary.of([0.4]).shown() == "40.0 %"
+    assert alone.formatted() == "50.0 % (9.5 to 90.5)"
+    assert AccuracySummary.of([0.4]).formatted() == "40.0 %"

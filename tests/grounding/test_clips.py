@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from firsthand.grounding.config import ClipConfig, GroundingConfig, UtteranceConfig, VisionConfig
-from firsthand.grounding.controls import varied
 from firsthand.grounding.evaluation.verbs import FILES, measure_verbs
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.pairs import PairConfig
 from firsthand.grounding.train import GroundConfig, ground
+from firsthand.grounding.train_study import varied
 from firsthand.training.config import TrainConfig
 
 DEEDS = ("rise", "fall", "okay")

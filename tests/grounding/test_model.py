@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
 from firsthand.grounding.contrastive import Contrast, PairBatch, contrast
-from firsthand.grounding.image_encoder import PolicyVision, vision
+from firsthand.grounding.image_encoder import PolicyVision, vision_encoder
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import Vocabulary
 from firsthand.policy.config import ImageConfig
@@ -114,7 +114,7 @@ def test_any_network_of_timms_can_look_and_learn(trunk, similarity):
     if similarity == "flat":
         assert torch.allclose(model.encode_image(pictures()).norm(dim=1), torch.ones(4))
     else:
-        places = model.encode_places(pictures())
+        places = model.encode_grid(pictures())
         assert places.shape[:2] == (4, 16)
         assert places.shape[2] > 1
         assert torch.allclose(places.norm(dim=1), torch.ones(places.shape[2:]))
@@ -122,7 +122,9 @@ def test_any_network_of_timms_can_look_and_learn(trunk, similarity):
 
 def test_blocks_say_how_strong_each_feature_is_at_its_strongest():
     torch.manual_seed(0)
-    eyes = vision(VisionConfig(encoder="blocks", widths=(4, 6), size=16, frozen=False)).eval()
+    eyes = vision_encoder(
+        VisionConfig(encoder="blocks", widths=(4, 6), size=16, frozen=False)
+    ).eval()
     seen, weights, x = eyes(pictures(3, 16)), eyes.state_dict(), pictures(3, 16)
     for block in ("blocks.0", "blocks.1"):
         x = F.conv2d(x, weights[f"{block}.0.weight"], padding=1) / (1 + 1e-5) ** 0.5

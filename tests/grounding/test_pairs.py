@@ -15,7 +15,14 @@ from PIL import Image
 from firsthand.common.errors import UserError
 from firsthand.episodes.sampling.order import Shuffled
 from firsthand.grounding.config import ClipConfig
-from firsthand.grounding.pairs import UNCHANGED, PairConfig, Pairs, changed, moments, rectangle
+from firsthand.grounding.pairs import (
+    UNCHANGED,
+    PairConfig,
+    Pairs,
+    augmented,
+    frame_indices,
+    random_crop,
+)
 from firsthand.training.augment import ColorConfig
 
 COUNT = 7
@@ -90,7 +97,7 @@ def test_measuring_takes_the_first_frame_as_it_is(root):
     assert which(pairs.rows(4, 99)) == [(i, 0) for i in range(4, COUNT)]
     assert {j for n in range(9) for _, j in which(pairs.batch(n, COUNT, 0))} == {0}
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
-    same = changed(picture, replace(UNCHANGED, size=16), np.random.default_rng(0))
+    same = augmented(picture, replace(UNCHANGED, size=16), np.random.default_rng(0))
     assert np.array_equal(np.asarray(same), np.asarray(picture))
 
 
@@ -101,7 +108,7 @@ def test_measuring_takes_the_first_frame_as_it_is(root):
     st.integers(0, 99),
 )
 def test_a_rectangle_lies_within_and_is_large_enough(width, height, least, seed):
-    left, top, right, bottom = rectangle(width, height, least, np.random.default_rng(seed))
+    left, top, right, bottom = random_crop(width, height, least, np.random.default_rng(seed))
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     w, h = right - left, bottom - top
@@ -116,7 +123,9 @@ def test_half_are_flipped_and_half_blurred():
     half[:, :8] = 200
     config = PairConfig(size=16, least=1.0)
     shown = [
-        np.asarray(changed(Image.fromarray(half), config, np.random.default_rng(seed))).astype(int)
+        np.asarray(augmented(Image.fromarray(half), config, np.random.default_rng(seed))).astype(
+            int
+        )
         for seed in range(200)
     ]
     flipped = sum(picture[0, 0, 0] < 100 for picture in shown)
@@ -129,7 +138,7 @@ def test_colours_are_changed_as_far_as_is_said():
     grey = Image.fromarray(np.full((16, 16, 3), 100, np.uint8))
     config = replace(UNCHANGED, size=16, color=ColorConfig(brightness=0.3))
     shades = [
-        np.unique(np.asarray(changed(grey, config, np.random.default_rng(seed))))
+        np.unique(np.asarray(augmented(grey, config, np.random.default_rng(seed))))
         for seed in range(200)
     ]
     assert all(len(shade) == 1 for shade in shades)  # brightness alone leaves grey grey
@@ -191,14 +200,14 @@ def test_clips_do_without_lost_pictures(root):
 
 
 def test_too_many_lost_pictures_are_named(root, monkeypatch):
-    monkeypatch.setattr("firsthand.grounding.pairs._FEW", 1)
+    monkeypatch.setattr("firsthand.grounding.pairs._MIN_LOST", 1)
     damage(root, v_000_00=None, v_001_00=b"")
     with pytest.raises(UserError, match=r"2 of .* are lost: v_000_00\.png No such.*; v_001_00"):
         Pairs(root, SMALL)
     damage(root, v_001_00=b"no picture")
     pairs = Pairs(root, SMALL)
     with pytest.raises(UserError, match="more than 5% are too many"):
-        pairs.take({"v_001_00.png": "is no picture"})
+        pairs.merge_lost({"v_001_00.png": "is no picture"})
 
 
 def test_what_is_wrong_is_named(root):
@@ -224,18 +233,18 @@ def test_what_is_wrong_is_named(root):
 )
 def test_a_clip_is_spread_over_all_the_time_in_order(count, frames, anew, seed):
     clip = ClipConfig(frames=frames)
-    chosen = moments(count, clip, np.random.default_rng(seed), anew=anew)
+    chosen = frame_indices(count, clip, np.random.default_rng(seed), anew=anew)
     for k, frame in enumerate(chosen):
         assert np.floor(k * count / frames) <= frame < (k + 1) * count / frames
     shuffled = replace(clip, order="shuffled")
-    again = moments(count, shuffled, np.random.default_rng(seed), anew=anew)
+    again = frame_indices(count, shuffled, np.random.default_rng(seed), anew=anew)
     assert sorted(again) == chosen
 
 
 @given(count=st.integers(1, 40), half=st.integers(1, 8))
 def test_a_clip_shows_the_same_frames_backwards(count, half):
     random, clip = np.random.default_rng(0), ClipConfig(frames=2 * half)
-    chosen = moments(count, clip, random, anew=False)
+    chosen = frame_indices(count, clip, random, anew=False)
     assert [count - 1 - frame for frame in reversed(chosen)] == chosen
 
 

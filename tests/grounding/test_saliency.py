@@ -8,7 +8,7 @@ from torch import nn
 
 from firsthand.grounding.config import ClipConfig, GroundingConfig, UtteranceConfig, VisionConfig
 from firsthand.grounding.model import GroundingModel
-from firsthand.grounding.saliency import attention_maps, enlarged, grad_cam, word_map
+from firsthand.grounding.saliency import attention_maps, enlarged, grad_cam, grad_cam_maps
 from firsthand.policy.config import ImageConfig
 from tests.helpers.cvcl_golden import official, tensor
 
@@ -48,9 +48,9 @@ def test_a_word_map_is_what_plain_differences_say():
     """Each channel weighs what the nearness changes by when all its places change alike."""
     model = model_of(SMALL).double()
     images, words = torch.randn(2, 3, 96, 96).double(), directions(2).double()
-    found = word_map(model, images, words)
+    found = grad_cam_maps(model, images, words)
     with torch.no_grad():
-        grid = model.vision.look(images)
+        grid = model.vision.forward_features(images)
         wanted = torch.zeros_like(found)
         step = 1e-6
         for channel in range(grid.shape[1]):
@@ -58,7 +58,7 @@ def test_a_word_map_is_what_plain_differences_say():
             for sign in (1, -1):
                 moved = grid.clone()
                 moved[:, channel] += sign * step
-                seen = model.project(model.vision.describe(moved).summary)
+                seen = model.project(model.vision.pool(moved).summary)
                 near.append((nn.functional.normalize(seen, dim=1) * words).sum(dim=1))
             slope = (near[0] - near[1]) / (2 * step) / (grid.shape[2] * grid.shape[3])
             wanted += slope[:, None, None] * grid[:, channel]
@@ -70,13 +70,13 @@ def test_a_word_map_leaves_no_trace():
     images = torch.randn(2, 3, 96, 96)
     words = directions(2)
     before = [parameter.requires_grad for parameter in model.parameters()]
-    together = word_map(model, images, words)
+    together = grad_cam_maps(model, images, words)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert [parameter.requires_grad for parameter in model.parameters()] == before
-    alone = word_map(model, images[1:], words[1:])
+    alone = grad_cam_maps(model, images[1:], words[1:])
     assert torch.allclose(together[1:], alone, atol=1e-6)
     with torch.no_grad():
-        assert torch.equal(word_map(model, images, words), together)
+        assert torch.equal(grad_cam_maps(model, images, words), together)
     assert enlarged(together, 96, 64).shape == (2, 96, 64)
 
 
@@ -111,14 +111,14 @@ def test_attention_is_that_of_the_last_block(vision):
 
 def test_the_wrong_map_is_refused():
     with pytest.raises(ValueError, match="Grad-CAM needs a convolutional network"):
-        word_map(model_of(VIT), torch.randn(1, 3, 96, 96), directions(1))
+        grad_cam_maps(model_of(VIT), torch.randn(1, 3, 96, 96), directions(1))
     other = model_of(replace(SMALL, vision=VisionConfig(model="test_mambaout", size=96)))
     with pytest.raises(ValueError, match="needs channels before places"):
-        word_map(other, torch.randn(1, 3, 96, 96), directions(1))
+        grad_cam_maps(other, torch.randn(1, 3, 96, 96), directions(1))
     with pytest.raises(ValueError, match="need a vision transformer with a class token"):
         attention_maps(model_of(SMALL), torch.randn(1, 3, 96, 96))
     clips = replace(SMALL, vision=VisionConfig(encoder="blocks", size=96), clip=ClipConfig(2))
     with pytest.raises(ValueError, match="this model sees clips"):
-        word_map(model_of(clips), torch.randn(1, 3, 96, 96), directions(1))
+        grad_cam_maps(model_of(clips), torch.randn(1, 3, 96, 96), directions(1))
     with pytest.raises(ValueError, match="need a vision transformer with a class token"):
         attention_maps(model_of(clips), torch.randn(1, 3, 96, 96))

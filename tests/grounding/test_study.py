@@ -1,75 +1,85 @@
-"""Several models of one corpus: each differs in what it is called after, and in nothing else."""
+"""The record of a study: what is written and read, and which models are measured together."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from firsthand.cli.schema import flatten
 from firsthand.common.errors import UserError
-from firsthand.grounding.controls import VARIANTS, varied
-from firsthand.grounding.study import STUDY, Study, learn
-from firsthand.grounding.train import ground
-from tests.grounding.test_train import CONFIG, make_corpus
+from firsthand.grounding.study import STUDY, Study, read_studies
+from tests.grounding.test_train import make_corpus
+from tests.helpers.colours import make_model
 
-QUICK = replace(CONFIG, training=replace(CONFIG.training, steps=8, threads=1))
+
+@pytest.fixture
+def run(tmp_path):
+    members = [
+        {"variant": variant, "seed": seed, "path": f"{variant}/seed_{seed}"}
+        for variant in ("natural", "other", "shuffled")
+        for seed in (0, 1)
+    ]
+    for member in members:
+        for kind in ("last", "best"):
+            make_model().save_pretrained(
+                tmp_path / "run" / member["path"] / "checkpoints" / kind / "policy"
+            )
+    table = {"root": "home", "corpus": {"aligned": 0.45}, "members": members}
+    (tmp_path / "run" / "study.json").write_text(json.dumps(table))
+    return tmp_path / "run"
+
+
+def test_a_run_says_what_it_holds(run):
+    (study,) = read_studies([str(run)], "last")
+    assert (str(study.root), study.alignment) == ("home", 0.45)
+    assert study.variants == ["shuffled", "natural", "other"]
+    assert study.main == "natural"
+    assert asdict(study.members[1]) == {
+        "variant": "natural",
+        "seed": 1,
+        "path": str(run / "natural/seed_1/checkpoints/last/policy"),
+    }
+    (best,) = read_studies([str(run)], "best")
+    assert best.members[0].path.endswith("best/policy")
+
+
+def test_single_models_are_seeds_of_one_study(run, tmp_path):
+    saved = tmp_path / "saved"
+    make_model().save_pretrained(saved)
+    studies = read_studies([str(saved), str(run), str(run / "natural" / "seed_0")], "last")
+    assert [study.name for study in studies][0] == str(run)
+    alone = studies[1]
+    assert [(member.variant, member.seed) for member in alone.members] == [
+        ("natural", 0),
+        ("natural", 1),
+    ]
+    assert alone.members[0].path == str(saved)
+    assert (alone.root, alone.alignment) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("variant", "changed"),
+    ("change", "message"),
     [
-        ("natural", {}),
-        ("shuffled", {"learned": "train_shuffled.json"}),
-        ("random", {"model.vision.frozen": True}),
+        ({"members": []}, "holds no list of models under 'members'"),
+        ({"members": [{"variant": "natural", "seed": "0", "path": "x"}]}, "model 0 has no variant"),
+        ({"members": [{"variant": "natural", "seed": 0, "path": "../x"}]}, "does not name a file"),
+        ({"members": [{"variant": "natural", "seed": 0, "path": "x"}]}, "no word-grounding model"),
+        ({"root": 3}, "root is 3, no text"),
     ],
 )
-def test_a_variant_changes_one_thing(variant, changed):
-    before, after = flatten(asdict(CONFIG)), flatten(asdict(varied(CONFIG, variant, 3)))
-    found = {name: value for name, value in after.items() if value != before[name]}
-    assert found == changed | {"training.seed": 3}
+def test_what_is_no_study_is_said(run, change, message):
+    path = run / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match=message):
+        read_studies([str(run)], "last")
 
 
-def test_models_that_learn_side_by_side_are_those_that_learn_alone(tmp_path: Path):
-    root = make_corpus(tmp_path / "corpus")
-    (root / "train_shuffled.json").write_text((root / "train.json").read_text())
-    study = Study.of(root, VARIANTS, [0])
-    results = learn(study, QUICK, tmp_path / "study", jobs=2, resume=False)
-    assert [member.path for member in Study.read(tmp_path / "study").members] == [
-        f"{variant}/seed_0" for variant in VARIANTS
-    ]
-    assert set(results) == set(study.members)
-    alone = {
-        variant: ground(varied(QUICK, variant, 0), root, tmp_path / variant) for variant in VARIANTS
-    }
-    weights = {
-        member.variant: (result.model / "model.safetensors").read_bytes()
-        for member, result in results.items()
-    }
-    for variant, result in alone.items():
-        assert (result.model / "model.safetensors").read_bytes() == weights[variant]
-    assert weights["natural"] == weights["shuffled"] != weights["random"]  # not shuffled here
-
-
-def test_models_side_by_side_have_a_thread_each_however_many_cores(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
-    study = Study.of(make_corpus(tmp_path / "corpus"), ["natural", "random"], [0])
-    free = replace(QUICK, training=replace(QUICK.training, steps=2, threads=0))
-    learn(study, free, tmp_path / "study", jobs=2, resume=False)
-    for member in study.members:
-        said = tmp_path / "study" / member.path / "checkpoints/last/training.json"
-        assert json.loads(said.read_text())["config"]["threads"] == 1
-
-
-def test_what_has_learned_already_does_not_learn_again(tmp_path: Path):
-    root = make_corpus(tmp_path / "corpus")
-    study = Study.of(root, ["natural"], [0])
-    learn(study, QUICK, tmp_path, jobs=1, resume=False)
-    before = (tmp_path / "natural/seed_0/metrics.jsonl").read_bytes()
-    more = Study.of(root, ["natural"], [0, 1])
-    learn(more, QUICK, tmp_path, jobs=1, resume=True)
-    assert (tmp_path / "natural/seed_0/metrics.jsonl").read_bytes() == before
-    assert (tmp_path / "natural/seed_1/checkpoints/last/policy").is_dir()
+def test_a_run_that_was_stopped_before_it_learned_says_how_to_go_on(tmp_path: Path) -> None:
+    run = tmp_path / "words"
+    run.mkdir()
+    (run / "config.yaml").touch()
+    with pytest.raises(UserError, match=r"words: has not learned .* `firsthand ground resume=true"):
+        read_studies([str(run)], "best")
 
 
 def test_a_study_says_what_its_corpus_is(tmp_path: Path):
@@ -82,19 +92,6 @@ def test_a_study_says_what_its_corpus_is(tmp_path: Path):
     assert [asdict(member) for member in study.members] == [
         {"variant": "natural", "seed": 2, "path": "natural/seed_2"}
     ]
-
-
-def test_weighted_models_are_judged_by_two_others_first(tmp_path: Path):
-    root = make_corpus(tmp_path / "corpus")
-    content = json.loads((root / "train.json").read_text())
-    for i, row in enumerate(content["data"]):
-        row["video_filename"] = f"{i % 4}.mp4"
-    (root / "train.json").write_text(json.dumps(content))
-    study = Study.of(root, ["weighted"], [0])
-    results = learn(study, QUICK, tmp_path, jobs=1, resume=False)
-    folder = tmp_path / "weighted/seed_0"
-    assert len(json.loads((folder / "weights.json").read_text())) == len(content["data"])
-    assert results[study.members[0]].model.samefile(folder / "checkpoints/last/policy")
 
 
 @pytest.mark.parametrize(("variants", "seeds"), [((), (0,)), (("natural",), (0, 0))])

@@ -136,20 +136,25 @@ def test_a_run_killed_before_its_last_tidying_is_tidied(corpus, whole, tmp_path,
     assert same(folder / "last" / "policy", whole.model)
 
 
-def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monkeypatch):
-    class StopError(Exception):
-        pass
-
+def stop_at_step_13(patch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+    """Let training raise in its 13th step."""
     taken = 0
 
     def stop(*_: object) -> None:
         nonlocal taken
         taken += 1
         if taken == 13:
-            raise StopError
+            raise error
+
+    patch.setattr("firsthand.training.logger.Reporter.advance", stop)
+
+
+def test_a_run_that_stops_goes_on_as_if_it_had_not(corpus, whole, tmp_path, monkeypatch):
+    class StopError(Exception):
+        pass
 
     with monkeypatch.context() as patch:
-        patch.setattr("firsthand.training.logger.Reporter.advance", stop)
+        stop_at_step_13(patch, StopError)
         with pytest.raises(StopError):
             ground(CONFIG, corpus, tmp_path)
     assert not (tmp_path / "checkpoints" / "000024").exists()
@@ -179,16 +184,8 @@ def test_lost_pictures_do_not_end_a_run(tmp_path, monkeypatch, capsys):
     assert said.count("another picture is seen") == 4
     assert len(whole.lost) == 2
     assert "No such file or directory" in whole.lost[0]
-    taken = 0
-
-    def stop(*_: object) -> None:
-        nonlocal taken
-        taken += 1
-        if taken == 13:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("firsthand.training.logger.Reporter.advance", stop)
+        stop_at_step_13(patch, KeyboardInterrupt)
         with pytest.raises(KeyboardInterrupt):
             ground(CONFIG, root, tmp_path / "stopped")
     training = replace(CONFIG.training, workers=1)

@@ -24,13 +24,13 @@ class Eyes(Vision):
     def __init__(self, config: VisionConfig) -> None:
         super().__init__(config)
         self.blocks = nn.Sequential(nn.Identity(), nn.AvgPool2d(2))
-        self.width = self.place_width = 3
+        self.width = self.grid_width = 3
 
-    def look(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.blocks(pictures)
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.blocks(images)
 
-    def describe(self, found: torch.Tensor) -> ImageFeatures:
-        return ImageFeatures(found, found.mean(dim=(2, 3)))
+    def pool(self, features: torch.Tensor) -> ImageFeatures:
+        return ImageFeatures(features, features.mean(dim=(2, 3)))
 
 
 def make_model(similarity: str = "flat") -> GroundingModel:

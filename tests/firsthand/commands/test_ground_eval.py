@@ -34,7 +34,7 @@ def test_one_model_or_several_are_named():
 
 
 def test_notices_are_a_line_each(capsys):
-    with ground_eval.notices() as notice:
+    with ground_eval.progress_bars() as notice:
         for done in range(3):
             notice("CVCL, seed 0", done, 3)
         notice("CVCL, seed 1", 3, 3)

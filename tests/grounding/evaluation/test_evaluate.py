@@ -15,10 +15,10 @@ from firsthand.grounding.evaluation import evaluate as module
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.evaluate import Evaluation, evaluate
 from firsthand.grounding.evaluation.forced_choice import Choices
-from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.report.markdown import as_markdown
 from firsthand.grounding.report.publish import publish
 from firsthand.grounding.report.report import TableRow, spearman
+from firsthand.grounding.study import Member, Study
 from tests.helpers.colours import make_model, make_root
 
 QUICK = GroundEvalConfig(permutations=20, layer_permutations=5)
@@ -36,9 +36,10 @@ def load(name: str):
     return model
 
 
-def study(root: Path, alignment: float | None = 0.45, name: str = "run") -> EvaluatedStudy:
-    seeing = [EvaluatedModel("natural", seed, f"know {seed}") for seed in range(3)]
-    return EvaluatedStudy(name, root, alignment, (*seeing, EvaluatedModel("shuffled", 0, "blind")))
+def study(root: Path, alignment: float | None = 0.45, name: str = "run") -> Study:
+    seeing = [Member("natural", seed, f"know {seed}") for seed in range(3)]
+    members = (*seeing, Member("shuffled", 0, "blind"))
+    return Study(root, {"aligned": alignment}, members, name)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_accuracy_stands_against_alignment(found):
 
 
 def test_the_report_is_plain_and_the_page_whole(found):
-    plain = json.loads(json.dumps(found.report.plain(), allow_nan=False))
+    plain = json.loads(json.dumps(found.report.as_json(), allow_nan=False))
     assert plain["rows"][1]["sets"]["eval_test.json"]["models"] == 3
     page = as_markdown(found.report, {"accuracy": "Bars.", "odd": "One more."})
     assert "| chance | 25.0 % | 25.0 % | 25.0 % |" in page
@@ -133,7 +134,7 @@ def test_everything_is_left_in_the_folder(root, found, tmp_path, monkeypatch):
 
 def test_one_model_without_controls_is_enough(root, monkeypatch):
     monkeypatch.setattr(module, "load_model", load)
-    alone = EvaluatedStudy("one", root, None, (EvaluatedModel("natural", 0, "know 0"),))
+    alone = Study(root, {}, (Member("natural", 0, "know 0"),), "one")
     told = []
     config = replace(QUICK, trials=("pairs.csv",), shares=())
     report = evaluate([alone], config, lambda *what: told.append(what)).report
@@ -145,11 +146,18 @@ def test_one_model_without_controls_is_enough(root, monkeypatch):
     assert "linear probe" not in page
 
 
+def test_categories_come_by_accuracy_and_equal_ones_by_name(found):
+    report = found.report
+    name, row = next(iter(report.sets)), next(row for row in report.rows if row.compared)
+    table = as_markdown(report, {}).split("## By category")[1].split("\n\n")[2]
+    words = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]]
+    assert words == sorted(words, key=lambda word: (-row.by_word[name][word].mean, word))
+    assert words
+
+
 def test_a_corpus_must_be_known():
     with pytest.raises(UserError, match="does not say what it learned from: write root=CORPUS"):
-        evaluate(
-            [EvaluatedStudy("x", None, None, (EvaluatedModel("natural", 0, "know 0"),))], QUICK
-        )
+        evaluate([Study(None, {}, (Member("natural", 0, "know 0"),), "x")], QUICK)
 
 
 def test_ranks_are_correlated():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.labels import exchange_rate
-from firsthand.grounding.evaluation.test_sets import find_test_sets, labelled_pictures
+from firsthand.grounding.evaluation.test_sets import find_test_sets, labelled_images
 
 PROBES = ((10, 0.4), (100, 0.6), (1000, 0.7))
 
@@ -48,7 +48,7 @@ def test_folders_are_read_without_what_systems_leave(tmp_path):
         path = tmp_path / "eval" / "dev" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert labelled_pictures(tmp_path) == {
+    assert labelled_images(tmp_path) == {
         "ball": [tmp_path / "eval" / "dev" / "ball" / "ball_0.jpeg"]
     }
 

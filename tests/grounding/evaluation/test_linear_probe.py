@@ -9,8 +9,8 @@ from firsthand.grounding.evaluation.forced_choice import forced_choice
 from firsthand.grounding.evaluation.linear_probe import (
     ProbeConfig,
     labelled,
-    times_said,
     train_probe,
+    utterance_counts,
 )
 from tests.helpers.trials import make_trials
 
@@ -80,7 +80,7 @@ def test_a_tenth_of_seventy_is_seven():
 
 def test_utterances_are_counted_and_not_words():
     said = ["the kitty", "kitty kitty", "a ball", "balls"]
-    assert times_said(said, {"cat": "kitty", "ball": "ball", "car": "car"}) == {
+    assert utterance_counts(said, {"cat": "kitty", "ball": "ball", "car": "car"}) == {
         "cat": 2,
         "ball": 1,
         "car": 0,

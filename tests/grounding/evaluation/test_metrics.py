@@ -9,11 +9,11 @@ import torch
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.evaluation.config import GroundEvalConfig
-from firsthand.grounding.evaluation.embeddings import EncoderCache, read_pictures
+from firsthand.grounding.evaluation.embeddings import EncoderCache, read_images
 from firsthand.grounding.evaluation.forced_choice import Choices
 from firsthand.grounding.evaluation.linear_probe import ProbeConfig, train_probe
 from firsthand.grounding.evaluation.metrics import measure
-from firsthand.grounding.evaluation.test_sets import TITLES, find_test_sets, labelled_pictures
+from firsthand.grounding.evaluation.test_sets import TITLES, find_test_sets, labelled_images
 from firsthand.grounding.evaluation.trials import locate, read_trials
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
@@ -33,7 +33,7 @@ def model() -> GroundingModel:
 
 
 def found(model, root, config=QUICK, **options):
-    return measure(model, find_test_sets(root, config), labelled_pictures(root), config, **options)
+    return measure(model, find_test_sets(root, config), labelled_images(root), config, **options)
 
 
 @pytest.mark.parametrize("similarity", ["flat", "mean", "max"])
@@ -59,7 +59,7 @@ def test_test_sets_are_found_by_their_names(root, tmp_path):
     sets = find_test_sets(root, QUICK)
     assert list(sets) == [name for name in TITLES if (root / name).exists()]
     assert [one.shrunk for one in sets.values()] == [False, False, True]
-    assert sets["eval_test.json"].shown["eval/test/red/0.png"] == "red"
+    assert sets["eval_test.json"].labels["eval/test/red/0.png"] == "red"
     with pytest.raises(UserError, match=r"holds none of eval_test\.json, .*trials=\[FILE"):
         find_test_sets(tmp_path, QUICK)
     with pytest.raises(UserError, match=r"none\.json"):
@@ -79,7 +79,7 @@ def test_other_files_beside_labelled_pictures_are_none(tmp_path):
     for name in ("red/a.JPG", "red/.DS_Store", "blue/b.txt"):
         (tmp_path / "eval" / "dev" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "eval" / "dev" / name).touch()
-    assert labelled_pictures(tmp_path) == {"red": [tmp_path / "eval" / "dev" / "red" / "a.JPG"]}
+    assert labelled_images(tmp_path) == {"red": [tmp_path / "eval" / "dev" / "red" / "a.JPG"]}
 
 
 def test_pictures_shown_against_more_foils_are_not_counted_twice(model, root):
@@ -94,15 +94,17 @@ def test_pictures_shown_against_more_foils_are_not_counted_twice(model, root):
 
 def test_each_picture_is_looked_at_once(model, root, monkeypatch):
     looked = []
-    plain = model.vision.look
-    monkeypatch.setattr(model.vision, "look", lambda x: looked.append(len(x)) or plain(x))
+    plain = model.vision.forward_features
+    monkeypatch.setattr(
+        model.vision, "forward_features", lambda x: looked.append(len(x)) or plain(x)
+    )
     sets = find_test_sets(root, QUICK)
     found(model, root)
-    white = set(sets["eval_object_categories.json"].asking(model.vocabulary.words).places)
+    white = set(sets["eval_object_categories.json"].with_words(model.vocabulary.words).paths)
     frames = {
         image
         for name in ("eval_test.json", "eval_test_9_foils.json")
-        for image in sets[name].asking(model.vocabulary.words).places
+        for image in sets[name].with_words(model.vocabulary.words).paths
     }
     assert sum(looked) == len(white) + len(frames) + 40  # as many are labelled
 
@@ -136,15 +138,15 @@ def test_labels_are_worth_something(model, root):
 
 def chosen_by_probe(model: GroundingModel, root: Path) -> Choices:
     """The plain way: one probe, one trial after the other."""
-    labelled = labelled_pictures(root)
+    labelled = labelled_images(root)
     eyes = EncoderCache(model, [], QUICK)
     names = [name for name, paths in labelled.items() for _ in paths]
     paths = [path for paths in labelled.values() for path in paths]
-    probe = train_probe(eyes.look(paths).features, names, ProbeConfig())
+    probe = train_probe(eyes.encode(paths).features, names, ProbeConfig())
     words, credit = [], []
     for trial in read_trials(root / "eval_test.json"):
         if trial.word != "grey":
-            numbers = probe.classify(eyes.look(locate(root, trial)).features)
+            numbers = probe.classify(eyes.encode(locate(root, trial)).features)
             credit.append(float(numbers[:, probe.classes.index(trial.word)].argmax() == 0))
             words.append(trial.word)
     return Choices(tuple(words), tuple(credit), 0.25)
@@ -164,11 +166,11 @@ def test_what_is_shown_in_pictures_is_what_was_measured(model, root):
     scene = found(model, root).scene
     assert scene is not None
     assert scene.words == ("blue", "green", "red")
-    assert scene.nearness.shape == (len(scene.paths), 3)
-    assert np.allclose(scene.nearness, scene.seen @ scene.said.t(), atol=1e-6)
-    right = [scene.words[int(i)] for i in scene.nearness.argmax(dim=1)]
-    assert right == list(scene.shown)
-    reds = scene.seen[torch.tensor([what == "red" for what in scene.shown])]
+    assert scene.similarity.shape == (len(scene.paths), 3)
+    assert np.allclose(scene.similarity, scene.image_emb @ scene.text_emb.t(), atol=1e-6)
+    right = [scene.words[int(i)] for i in scene.similarity.argmax(dim=1)]
+    assert right == list(scene.labels)
+    reds = scene.image_emb[torch.tensor([what == "red" for what in scene.labels])]
     assert torch.allclose(scene.means[2], reds.mean(dim=0))
 
 
@@ -182,7 +184,7 @@ def test_a_model_that_sees_nothing_is_measured_too(model, root):
 
 
 def test_briefly_is_forced_choice_alone(model, root):
-    brief, whole = found(model, root, briefly=True), found(model, root)
+    brief, whole = found(model, root, accuracy_only=True), found(model, root)
     assert brief.choices == whole.choices
     assert not brief.probes
     assert not brief.retrieval
@@ -191,10 +193,12 @@ def test_briefly_is_forced_choice_alone(model, root):
 
 def test_pictures_are_resized_and_batched(model, root, monkeypatch):
     paths = sorted(root.glob("eval/test/*/*.png"))
-    together = EncoderCache(model, ["red"], QUICK).look(paths)
+    together = EncoderCache(model, ["red"], QUICK).encode(paths)
     monkeypatch.setattr("firsthand.grounding.evaluation.embeddings.BATCH", 3)
     done = []
-    apart = EncoderCache(model, ["red"], QUICK).look(paths, tell=lambda *told: done.append(told))
+    apart = EncoderCache(model, ["red"], QUICK).encode(
+        paths, progress=lambda *told: done.append(told)
+    )
     assert torch.allclose(apart.vectors, together.vectors, atol=1e-6)
     assert torch.allclose(together.vectors.norm(dim=1), torch.ones(16))
     assert done[-1] == (16, 16)
@@ -203,17 +207,17 @@ def test_pictures_are_resized_and_batched(model, root, monkeypatch):
 
 def test_objects_on_white_are_shown_half_as_large(root):
     path = root / "eval" / "test" / "red" / "0.png"
-    shown = read_pictures([path], 16, True)[0]
+    shown = read_images([path], 16, True)[0]
     assert (shown[:, :4] == 255).all()
     assert (shown[:, :, 12:] == 255).all()
     assert (shown[1, 4:12, 4:12] < 60).all()
-    assert torch.equal(shown[:, 4:12, 4:12], read_pictures([path], 8, False)[0])
+    assert torch.equal(shown[:, 4:12, 4:12], read_images([path], 8, False)[0])
 
 
 def test_what_cannot_be_measured_is_named(model, root, tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"x\.png: is no readable picture"):
-        read_pictures([tmp_path / "x.png"], 16, False)
+        read_images([tmp_path / "x.png"], 16, False)
     model.vocabulary = Vocabulary((*SPECIAL, "a", "b", "c"))
     with pytest.raises(UserError, match="the model knows none of the words blue, green, grey, red"):
         found(model, root)

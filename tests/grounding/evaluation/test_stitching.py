@@ -18,15 +18,15 @@ from firsthand.grounding.evaluation import evaluate
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.stitching import (
     Stitch,
+    as_json,
     as_markdown,
     fitted,
     measure_stitching,
-    plain,
     ridge,
 )
-from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.report.markdown import as_markdown as page_of
+from firsthand.grounding.study import Member, Study
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
 from tests.helpers.colours import COLOURS, make_model, make_root
 
@@ -147,7 +147,7 @@ def test_they_are_compared_with_the_models_own(stitches):
     assert page[2].startswith("| **other, its own eyes** | ")
     assert "100 %" in page[2]
     assert len(page) == 16
-    rows = plain(list(stitches.values()))
+    rows = as_json(list(stitches.values()))
     assert rows[0]["label"] == "other, its own eyes"
     json.dumps(rows)
 
@@ -155,7 +155,7 @@ def test_they_are_compared_with_the_models_own(stitches):
 def test_the_report_has_a_section_on_a_second_model(root, tmp_path, monkeypatch):
     models = {"first": straight(), str(tmp_path): turned()}
     monkeypatch.setattr(evaluate, "load_model", models.__getitem__)
-    study = EvaluatedStudy("run", root, None, (EvaluatedModel("natural", 0, "first"),))
+    study = Study(root, {}, (Member("natural", 0, "first"),), "run")
     config = replace(CONFIG, permutations=5, layer_permutations=2, stitched=str(tmp_path))
     page = page_of(evaluate.evaluate([study], config).report, {})
     assert "## Do one model's eyes do in the other's place?" in page

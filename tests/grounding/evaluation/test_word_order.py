@@ -12,7 +12,7 @@ from torch import Tensor
 
 from firsthand.common.errors import UserError
 from firsthand.grounding.config import GroundingConfig, UtteranceConfig, VisionConfig
-from firsthand.grounding.evaluation.word_order import FILE, measure_order
+from firsthand.grounding.evaluation.word_order import FILE, measure_word_order
 from firsthand.grounding.model import GroundingModel
 from firsthand.grounding.vocabulary import SPECIAL, Vocabulary
 
@@ -38,6 +38,10 @@ class Judge(GroundingModel):
         tokens: Int[Tensor, "t l"],
         lengths: Int[Tensor, " t"],
     ) -> Float[Tensor, "b t"]:
+        return self.answer(images, tokens)
+
+    def answer(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """Similarities, whatever the utterances' lengths."""
         red = torch.sign(images[:, 0].mean(dim=(1, 2)) - images[:, 2].mean(dim=(1, 2)))
         first = torch.sign((tokens[:, 2] == BALL).float() - 0.5)
         return self.sign * red[:, None] * first
@@ -46,24 +50,14 @@ class Judge(GroundingModel):
 class Deaf(Judge):
     """Likes a picture, whatever is said."""
 
-    def compare(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        tokens: Int[Tensor, "t l"],
-        lengths: Int[Tensor, " t"],
-    ) -> Float[Tensor, "b t"]:
+    def answer(self, images: Tensor, tokens: Tensor) -> Tensor:
         return images.mean(dim=(1, 2, 3))[:, None].expand(-1, len(tokens))
 
 
 class Blind(Judge):
     """Likes an utterance, whatever is seen."""
 
-    def compare(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        tokens: Int[Tensor, "t l"],
-        lengths: Int[Tensor, " t"],
-    ) -> Float[Tensor, "b t"]:
+    def answer(self, images: Tensor, tokens: Tensor) -> Tensor:
         return (tokens[:, 2] == BALL).float().expand(len(images), -1)
 
 
@@ -90,11 +84,10 @@ def test_who_knows_is_right_and_who_has_it_backwards_is_wrong(
     root: Path, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Judge, "sign", 1.0 if right else -1.0)
-    figures = measure_order(model(Judge), root)
-    assert figures is not None
-    assert figures.text.credit == figures.image.credit == (float(right),) * 40
-    assert figures.text.words == ("near", "far") * 20
-    assert figures.text.chance == figures.image.chance == 0.5
+    choices = measure_word_order(model(Judge), root)
+    assert choices["text"].credit == choices["image"].credit == (float(right),) * 40
+    assert choices["text"].words == ("near", "far") * 20
+    assert choices["text"].chance == choices["image"].chance == 0.5
 
 
 @pytest.mark.parametrize("kind", [Blind, Deaf, GroundingModel])
@@ -102,13 +95,12 @@ def test_who_sees_nothing_or_hears_no_order_is_right_half_the_time(
     root: Path, kind: type[GroundingModel]
 ) -> None:
     """In every trial. The last is a bag of words, of which sums are only nearly the same."""
-    figures = measure_order(model(kind), root)
-    assert figures is not None
-    assert figures.text.credit == figures.image.credit == (0.5,) * 40
+    choices = measure_word_order(model(kind), root)
+    assert choices["text"].credit == choices["image"].credit == (0.5,) * 40
 
 
 def test_a_corpus_without_such_trials_has_no_figures(tmp_path: Path) -> None:
-    assert measure_order(model(), tmp_path) is None
+    assert measure_word_order(model(), tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -133,4 +125,4 @@ def test_a_corpus_without_such_trials_has_no_figures(tmp_path: Path) -> None:
 def test_malformed_trials_are_named(tmp_path: Path, content: dict, message: str) -> None:
     (tmp_path / FILE).write_text(json.dumps(content))
     with pytest.raises(UserError, match=message):
-        measure_order(model(), tmp_path)
+        measure_word_order(model(), tmp_path)

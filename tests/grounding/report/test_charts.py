@@ -11,10 +11,10 @@ from firsthand.grounding.report.charts import (
     alignment_curve,
     category_dots,
     correlation,
-    mixed_as_well,
+    permutation_p,
     scatter,
 )
-from firsthand.grounding.report.style import COLOURS, _letters, _with_letters, figure, rendered
+from firsthand.grounding.report.style import COLOURS, _add_fallback_fonts, _glyphs, figure, rendered
 
 
 def known(mean: float) -> AccuracySummary:
@@ -86,9 +86,9 @@ def test_correlation():
 
 def test_words_that_are_mixed_up_correlate_by_chance():
     x = np.arange(8.0)
-    assert mixed_as_well(x, -x) < 0.002
-    assert mixed_as_well(x, np.array([1.0, -1, -1, 1, 1, -1, -1, 1])) > 0.5
-    assert mixed_as_well(x, x) >= 1 / 10000
+    assert permutation_p(x, -x) < 0.002
+    assert permutation_p(x, np.array([1.0, -1, -1, 1, 1, -1, -1, 1])) > 0.5
+    assert permutation_p(x, x) >= 1 / 10000
 
 
 def test_a_scatter_of_two_words_says_nothing_of_correlation():
@@ -106,15 +106,15 @@ def test_no_figure_is_left_open():
 
 def test_letters_that_no_font_has_are_no_warning(monkeypatch):
     """Warnings are errors here. A font that has them is taken where one is installed."""
-    drawn = figure(2.0, 1.0)
-    text = drawn.text(0.1, 0.5, "球 мяч")
-    rendered(drawn)
-    had = any(ord("球") in _letters(font.fname) for font in fontManager.ttflist)
+    fig = figure(2.0, 1.0)
+    text = fig.text(0.1, 0.5, "球 мяч")
+    rendered(fig)
+    had = any(ord("球") in _glyphs(font.fname) for font in fontManager.ttflist)
     assert (len(text.get_fontfamily()) > 1) == had
     usual = findfont(FontProperties())
     monkeypatch.setattr(
-        "firsthand.grounding.report.style._letters",
+        "firsthand.grounding.report.style._glyphs",
         lambda path: frozenset() if path == usual else frozenset(map(ord, "球 мяч")),
     )
-    assert _with_letters([text])
+    assert _add_fallback_fonts([text])
     assert len(text.get_fontfamily()) == 2

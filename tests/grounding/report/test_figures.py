@@ -10,19 +10,19 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from firsthand.grounding.evaluation.config import GroundEvalConfig
 from firsthand.grounding.evaluation.evaluate import Evaluation, evaluate
-from firsthand.grounding.evaluation.studies import EvaluatedModel, EvaluatedStudy
 from firsthand.grounding.evaluation.verbs import VerbChoices
 from firsthand.grounding.report import tensorboard as board
-from firsthand.grounding.report.figures import album, captions, some_frames
-from firsthand.grounding.report.style import evenly
+from firsthand.grounding.report.figures import captions, draw_figures, sample_frames
+from firsthand.grounding.report.style import evenly_spaced
 from firsthand.grounding.report.tensorboard import (
     Embedding,
     embeddings_of,
-    fitting,
-    save_pictures,
+    fit_sprites,
+    save_images,
     scalars_of,
-    show_words,
+    write_tensorboard,
 )
+from firsthand.grounding.study import Member, Study
 from tests.helpers.colours import make_model, make_root
 
 
@@ -32,7 +32,7 @@ def found(tmp_path_factory) -> Evaluation:
     saved = tmp_path_factory.mktemp("model")
     make_model().save_pretrained(saved)
     studies = [
-        EvaluatedStudy(name, root, aligned, (EvaluatedModel("natural", 0, "here"),))
+        Study(root, {"aligned": aligned}, (Member("natural", 0, "here"),), name)
         for name, aligned in (("one", 0.15), ("two", 0.45))
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +45,9 @@ def found(tmp_path_factory) -> Evaluation:
 @pytest.fixture(scope="module")
 def pictures(found):
     verbs = VerbChoices(("lift",), (1.0,), 0.5, (("lift", "drop"),), ((1.0, 0.0),))
-    return album(found.report, found.scene, make_model(), {"eval_verbs_reversed.json": verbs})
+    return draw_figures(
+        found.report, found.scene, make_model(), {"eval_verbs_reversed.json": verbs}
+    )
 
 
 def test_everything_that_there_is_is_drawn(pictures):
@@ -61,7 +63,7 @@ def test_everything_that_there_is_is_drawn(pictures):
 
 def test_a_report_without_a_scene_or_other_studies_is_drawn_too(found):
     report = replace(found.report, curve=(), layers=None, exchange=None)
-    assert list(album(report, None, make_model())) == [
+    assert list(draw_figures(report, None, make_model())) == [
         "accuracy", "categories", "categories_object_categories",
     ]  # fmt: skip
 
@@ -86,13 +88,13 @@ def test_every_picture_has_a_caption_of_its_own(pictures):
 
 
 def test_frames_are_spread_evenly():
-    assert evenly(3, 5) == [0, 1, 2]
-    assert evenly(100, 4) == [0, 25, 50, 75]
-    assert evenly(0, 4) == []
+    assert evenly_spaced(3, 5) == [0, 1, 2]
+    assert evenly_spaced(100, 4) == [0, 25, 50, 75]
+    assert evenly_spaced(0, 4) == []
 
 
 def test_pictures_are_saved_as_they_are(pictures, tmp_path):
-    save_pictures(pictures, tmp_path / "pictures")
+    save_images(pictures, tmp_path / "pictures")
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
         f"{name}.png" for name in pictures
     }
@@ -103,7 +105,7 @@ def test_pictures_are_saved_as_they_are(pictures, tmp_path):
 def test_tensorboard_has_figures_pictures_page_and_embeddings(found, pictures, tmp_path):
     page = "# Report\n\n![a picture](pictures/looks.png)\n\n| a | b |\n"
     embeddings = embeddings_of(found.scene)
-    show_words(tmp_path, scalars_of(found.report), pictures, page, embeddings)
+    write_tensorboard(tmp_path, scalars_of(found.report), pictures, page, embeddings)
     events = EventAccumulator(str(tmp_path), {"images": 0}).Reload()
     (figure,) = events.Scalars("trials/eval_test")
     assert figure.value == pytest.approx(found.report.rows[0].sets["eval_test.json"].mean)
@@ -120,13 +122,13 @@ def test_tensorboard_has_figures_pictures_page_and_embeddings(found, pictures, t
     text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), config)
     (info,) = config.embeddings
     vectors = np.loadtxt(tmp_path / info.tensor_path, delimiter="\t")
-    rows = some_frames(found.scene)
+    rows = sample_frames(found.scene)
     assert vectors.shape == (len(rows) + 3, 3)
-    assert np.allclose(vectors[-3:], found.scene.said, atol=1e-4)
+    assert np.allclose(vectors[-3:], found.scene.text_emb, atol=1e-4)
     lines = (tmp_path / info.metadata_path).read_text().splitlines()
     assert lines[0] == "word\tkind"
     assert lines[-3:] == ["blue\tword", "green\tword", "red\tword"]
-    assert lines[1] == f"{found.scene.shown[rows[0]]}\tpicture"
+    assert lines[1] == f"{found.scene.labels[rows[0]]}\tpicture"
     sprites = np.asarray(Image.open(tmp_path / info.sprite.image_path))
     side = info.sprite.single_image_dim[0]
     across = int(np.ceil(len(vectors) ** 0.5))
@@ -136,22 +138,22 @@ def test_tensorboard_has_figures_pictures_page_and_embeddings(found, pictures, t
 
 def test_an_embedding_of_one_column_has_no_heading(tmp_path):
     one = Embedding(np.eye(3), {"word": ["a", "b", "c"]})
-    show_words(tmp_path, {}, {}, "", {"words": one})
+    write_tensorboard(tmp_path, {}, {}, "", {"words": one})
     assert (tmp_path / "00000/words/metadata.tsv").read_text().split() == ["a", "b", "c"]
     assert not (tmp_path / "00000/words/sprite.png").exists()
 
 
 def test_sprites_become_small_enough(monkeypatch):
     sprites = np.zeros((10, 16, 16, 3), np.uint8)
-    assert fitting(sprites) is sprites
-    monkeypatch.setattr(board, "_SIDE", 40)
-    assert fitting(sprites).shape == (10, 10, 10, 3)
+    assert fit_sprites(sprites) is sprites
+    monkeypatch.setattr(board, "_MAX_SIDE", 40)
+    assert fit_sprites(sprites).shape == (10, 10, 10, 3)
 
 
 def test_a_long_word_is_written_smaller():
     for word in ("cat", "caterpillar", "hippopotamuses and elephants"):
-        tile = board._written(word)
+        tile = board._word_tile(word)
         assert tile.shape == (48, 48, 3)
         assert (tile < 128).any()
-    edges = board._written("caterpillar")[:, [0, -1]]
+    edges = board._word_tile("caterpillar")[:, [0, -1]]
     assert (edges > 200).all()

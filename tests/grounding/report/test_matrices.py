@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firsthand.grounding.report.matrices import concept_matrices, confusion, layer_pairs, seriated
+from firsthand.grounding.report.matrices import concept_matrices, confusion, layer_pairs, seriate
 
 
 def red(picture: np.ndarray) -> np.ndarray:
@@ -19,14 +19,14 @@ def test_like_stands_by_like(order):
     kinds = np.array(order) // 3
     apart = abs(kinds[:, None] - kinds)
     alike = np.where(apart == 0, 0.9, 0.1 - 0.01 * apart)
-    found = kinds[seriated(alike)]
-    assert sorted(seriated(alike)) == list(range(9))
+    found = kinds[seriate(alike)]
+    assert sorted(seriate(alike)) == list(range(9))
     assert np.count_nonzero(np.diff(found)) == 2
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_things_have_an_order_too(count):
-    assert sorted(seriated(np.eye(count))) == list(range(count))
+    assert sorted(seriate(np.eye(count))) == list(range(count))
 
 
 def test_both_sides_are_drawn_in_the_same_order():

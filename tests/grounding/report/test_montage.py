@@ -5,7 +5,7 @@ import pytest
 
 from firsthand.grounding.report.montage import (
     frames_by_word_montage,
-    looks_montage,
+    saliency_montage,
     words_by_frame_montage,
 )
 from firsthand.training.visualize.image_grid import overlaid
@@ -80,6 +80,6 @@ def test_nothing_is_laid_over_a_picture_where_nobody_looks():
 def test_looks_stand_beside_their_frames():
     frames = np.stack([flat(10), flat(20)])[None]
     maps = np.stack([np.zeros((8, 8)), np.ones((8, 8))])[None]
-    picture = looks_montage(["ball"], frames, maps)
+    picture = saliency_montage(["ball"], frames, maps)
     middles = [tuple(picture[52, 146 + 100 * c]) for c in range(4)]
     assert middles == [(10,) * 3, (10,) * 3, (20,) * 3, (253, 231, 37)]

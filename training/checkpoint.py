@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from firsthand.common.errors import UserError
-from firsthand.policy.checkpoints.aliases import today_flat
+from firsthand.policy.checkpoints.aliases import today_flat, today_tag, today_tags
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 from firsthand.training.ema import EMA
@@ -43,7 +43,7 @@ class TrainState:
     losses, norms: of the passes and steps since the last logged one.
     left_out: how many of those steps had a loss or gradient that is not finite, which of them was
         the first (0 if none), and how many there were; and how many such steps came last in a row.
-    metrics: the last value of every train/* and held_out/* tag.
+    metrics: the last value of every train/* and val/* tag.
     best_by: the held-out figure of which `best_loss` is the lowest value.
     """
 
@@ -84,7 +84,7 @@ class TrainState:
     def improve(self, figures: Mapping[str, float]) -> bool:
         """Whether these held-out figures are the best so far, by what the policy is for: acting if
         it is learned, else all that is. What is not finite is no best."""
-        by = "held_out/loss_action" if "held_out/loss_action" in figures else "held_out/loss"
+        by = "val/loss_action" if "val/loss_action" in figures else "val/loss"
         lowest = math.inf if self.best_loss is None else self.best_loss
         if not figures[by] < lowest:
             return False
@@ -93,7 +93,7 @@ class TrainState:
 
     def record(self, figures: Mapping[str, float]) -> None:
         """Remembers the figures that are results (speed is not)."""
-        kept = {t: v for t, v in figures.items() if t.startswith(("train/", "held_out/"))}
+        kept = {t: v for t, v in figures.items() if t.startswith(("train/", "val/"))}
         self.metrics.update(kept)
 
     def facts(self) -> dict[str, Any]:
@@ -109,8 +109,8 @@ class TrainState:
     def load_facts(self, saved: Mapping[str, Any]) -> None:
         self.step = saved["step"]
         self.best_step, self.best_loss = saved["best_step"], saved["best_loss"]
-        self.best_by = saved["best_by"]
-        self.metrics = saved["metrics"]
+        self.best_by = saved["best_by"] and today_tag(saved["best_by"])
+        self.metrics = today_tags(saved["metrics"])
 
     def tensors(self) -> dict[str, Tensor]:
         """A copy of every tensor to save, by kind and name, on the CPU."""

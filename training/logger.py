@@ -1,6 +1,6 @@
 """Where a run's numbers and pictures go: TensorBoard, and one JSON line a step.
 
-Tags: train/*, held_out/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
+Tags: train/*, val/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
 """
 
 import json
@@ -19,6 +19,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from firsthand.common.atomic import write_text
 from firsthand.common.progress import ProgressBar, progress
+from firsthand.policy.checkpoints.aliases import today_tags
 from firsthand.training.visualize.gif import Film, gif_summary
 
 
@@ -93,12 +94,13 @@ class TensorBoardLogger:
 class JsonLinesLogger:
     """Scalars as lines {"step": ..., tag: value, ...}; pictures are not for this file.
 
-    Lines of steps after `done`, and a half line that a killed process left, are dropped.
+    Lines of steps after `done`, and a half line that a killed process left, are dropped; tags of
+    before 0.2.0 in the others get today's names.
     """
 
     def __init__(self, path: Path, done: int) -> None:
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= done]
-        write_text(path, "".join(kept))
+        rows = [today_tags(json.loads(line)) for line in _whole_lines(path)]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= done))
         self._file = path.open("a", buffering=1)  # a line is seen as soon as it is written
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:

@@ -24,7 +24,7 @@ class TrainResult:
     """How a run ended.
 
     taken: steps taken by this call; 0 if the run was finished before.
-    metrics: the last value of every train/* and held_out/* tag.
+    metrics: the last value of every train/* and val/* tag.
     checkpoint, best: directories; the averaged weights are in their `policy` folder.
     best_by: the held-out figure that was lowest at `best_step`; None if nothing was measured.
     seconds, windows_per_second: of the training steps taken by this call.
@@ -143,7 +143,7 @@ def _validate(
         return False
     with state.ema_model() as model:
         found = task.validate(model, arithmetic)
-    figures = {f"held_out/{name}": value for name, value in found.items()}
+    figures = {f"val/{name}": value for name, value in found.items()}
     logs.scalars(figures, state.step)
     state.record(figures)
     return state.improve(figures)

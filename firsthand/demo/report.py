@@ -173,10 +173,10 @@ def _cells(interval: Interval) -> tuple[str, str]:
 
 def _video(figures: Mapping[str, float]) -> tuple[str, str, str, str]:
     return (
-        f"{figures['held_out/skill']:.3f}",
-        f"{figures['held_out/skill_blur']:.3f}",
-        f"{figures['held_out/psnr']:.2f} dB",
-        f"{figures['held_out/psnr_copy']:.2f} dB",
+        f"{figures['val/skill']:.3f}",
+        f"{figures['val/skill_blur']:.3f}",
+        f"{figures['val/psnr']:.2f} dB",
+        f"{figures['val/psnr_copy']:.2f} dB",
     )
 
 

@@ -1,6 +1,7 @@
-"""Names that settings of a policy had before version 0.2.0: what was written then is still read.
+"""Names of before version 0.2.0: what was written under them is still read.
 
-Keys are dotted and relative to a policy's configuration, as `policy.config.PolicyConfig` has them.
+Settings: dotted keys relative to a policy's configuration, as `policy.config.PolicyConfig` has them.
+Tags: how the names of logged metrics began.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ VALUES = {
     "pool.kind": {"points": "spatial_softmax"},
     "trunk.position": {"slot": "time", "token": "learned"},
 }
+TAGS = {"held_out/": "val/"}
 
 
 def today(config: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
@@ -56,6 +58,19 @@ def today_word(word: str, prefix: str = "policy.") -> str:
         return word
     new, value = _renamed(name.removeprefix(prefix), value)
     return f"{prefix}{new}{sign}{value}"
+
+
+def today_tag(tag: str) -> str:
+    """A metric's name in logs and checkpoints."""
+    for before, now in TAGS.items():
+        if tag.startswith(before):
+            return now + tag.removeprefix(before)
+    return tag
+
+
+def today_tags(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of `metrics.jsonl`, or the metrics of a checkpoint, by today's names."""
+    return {today_tag(tag): value for tag, value in metrics.items()}
 
 
 def _renamed(key: str, value: Any) -> tuple[str, Any]:

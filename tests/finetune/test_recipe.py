@@ -165,7 +165,7 @@ def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path
     few = replace(TRAINING, steps=300, batch_size=8, validate_every=300, checkpoint_every=300)
     result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
     losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    held_out = [row["held_out/loss_arm"] for row in losses if "held_out/loss_arm" in row]
+    held_out = [row["val/loss_arm"] for row in losses if "val/loss_arm" in row]
     assert held_out[-1] < 0.01
     acting = Policy.from_pretrained(result.checkpoint / "policy")
     acting.reset("pull the drawer open")

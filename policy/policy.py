@@ -55,13 +55,13 @@ class Policy(nn.Module):
         self.embed_state = (
             FourierState(width, statistics) if config.state == "fourier" else GR1State(width)
         )
-        self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
+        self.image_proj = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
         slots = cameras if config.pool.kind == "spatial_softmax" else ()
-        self.embed_slot = nn.ModuleDict({c: nn.Embedding(config.pool.tokens, width) for c in slots})
-        summaries = cameras if config.images.encoder == "vit" else ()
-        self.embed_summary = nn.ModuleDict(
-            {c: nn.Linear(self.images.width, width) for c in summaries}
+        self.camera_slot_embed = nn.ModuleDict(
+            {c: nn.Embedding(config.pool.tokens, width) for c in slots}
         )
+        summaries = cameras if config.images.encoder == "vit" else ()
+        self.cls_proj = nn.ModuleDict({c: nn.Linear(self.images.width, width) for c in summaries})
         if config.trunk.position != "rotary":
             self.embed_time = nn.Embedding(config.n_obs_steps, width)
 
@@ -178,11 +178,11 @@ class Policy(nn.Module):
         for camera, shown, read, summary, kept, attention in zip(
             cameras, *map(by_camera, parts), strict=True
         ):
-            tokens = self.embed_picture[camera](read)  # (b t k d)
-            if camera in self.embed_slot:
-                tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
+            tokens = self.image_proj[camera](read)  # (b t k d)
+            if camera in self.camera_slot_embed:
+                tokens = tokens + cast(nn.Embedding, self.camera_slot_embed[camera]).weight
             if summary is not None:  # the encoder's class token
-                tokens = torch.cat([tokens, self.embed_summary[camera](summary)[:, :, None]], dim=2)
+                tokens = torch.cat([tokens, self.cls_proj[camera](summary)[:, :, None]], dim=2)
             views[camera] = CameraView(size, shown, tokens, kept, attention)
         return views
 

@@ -26,13 +26,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from firsthand.common.errors import UserError
-from firsthand.policy.checkpoints.aliases import today_flat, today_tag, today_tags
+from firsthand.policy.checkpoints.aliases import (
+    today_flat,
+    today_tag,
+    today_tags,
+    today_weight,
+)
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 from firsthand.training.ema import EMA
 from firsthand.training.metrics import Means
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2: names of before 0.2.0 (`policy.checkpoints.aliases`)
+READABLE = (2, 3)
 _FINISHED = re.compile(r"\d{6,}")
 
 
@@ -235,7 +241,7 @@ class Checkpoints:
             )
         if not self._config.threads:
             torch.set_num_threads(facts.get("threads", torch.get_num_threads()))
-        state.load_tensors(saved)
+        state.load_tensors({_today(name): tensor for name, tensor in saved.items()})
         state.load_facts(facts)
 
     def repair(self, best_step: int | None) -> None:
@@ -244,7 +250,7 @@ class Checkpoints:
             self._tidy(best_step)
 
     def _check(self, facts: Mapping[str, Any], path: Path) -> None:
-        if facts["format_version"] != FORMAT_VERSION:
+        if facts["format_version"] not in READABLE:
             raise UserError(
                 f"{path} has format version {facts['format_version']}, this program reads "
                 f"{FORMAT_VERSION}; resume it with the version that wrote it"
@@ -268,6 +274,12 @@ class Checkpoints:
                 _discard(self.folder / f"{step:06d}")
         for leftover in self.folder.glob(".d*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _today(name: str) -> str:
+    """The name of a saved tensor, `weights/<parameter>` or `optimizer/<key>/<parameter>`."""
+    kind, sign, parameter = name.rpartition("/")
+    return f"{kind}{sign}{today_weight(parameter)}"
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str:

@@ -3,7 +3,6 @@
 Only the standard library is imported here; each command imports what it needs when it runs.
 """
 
-import importlib
 import os
 import re
 import shlex
@@ -12,8 +11,7 @@ from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firsthand.cli import stop
 from firsthand.cli.overrides import quoted, written
@@ -182,7 +180,7 @@ def _execute(invocation: Invocation) -> None:
     if invocation.help:
         print(_help(command))
         return
-    module = importlib.import_module(f"firsthand.commands.{command.config}")
+    module = command.load()
     from firsthand.cli import run_dir as run
     from firsthand.cli import settings
 
@@ -208,7 +206,7 @@ def _execute(invocation: Invocation) -> None:
 
 
 def _run_one(
-    command: Command, module: ModuleType, loaded: "Settings", path: Path | None, sweep: str = ""
+    command: Command, module: Any, loaded: "Settings", path: Path | None, sweep: str = ""
 ) -> None:
     """Run a command; one that is stopped says how to go on, with the line of the `sweep` it is
     part of."""
@@ -239,7 +237,7 @@ def _again(command: Command, path: Path, *words: str) -> str:
     )
 
 
-def _run_all(command: Command, module: ModuleType, words: Sequence[str]) -> None:
+def _run_all(command: Command, module: Any, words: Sequence[str]) -> None:
     from firsthand.cli import run_dir as run
     from firsthand.cli import settings, sweep
 

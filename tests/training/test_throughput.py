@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from firsthand.benchmarks.made_up import made_up_batch
+from firsthand.benchmarks.training_step import made_up_batch
 from firsthand.policy.batch import Batch, Losses
 from firsthand.policy.config import (
     CameraConfig,

@@ -28,7 +28,9 @@ class Benchmark:
     """What a module is to other commands: its settings, and what it does with them."""
 
     SCHEMA: Schema
+    """The dataclasses that its settings fill."""
     execute: Callable[[Any, Run], None]
+    """Measures, given settings and a run."""
 
 
 def _execute(
@@ -139,7 +141,7 @@ class BenchmarkLoaderConfig:
     """Windows over which memory must not grow."""
     batch_size: int = 48
     """Windows of a training step."""
-    steps: int = 60
+    steps: int = 12
     """Training steps, the first ten of which are not measured."""
     workers: int = 2
     """Processes that read for them."""

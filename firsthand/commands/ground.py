@@ -18,17 +18,20 @@ from firsthand.training.distributed import init_distributed
 
 @dataclass(frozen=True, kw_only=True)
 class GroundCommand:
-    """`ground` says what learns and how; `root` is the corpus, None the rendered `home`.
-
-    Every one of the `variants` learns with each of the `seeds`, `jobs` models at a time.
-    """
+    """Which models learn words, from what."""
 
     root: Path | None = None
+    """The corpus; None: the rendered `home`."""
     home: HomeConfig = field(default_factory=HomeConfig)
+    """The corpus that is rendered if there is no `root`."""
     ground: GroundConfig = field(default_factory=GroundConfig)
+    """What learns and how."""
     variants: tuple[Variant, ...] = VARIANTS
+    """Of the corpus: as it is, or with one thing taken away."""
     seeds: tuple[int, ...] = (0,)
+    """Each variant is learned once with each of them."""
     jobs: int = 2
+    """Models that learn at a time."""
 
 
 SCHEMA = Schema(GroundCommand)

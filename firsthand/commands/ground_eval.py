@@ -16,12 +16,12 @@ from firsthand.grounding.evaluation.studies import STUDY, at, read_studies
 
 @dataclass(frozen=True, kw_only=True)
 class GroundEvalCommand(GroundEvalConfig):
-    """`model` is one run of `firsthand ground` or several, saved models or hub ids; None is the
-    newest run. `root` is the corpus with the test sets; None is the one that was learned from.
-    """
+    """What is measured, and of which models."""
 
     model: str | tuple[str, ...] | None = None
+    """A run of `firsthand ground` or several, saved models or hub ids; None: the newest run."""
     root: Path | None = None
+    """The corpus with the test sets; None: the one that was learned from."""
 
 
 SCHEMA = Schema(GroundEvalCommand)

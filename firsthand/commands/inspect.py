@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """path: a corpus (a folder or URL), a file of episodes, a folder of such files, a model, a run,
-    a folder of runs, or a dataset of others.
-
-    sheet: where to put a contact sheet of the episodes (PNG), if one is wanted.
-    """
+    """What is looked into."""
 
     path: str
+    """A corpus (a folder or URL), a file of episodes, a folder of such files, a model, a run, a
+    folder of runs, or a dataset of others."""
     sheet: Path | None = None
+    """Where to put a contact sheet of the episodes (PNG), if one is wanted."""
 
 
 SCHEMA = Schema(InspectConfig)

@@ -37,11 +37,17 @@ class DemoConfig:
     """What the demo does. Every amount of work stands here; none depends on the machine."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """What both policies are."""
     nursery: NurseryConfig = field(default_factory=NurseryConfig)
+    """The video that is drawn, and pretrained on."""
     pretraining: TrainConfig = field(default_factory=TrainConfig)
+    """How the one is pretrained."""
     demonstrations: RecordConfig = field(default_factory=RecordConfig)
+    """What the expert shows, and how often."""
     finetuning: TrainConfig = field(default_factory=TrainConfig)
+    """How both learn from it."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """What they and the expert are tried on."""
 
     def usual_seconds(self) -> dict[str, float]:
         """What each stage takes on two idle cores of a 2 GHz Xeon of 2017, roughly."""

@@ -50,7 +50,7 @@ class TrainState:
     left_out: how many of those steps had a loss or gradient that is not finite, which of them was
         the first (0 if none), and how many there were; and how many such steps came last in a row.
     metrics: the last value of every train/* and val/* tag.
-    best_by: the held-out figure of which `best_loss` is the lowest value.
+    best_by: the held-out metric of which `best_loss` is the lowest value.
     """
 
     policy: nn.Module
@@ -87,19 +87,19 @@ class TrainState:
         self.left_out[3] = row
         return count, first, steps, row
 
-    def improve(self, figures: Mapping[str, float]) -> bool:
-        """Whether these held-out figures are the best so far, by what the policy is for: acting if
+    def improve(self, metrics: Mapping[str, float]) -> bool:
+        """Whether these held-out metrics are the best so far, by what the policy is for: acting if
         it is learned, else all that is. What is not finite is no best."""
-        by = "val/loss_action" if "val/loss_action" in figures else "val/loss"
+        by = "val/loss_action" if "val/loss_action" in metrics else "val/loss"
         lowest = math.inf if self.best_loss is None else self.best_loss
-        if not figures[by] < lowest:
+        if not metrics[by] < lowest:
             return False
-        self.best_loss, self.best_step, self.best_by = figures[by], self.step, by
+        self.best_loss, self.best_step, self.best_by = metrics[by], self.step, by
         return True
 
-    def record(self, figures: Mapping[str, float]) -> None:
-        """Remembers the figures that are results (speed is not)."""
-        kept = {t: v for t, v in figures.items() if t.startswith(("train/", "val/"))}
+    def record(self, metrics: Mapping[str, float]) -> None:
+        """Keeps the metrics that are results (speed is not)."""
+        kept = {t: v for t, v in metrics.items() if t.startswith(("train/", "val/"))}
         self.metrics.update(kept)
 
     def facts(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a run's numbers and pictures go: TensorBoard, and one JSON line a step.
+"""Where a run's numbers and images go: TensorBoard, and one JSON line a step.
 
 Tags: train/*, val/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
 """
@@ -69,7 +69,7 @@ class TensorBoardLogger:
         columns: Mapping[str, Sequence[str]],
         sprites: UInt8[np.ndarray, "n s s 3"] | None,
     ) -> None:
-        """Vectors for the projector, what is known of each, and its small picture."""
+        """Vectors for the projector, the columns of each, and its small image."""
         rows = list(zip(*columns.values(), strict=True))
         images = None if sprites is None else torch.from_numpy(sprites).permute(0, 3, 1, 2) / 255
         if len(columns) == 1:  # of one column the projector takes the first line for a value
@@ -92,7 +92,7 @@ class TensorBoardLogger:
 
 
 class JsonLinesLogger:
-    """Scalars as lines {"step": ..., tag: value, ...}; pictures are not for this file.
+    """Scalars as lines {"step": ..., tag: value, ...}; images are not for this file.
 
     Lines of steps after `done`, and a half line that a killed process left, are dropped; tags of
     before 0.2.0 in the others get today's names.
@@ -193,10 +193,10 @@ class Reporter:
 
     def advance(self) -> None:
         self._step += 1
-        if self._bar is not None and self._step < self._steps:  # the last is told with its figures
+        if self._bar is not None and self._step < self._steps:  # the last is told with its metrics
             self._bar.reach(self._step)
 
-    def figures(self, loss: float, windows_per_second: float) -> None:
+    def metrics(self, loss: float, windows_per_second: float) -> None:
         """loss: mean since the last call."""
         if self._bar is not None:
             words = f"loss {loss:.4f} · {_three_digits(windows_per_second)} windows/s"

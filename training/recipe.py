@@ -78,7 +78,7 @@ class PolicyTask:
         return Validator(self.held_out_windows, self.embed, self.config, arithmetic)
 
     def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
-        return self.held_out(arithmetic).figures(model)
+        return self.held_out(arithmetic).metrics(model)
 
     def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:
         with arithmetic.autocast():

@@ -39,7 +39,7 @@ class CheckpointActor:
 
     @property
     def cameras(self) -> dict[str, int]:
-        """The pictures it looks at."""
+        """Edge in pixels of the images that it takes, by camera."""
         return {camera.name: camera.size for camera in self.policy.config.cameras}
 
     @property
@@ -71,7 +71,7 @@ class ExpertActor:
     """Acts with the scripted expert of the task, from the world's full state."""
 
     seed: int
-    cameras: Mapping[str, int] = field(default_factory=dict)  # it does not look
+    cameras: Mapping[str, int] = field(default_factory=dict)  # it reads the full state
 
     @property
     def known_as(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class PythonActor:
     """Acts with an object of the user's: `package.module:name`, called without arguments.
 
     The module is looked for in the working directory too. What the call returns needs
-    `reset(instruction)` and `select_action(observation)`, or `actor(seats)`; see
+    `reset(instruction)` and `select_action(observation)`, or `actor(num_envs)`; see
     `envs.evaluation.policies.EvaluatedPolicy` and `BatchedPolicy`.
     """
 
@@ -106,7 +106,7 @@ class PythonActor:
 
     @property
     def cameras(self) -> dict[str, int]:
-        """CALVIN's, as nobody says what it looks at."""
+        """CALVIN's, as nobody says which it takes."""
         from firsthand.envs.evaluation.config import CAMERAS_CALVIN
 
         return dict(CAMERAS_CALVIN)

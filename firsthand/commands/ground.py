@@ -48,13 +48,13 @@ def execute(config: GroundCommand, run: Run) -> None:
     if not team.is_main:
         return
     for member, result in results.items():
-        figures = ", ".join(
+        metrics = ", ".join(
             f"{name.replace('_', ' ')} {result.metrics[f'val/{name}']:.3f}"
             for name in ("loss", "image_accuracy", "text_accuracy")
             if f"val/{name}" in result.metrics
         )
         before = "" if result.taken else "already finished, "
-        say(f"{member.path}: {before}held out {figures}")
+        say(f"{member.path}: {before}held out {metrics}")
     for line in dict.fromkeys(line for result in results.values() for line in result.lost):
         say(line)
     say(f"what they have learned: firsthand ground-eval model={run.path}")

@@ -119,10 +119,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
     """A (nested) dataclass from plain values, every name checked."""
     hints = get_type_hints(kind)
-    known = {f.name for f in fields(cast(Any, kind))}
-    if unknown := sorted(set(values) - known):
+    names = {f.name for f in fields(cast(Any, kind))}
+    if unknown := sorted(set(values) - names):
         raise ValueError(
-            f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(known)}"
+            f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(names)}"
         )
     return kind(
         **{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()}

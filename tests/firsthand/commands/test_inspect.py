@@ -70,6 +70,15 @@ def test_a_folder_of_runs_and_of_sweeps(tmp_path: Path, capsys, tag: str) -> Non
     assert "ground eval" in out
 
 
+def test_metrics_of_before_have_today_s_names(tmp_path: Path, capsys) -> None:
+    run = started(tmp_path / "run", "pretrain")
+    rows = [{"step": 3, "held_out/loss": 0.25}, {"step": 6, "val/loss": 0.125}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = shown(capsys, run)
+    assert ["val/loss", "0.125", "6"] in [line.split() for line in out.splitlines()]
+    assert "held_out" not in out
+
+
 def test_a_runs_episodes_on_a_sheet(tmp_path: Path, capsys) -> None:
     run = started(tmp_path / "run", "record")
     with EpisodeWriter(run / "episodes.hdf5") as writer:

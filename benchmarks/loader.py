@@ -176,7 +176,14 @@ def growth(library: Library, windows: int, seed: int) -> float:
         for _, index in order.batch(turn, TURN):
             opened[index]
         if turn < filled:
-            before = largest = (resident() or 0) / 1e6
+            before = largest = _megabytes_held()
         else:
-            largest = max(largest, (resident() or 0) / 1e6)
+            largest = max(largest, _megabytes_held())
     return largest - before
+
+
+def _megabytes_held() -> float:
+    """By this process, on Linux."""
+    held = resident()
+    assert held is not None
+    return held / 1e6

@@ -111,7 +111,7 @@ def waiting(
     for number in range(config.steps):  # more than are not measured
         if number == UNMEASURED:
             waited, begun = 0.0, time.perf_counter()
-        batch, milliseconds = timed_call(device, next, batches)
+        batch, milliseconds = timed_call(device, lambda: next(batches))
         waited += milliseconds / 1000
         step(batch)
         settle(device)

@@ -135,7 +135,7 @@ def attention_maps(
     is looked at evenly, or less, is left as it is.
     """
     maps = prediction.attention[camera].float().cpu()[range(len(last)), list(last)]
-    cells = maps.shape[-2] * maps.shape[-1]
+    grid_size = maps.shape[-2] * maps.shape[-1]
     together = maps.mean(1)
     frames = [
         batch.images[camera][window, frame].cpu().permute(1, 2, 0).numpy()
@@ -143,19 +143,19 @@ def attention_maps(
     ]
 
     def drawn(picture: Picture, look: Float[Tensor, "h w"], most: float) -> Picture:
-        level = (look * cells).clamp(min=1).log() / np.log(most)
+        level = (look * grid_size).clamp(min=1).log() / np.log(most)
         large = torch.nn.functional.interpolate(level[None, None], picture.shape[:2],
                                                 mode="bilinear")[0, 0]  # fmt: skip
         return overlaid(picture, large.numpy())
 
-    most = max(float(together.max()) * cells, _LEAST)
+    most = max(float(together.max()) * grid_size, _LEAST)
     rows = [
         GridRow([caption], [frame, drawn(frame, look, most)])
         for caption, frame, look in zip(captions, frames, together, strict=True)
     ]
     title = f"{camera}: where the policy looks"
     images = {"attention": sheet(title, ["seen", "looked at"], rows, _times(most))}
-    most = max(float(maps[:2].max()) * cells, _LEAST)
+    most = max(float(maps[:2].max()) * grid_size, _LEAST)
     rows = []
     for caption, frame, looks in zip(captions[:2], frames, maps, strict=False):
         cells = [drawn(frame, look, most) for look in looks[:_MAPS]]

@@ -32,25 +32,25 @@ class EvaluatedPolicy(Protocol):
 
 @runtime_checkable
 class BatchedActor(Protocol):
-    """Acts in several worlds at once, each at a seat of its own. As with `EvaluatedPolicy`, `reset`
+    """Acts in several environments at once, by their index. As with `EvaluatedPolicy`, `reset`
     may take a `seed` as well; generators are seeded when a round of trials begins."""
 
-    def reset(self, seat: int, instruction: str) -> None:
-        """Forget everything about this seat; act there on this sentence from now on."""
+    def reset(self, env_index: int, instruction: str) -> None:
+        """Forget everything about this environment; act there on this sentence from now on."""
         ...
 
     def select_actions(self, observations: Mapping[int, dict[str, Any]]) -> dict[int, np.ndarray]:
-        """The relative action, (7,), for every seat that shows an observation."""
+        """The relative action, (7,), for every environment that shows an observation."""
         ...
 
 
 @runtime_checkable
 class BatchedPolicy(Protocol):
-    """What acts in many worlds with one set of weights. The attributes are as for
+    """What acts in many environments with one set of weights. The attributes are as for
     `EvaluatedPolicy`."""
 
-    def actor(self, seats: int) -> BatchedActor:
-        """Somebody who knows nothing yet and serves the seats 0 to `seats` - 1."""
+    def actor(self, num_envs: int) -> BatchedActor:
+        """A new actor, for the environments 0 to `num_envs` - 1."""
         ...
 
 
@@ -73,12 +73,15 @@ def optional(owner: Any, name: str, default: Any = None) -> Any:
 
 
 def is_batched(policy: Any) -> bool:
-    """Whether a policy, or its class, has a method `actor` that takes `seats`. Networks and methods
+    """Whether a policy, or its class, has a method `actor` that takes `num_envs`
+    (`seats` before 0.2.0). Networks and methods
     of that name, as those of actor and critic have, are something else."""
     method = getattr(policy if isinstance(policy, type) else type(policy), "actor", None)
     if not callable(method):
         return False
-    return optional(policy, "select_action") is None or _takes(method, "seats")
+    return optional(policy, "select_action") is None or any(
+        _takes(method, name) for name in ("num_envs", "seats")
+    )
 
 
 def _takes(function: Any, name: str) -> bool:

@@ -6,7 +6,6 @@ Times include resizing and moving the pictures.
 """
 
 import copy
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +15,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from firsthand.benchmarks.stopwatch import timed_call
 from firsthand.policy.batch import Batch
 from firsthand.policy.inference.actor import PolicyActor
 from firsthand.policy.inference.quantize import Precision, quantize
 from firsthand.policy.policy import Policy
-from firsthand.training.throughput import settle
 
 INSTRUCTION = "push the red block to the left"
 SIZES = {"rgb_static": 200, "rgb_gripper": 84}  # CALVIN's cameras
@@ -93,49 +92,45 @@ def step_times(policy: Policy, steps: int, seed: int) -> Iterator[StepTime]:
             if isinstance(way, WholeWindow) and step < warm_up - 1:
                 way.seen.append(observation)
                 continue
-            begun = time.perf_counter()
-            action = way.choose(observation)
-            settle(device)
+            action, milliseconds = timed_call(device, way.choose, observation)
             if step >= warm_up:
-                taken[name].append(1000 * (time.perf_counter() - begun))
+                taken[name].append(milliseconds)
                 chosen[name].append(action)
-    truth = np.stack(chosen[right])
+    target = np.stack(chosen[right])
     for name, way in ways.items():
-        said, median = np.stack(chosen[name]), float(np.median(taken[name]))
-        wrong = np.linalg.norm((said - truth)[:, :6], axis=1)
+        actions, median = np.stack(chosen[name]), float(np.median(taken[name]))
+        wrong = np.linalg.norm((actions - target)[:, :6], axis=1)
         yield StepTime(
             way=name,
             median=median,
             p95=float(np.percentile(taken[name], 95)),
             ratio=float(np.median(taken[PLAIN])) / median,
-            error=float((wrong / np.linalg.norm(truth[:, :6], axis=1)).max()),
-            drift=float((np.square(wrong).mean() / truth[:, :6].var(axis=0).sum()) ** 0.5),
-            flips=int((said[:, 6] != truth[:, 6]).sum()),
+            error=float((wrong / np.linalg.norm(target[:, :6], axis=1)).max()),
+            drift=float((np.square(wrong).mean() / target[:, :6].var(axis=0).sum()) ** 0.5),
+            flips=int((actions[:, 6] != target[:, 6]).sum()),
             memory=way.memory() / 1e6,
         )
 
 
-def crowd_times(policy: Policy, seats: int, steps: int, seed: int) -> list[CrowdTime]:
-    """Measure acting in `seats` worlds at once, in every way that remembers, windows full."""
+def crowd_times(policy: Policy, num_envs: int, steps: int, seed: int) -> list[CrowdTime]:
+    """Measure acting in `num_envs` worlds at once, in every way that remembers, windows full."""
     device = next(policy.parameters()).device
     warm_up = policy.config.n_obs_steps + 1
     times = []
-    for name, way in ways_of(policy, seats).items():
+    for name, way in ways_of(policy, num_envs).items():
         if not isinstance(way, Remembering):
             continue
-        streams = [observations(policy, warm_up + steps, seed + seat) for seat in range(seats)]
+        streams = [observations(policy, warm_up + steps, seed + env) for env in range(num_envs)]
         taken = []
-        for shown in zip(*streams, strict=True):
-            begun = time.perf_counter()
-            way.actor.select_actions(dict(enumerate(shown)))
-            settle(device)
-            taken.append(1000 * (time.perf_counter() - begun))
+        for observed in zip(*streams, strict=True):
+            together = dict(enumerate(observed))
+            taken.append(timed_call(device, way.actor.select_actions, together)[1])
         median = float(np.median(taken[warm_up:]))
-        times.append(CrowdTime(name, seats, median, 1000 * seats / median))
+        times.append(CrowdTime(name, num_envs, median, 1000 * num_envs / median))
     return times
 
 
-def ways_of(policy: Policy, seats: int = 1) -> dict[str, Way]:
+def ways_of(policy: Policy, num_envs: int = 1) -> dict[str, Way]:
     """Every way to act with a policy on its device, the plain one first."""
     policy = copy.copy(policy)
     # A look at every step and an arm that is not clipped, so that all that differs is seen.
@@ -143,12 +138,12 @@ def ways_of(policy: Policy, seats: int = 1) -> dict[str, Way]:
         policy.config.action, n_action_steps=1, temporal_ensemble_coeff=None, clip=False
     )
     policy.config = replace(policy.config, action=action)
-    ways: dict[str, Way] = {PLAIN: WholeWindow(policy), EXACT: Remembering(policy, seats)}
+    ways: dict[str, Way] = {PLAIN: WholeWindow(policy), EXACT: Remembering(policy, num_envs)}
     if next(policy.parameters()).device.type == "cpu":
         for precision in get_args(Precision):
-            hastened = copy.deepcopy(policy)
-            quantize(hastened, precision)
-            ways[f"hastened, {precision}"] = Remembering(hastened, seats)
+            quantized = copy.deepcopy(policy)
+            quantize(quantized, precision)
+            ways[f"hastened, {precision}"] = Remembering(quantized, num_envs)
     return ways
 
 
@@ -177,37 +172,37 @@ class WholeWindow:
         stride = max(1, round(policy.config.obs_stride_s * policy.config.control_hz))
         self.stride = stride
         self.seen: deque[Observation] = deque(maxlen=(policy.config.n_obs_steps - 1) * stride + 1)
-        self.said = policy.encode_instructions([INSTRUCTION])
+        self.instruction = policy.encode_instructions([INSTRUCTION])
 
     def choose(self, observation: Observation) -> Float[np.ndarray, " 7"]:
         self.seen.append(observation)
         window = list(self.seen)[:: -self.stride][::-1]
         images = {
             camera.name: torch.from_numpy(
-                np.stack([shown["rgb_obs"][camera.name] for shown in window])
+                np.stack([seen["rgb_obs"][camera.name] for seen in window])
             ).permute(0, 3, 1, 2)[None]
             for camera in self.policy.config.cameras
         }
-        state = np.stack([shown["robot_obs"] for shown in window])
+        state = np.stack([seen["robot_obs"] for seen in window])
         valid = torch.ones(1, len(window), dtype=torch.bool)
-        batch = Batch(images, valid, self.said, torch.from_numpy(state).float()[None])
+        batch = Batch(images, valid, self.instruction, torch.from_numpy(state).float()[None])
         actions = self.policy.predict(batch.to(self.device), video=False).actions
         assert actions is not None
         return actions[0, -1, 0].cpu().numpy()
 
     def memory(self) -> int:
-        pictures = sum(shown.nbytes for o in self.seen for shown in o["rgb_obs"].values())
+        pictures = sum(image.nbytes for o in self.seen for image in o["rgb_obs"].values())
         return weight_bytes(self.policy) + pictures
 
 
 class Remembering:
     """The closed loop's own way: see `policy.inference.actor.PolicyActor`."""
 
-    def __init__(self, policy: Policy, seats: int) -> None:
+    def __init__(self, policy: Policy, num_envs: int) -> None:
         self.policy = policy
-        self.actor = PolicyActor(policy, seats)
-        for seat in range(seats):
-            self.actor.reset(seat, INSTRUCTION)
+        self.actor = PolicyActor(policy, num_envs)
+        for env_index in range(num_envs):
+            self.actor.reset(env_index, INSTRUCTION)
 
     def choose(self, observation: Observation) -> Float[np.ndarray, " 7"]:
         return self.actor.select_actions({0: observation})[0]

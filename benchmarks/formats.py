@@ -11,8 +11,7 @@ to the last, convert the wanted ones.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +23,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Int64, UInt8
 
 from firsthand.episodes.episode import Episode
+from firsthand.episodes.video.encode import keep_scheduling
 
 Frames = Mapping[str, UInt8[np.ndarray, "n h w 3"]]
 
@@ -111,17 +111,6 @@ class RawHdf5:
         return self._datasets[number, camera]
 
 
-@contextmanager
-def as_scheduled() -> Iterator[None]:
-    """Schedules this thread as before. SVT-AV1 makes the one that encodes a real-time thread if it
-    may (as root, in containers): what waits by turns for other threads then stops one core."""
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, policy, priority)
-
-
 class Mp4:
     """Files stay open: LeRobot's cache of decoders."""
 
@@ -137,7 +126,7 @@ class Mp4:
 
     def write(self, folder: Path, number: int, episode: Episode) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder prints its settings every time
-        with as_scheduled():
+        with keep_scheduling():
             for camera, frames in episode.frames.items():
                 self._write(self._path(folder, number, camera), frames)
 

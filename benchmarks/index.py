@@ -1,13 +1,14 @@
-"""What opening a corpus costs: an index of a million clips that never were, and a new process."""
+"""What opening a corpus costs: an index of a million made-up clips, and a new process."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from firsthand.benchmarks.machine import MEBIBYTE, in_processes, resident
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.index import NARRATION, RECORDING, Index
 from firsthand.episodes.corpus.index_writer import write_arrays
@@ -78,34 +79,22 @@ def write_clips(folder: Path, clips: int = CLIPS) -> None:
 def measure(folder: Path) -> IndexCost | None:
     """Open a corpus in a process of its own and ask what a loader asks of every recording.
 
-    None where the system does not tell what a process holds (it is read in /proc).
+    None where the system does not tell what a process holds.
     """
-    if not Path("/proc/self/statm").exists():
+    if resident() is None:
         return None
-    here, there = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_open, args=(there, folder))
-    process.start()
-    there.close()
-    clips, seconds, mebibytes = here.recv()
-    process.join()
+    clips, seconds, grown = in_processes([_open], folder)[0]
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return IndexCost(clips, seconds, mebibytes, size)
+    return IndexCost(clips, seconds, grown / MEBIBYTE, size)
 
 
-def _open(end: Connection, folder: Path) -> None:
-    before, start = _resident(), time.perf_counter()
+def _open(folder: Path) -> Iterator[Any]:
+    yield "ready"
+    before, start = resident() or 0, time.perf_counter()
     corpus = Corpus.open(folder)
     seconds = time.perf_counter() - start
     learned = corpus.split("train")
     for recording in learned[:: max(1, len(learned) // 1000)]:
         corpus.header(int(recording))
     lengths = corpus.recordings["length"].cumsum()
-    end.send((len(lengths), seconds, _resident() - before))
-
-
-def _resident() -> float:
-    """MiB that this process holds in memory."""
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+    yield len(lengths), seconds, (resident() or 0) - before

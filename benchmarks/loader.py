@@ -7,7 +7,6 @@ in a pool, which is how we train, with the same pool around every format. Files 
 system's cache: what is compared is decoding. Raw and mp4 get states and actions for nothing.
 """
 
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from firsthand.benchmarks.footage import CAMERAS, FPS, footage
 from firsthand.benchmarks.formats import Format, rivals
+from firsthand.benchmarks.machine import resident
+from firsthand.benchmarks.world import random_walk
+from firsthand.envs.options import CAMERAS_CALVIN as CAMERAS
+from firsthand.envs.playtable.env import PlayTable
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Episode, WindowSpec
 from firsthand.episodes.sampling.frame_cache import Decoded
@@ -26,11 +28,16 @@ from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeWriter
 
 OURS = "ours"
+FPS = 30.0
 SPEC = WindowSpec(length=10, stride=0.1, cameras=tuple(CAMERAS), future=0.1, chunk=10)  # GR-1's
 POOL = FrameCacheConfig(megabytes=64, lanes=2)
 TURN = 16  # windows of one format before the next one's
 WARM_UP = 192  # windows that fill the pools
-WAYS = ("random", "blocked", "pooled")
+WAYS = {
+    "random": "in random order, each window read on its own",
+    "blocked": "in the order of pools, each window read on its own",
+    "pooled": "in the order of pools, decoded recordings kept",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,24 @@ class Foreign(Windows):
         return Decoded(first, frames, signals.state[first:end], actions)
 
 
+def recordings(episodes: int, length: int) -> Iterator[Episode]:
+    """An arm that moves at random on the PlayTable, at CALVIN's picture sizes: the same recordings
+    every time."""
+    world = PlayTable(cameras=CAMERAS)
+    for number in range(episodes):
+        world.reset(seed=number)
+        actions = random_walk(length, number).astype(np.float32)
+        seen = [world.step(action)[0] for action in actions]
+        yield Episode(
+            {camera: np.stack([s["rgb_obs"][camera] for s in seen]) for camera in CAMERAS},
+            FPS,
+            instruction=f"do what is done in recording {number}",
+            state=np.stack([s["robot_obs"] for s in seen]).astype(np.float32),
+            actions=actions,
+        )
+    world.close()
+
+
 class Library:
     """The same made-up recordings in all formats, below one folder."""
 
@@ -91,7 +116,7 @@ class Library:
         (folder / OURS).mkdir()
         self.shard = folder / OURS / "shard.h5"
         with EpisodeWriter(self.shard) as writer:
-            for number, episode in enumerate(footage(episodes, length)):
+            for number, episode in enumerate(recordings(episodes, length)):
                 writer.add(episode, "train" if number else "valid")
                 for format in self._rivals:
                     format.write(folder / format.name, number, episode)
@@ -151,13 +176,14 @@ def growth(library: Library, windows: int, seed: int) -> float:
         for _, index in order.batch(turn, TURN):
             opened[index]
         if turn < filled:
-            before = largest = _resident()
+            before = largest = _megabytes_held()
         else:
-            largest = max(largest, _resident())
+            largest = max(largest, _megabytes_held())
     return largest - before
 
 
-def _resident() -> float:
-    """Megabytes of memory that this process uses now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+def _megabytes_held() -> float:
+    """By this process, on Linux."""
+    held = resident()
+    assert held is not None
+    return held / 1e6

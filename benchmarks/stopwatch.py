@@ -1,10 +1,15 @@
-"""How long calls of some functions take, measured from outside while others run."""
+"""How long calls take: until the device is done, or those of some functions while others run."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+Result = TypeVar("Result")
 
 Function = tuple[Any, str]  # a module or class, and the name of a function in it
 
@@ -53,3 +58,15 @@ def timed(kinds: Mapping[str, Sequence[Function]]) -> Iterator[CallTimer]:
                 setattr(owner, name, stopwatch.wrap(kind, original))
                 stack.callback(setattr, owner, name, original)
         yield stopwatch
+
+
+def timed_call(
+    device: "torch.device", function: Callable[..., Result], *arguments: Any
+) -> tuple[Result, float]:
+    """What a function returns, and the wall-clock milliseconds until the device had done it."""
+    from firsthand.training.throughput import settle
+
+    begun = time.perf_counter()
+    result = function(*arguments)
+    settle(device)
+    return result, 1000 * (time.perf_counter() - begun)

@@ -6,7 +6,6 @@ action query in all; keys and values in a ring spare all but the new frame.
 """
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from firsthand.benchmarks.stopwatch import timed_call
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.layout import Layout, TokenGroup
 from firsthand.policy.modules.kv_cache import RingKVCache
 from firsthand.policy.modules.transformer import Trunk
-from firsthand.training.throughput import settle
 
 RIGHT = "ring, fp32"
 RELEASED = "window, a query a frame"
@@ -66,22 +65,20 @@ def trunk_times(config: PolicyConfig, steps: int, seed: int) -> list[TrunkTime]:
         "ring, bf16": streaming(half, acting, frames.bfloat16(), queries.bfloat16(), length),
     }
     taken: dict[str, list[float]] = {name: [] for name in window | ring}
-    said: dict[str, list[Tensor]] = {name: [] for name in ring}
+    outputs: dict[str, list[Tensor]] = {name: [] for name in ring}
     for step in range(len(frames)):
         for name, read in (ring | (window if step >= length else {})).items():
-            begun = time.perf_counter()
-            output = read(step)
-            settle(device)
+            output, milliseconds = timed_call(device, read, step)
             if step >= length:
-                taken[name].append(1000 * (time.perf_counter() - begun))
+                taken[name].append(milliseconds)
                 if name in ring:
-                    said[name].append(output.float())
+                    outputs[name].append(output.float())
     medians = {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
     times = []
     for name, median in medians.items():
         error = None
         if name in ring:
-            wrong = (torch.stack(said[name]) - right[length:]).norm(dim=-1)
+            wrong = (torch.stack(outputs[name]) - right[length:]).norm(dim=-1)
             error = float((wrong / right[length:].norm(dim=-1)).max())
         times.append(TrunkTime(name, median, medians[RELEASED] / median, error))
     return times
@@ -90,12 +87,12 @@ def trunk_times(config: PolicyConfig, steps: int, seed: int) -> list[TrunkTime]:
 def layout_of(config: PolicyConfig, *, act_only: bool) -> Layout:
     """The tokens of a step: as many as the policy has, in two groups."""
     summary = 1 if config.images.encoder == "vit" else 0
-    pictures = len(config.cameras) * (config.pool.tokens + summary)
+    images = len(config.cameras) * (config.pool.tokens + summary)
     queries = [TokenGroup("action", 1)]
     if not act_only:
         queries.append(TokenGroup("future", len(config.cameras) * config.video.queries))
     return Layout(
-        (TokenGroup("said and felt", 2), TokenGroup("seen", pictures)),
+        (TokenGroup("instruction, state", 2), TokenGroup("cameras", images)),
         tuple(queries),
         config.trunk.intra_step_attention,
     )
@@ -111,8 +108,8 @@ def whole_past(
     """The action query's output at every frame, all frames read at once as training does."""
     steps = len(frames)
     mask = layout.mask(steps, window).to(frames.device)[None, None]
-    asked = queries[:1].expand(steps, -1)
-    return trunk(frames.flatten(0, 1)[None], asked[None], mask, layout.frames(steps))[0]
+    query = queries[:1].expand(steps, -1)
+    return trunk(frames.flatten(0, 1)[None], query[None], mask, layout.frames(steps))[0]
 
 
 def rereading(
@@ -121,12 +118,12 @@ def rereading(
     frames: Float[Tensor, "t k d"],
     queries: Float[Tensor, "q d"],
     window: int,
-    asked: int | None,
+    query_steps: int | None,
 ) -> Callable[[int], Tensor]:
     """The trunk over the last `window` frames up to a given one."""
-    mask = layout.mask(window, window, asked).to(frames.device)[None, None]
-    positions = layout.frames(window, asked)
-    wanted = queries[: layout.query_size].repeat(asked or window, 1)[None]
+    mask = layout.mask(window, window, query_steps).to(frames.device)[None, None]
+    positions = layout.frames(window, query_steps)
+    wanted = queries[: layout.query_size].repeat(query_steps or window, 1)[None]
 
     def read(step: int) -> Tensor:
         observed = frames[step + 1 - window : step + 1].flatten(0, 1)[None]

@@ -43,6 +43,11 @@ class WorldStepTime:
     queries: float
 
     @property
+    def rate(self) -> float:
+        """Steps a second."""
+        return 1000 / self.total
+
+    @property
     def rest(self) -> float:
         """Python, mostly."""
         return self.total - self.physics - self.kinematics - self.rendering - self.queries

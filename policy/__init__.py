@@ -1,5 +1,5 @@
 """The model: what goes in, the causal trunk, what comes out, acting, saving and loading."""
 
-from firsthand.policy import _torchvision as torchvision_hook
+from firsthand.policy import _torchvision
 
-torchvision_hook.install()
+_torchvision.install()

@@ -16,9 +16,9 @@ from torch import Tensor
 class Batch:
     """Windows of recordings. What a recording lacks is None (or a missing camera), never zeros.
 
-    images, future: pictures as stored, 0 to 255; `future[camera][:, i]` is what
-    `images[camera][:, i]` turns into a fixed time later. `features` stand in the place of a
-    camera's pictures: the tokens that a frozen encoder made of them (`policy.frozen_features`).
+    images, future: as stored, 0 to 255; `future[camera][:, i]` is what
+    `images[camera][:, i]` turns into a fixed time later. `features` stand for a
+    camera's images: the tokens that a frozen encoder made of them (`policy.frozen_features`).
     `instruction` is the frozen language encoder's output. `actions[:, i]` is the chunk of k actions
     that starts at frame i.
     """
@@ -35,7 +35,7 @@ class Batch:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Those of which there are pictures or features."""
+        """Those of which there are images or features."""
         return tuple(dict.fromkeys([*self.images, *(self.features or {})]))
 
     @property
@@ -55,17 +55,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class CameraView:
-    """One camera's pictures and what was made of them.
+    """One camera's images and what was made of them.
 
-    size: the side of the pictures, in pixels.
-    pictures: 0 to 255, at that size; None if their features were there instead.
+    size: the side of the images, in pixels.
+    images: 0 to 255, at that size; None if their features were there instead.
     tokens: what the transformer reads.
-    grid: the encoder's features, kept for a decoder that starts from the current picture.
-    attention: where each token looked (t, tokens, rows, columns), for poolings that have such maps.
+    grid: the encoder's features, kept for a decoder that starts from the current image.
+    attention: each token's map (t, tokens, rows, columns), for poolings that have such maps.
     """
 
     size: int
-    pictures: Shaped[Tensor, "b t 3 h h"] | None
+    images: Shaped[Tensor, "b t 3 h h"] | None
     tokens: Float[Tensor, "b t n d"]
     grid: Float[Tensor, "b t c rows columns"] | None
     attention: Float[Tensor, "b t n rows columns"] | None
@@ -74,20 +74,20 @@ class CameraView:
         """The same with every tensor changed alike."""
         changed = {
             name: None if value is None else change(value)
-            for name in ("pictures", "tokens", "grid", "attention")
+            for name in ("images", "tokens", "grid", "attention")
             for value in [getattr(self, name)]
         }
         return replace(self, **changed)
 
-    def shown(self) -> Shaped[Tensor, "b t 3 h h"]:
-        """The pictures, where they are known to be there."""
-        assert self.pictures is not None
-        return self.pictures
+    def require_images(self) -> Shaped[Tensor, "b t 3 h h"]:
+        """The images, for what cannot do with features alone."""
+        assert self.images is not None
+        return self.images
 
 
 class SequenceWindows:
     """Every window of `length` frames that begins on a real frame of a batch of sequences: a frame
-    is encoded once for all windows that show it.
+    is encoded once for all windows that hold it.
 
     valid: which frames of the sequences are real.
     """
@@ -102,9 +102,9 @@ class SequenceWindows:
         return x[self.sequence[:, None], self.frames]
 
     def cut_batch(self, batch: Batch) -> Batch:
-        """The windows as a batch of their own, without the pictures that they showed."""
-        said = batch.instruction[self.sequence]
-        cut: dict[str, object] = {"images": {}, "features": None, "instruction": said}
+        """The windows as a batch of their own, without their images."""
+        instruction = batch.instruction[self.sequence]
+        cut: dict[str, object] = {"images": {}, "features": None, "instruction": instruction}
         for name in (f.name for f in fields(batch) if f.name not in cut):
             value = getattr(batch, name)
             if isinstance(value, Tensor):
@@ -144,11 +144,11 @@ class Losses:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the policy would do and what it expects to see.
+    """The actions and the future frames that a policy predicts.
 
     actions: in the world's units, arm in [-1, 1] and gripper exactly -1 or 1.
-    frames: predicted pictures in 0..1, for every camera of the batch.
-    attention: where the image tokens looked, one map a token over the camera's feature grid
+    frames: predicted images in 0..1, for every camera of the batch.
+    attention: of the image tokens, one map a token over the camera's feature grid
     (b, t, tokens, rows, columns), each summing to 1 (only for encoders that have such maps).
     opening: the probability with which each action opens the gripper.
     """

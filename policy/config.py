@@ -13,6 +13,7 @@ class CameraConfig:
     """A camera the policy looks through."""
 
     name: str
+    """Key of its pictures in an observation, such as `rgb_static`."""
     size: int
     """Edge of the square to which its pictures are resized, in pixels."""
 
@@ -65,6 +66,7 @@ class PoolingConfig:
     attended feature and the map's centre (Levine et al. 2016). `perceiver`: a perceiver resampler
     (Flamingo, Alayrac et al. 2022), to which the vision transformer's class token is added."""
     tokens: int = 8
+    """Of each picture, without the class token."""
     depth: int = 3
     """Layers of a `perceiver`."""
     heads: int = 4
@@ -78,11 +80,17 @@ class TrunkConfig:
     """The causal transformer (GR-1, section 3)."""
 
     width: int = 192
+    """Channels of a token."""
     depth: int = 3
+    """Layers."""
     heads: int = 6
+    """Attention heads of a layer."""
     mlp_ratio: int = 4
+    """Channels between a layer's two linear maps, over `width`."""
     activation: Literal["relu", "gelu"] = "relu"
+    """Between these two."""
     dropout: float = 0.0
+    """Share of channels that are zeroed while learning."""
     intra_step_attention: Literal["full", "causal"] = "full"
     """Whether the observed tokens of one time step see each other all, or only those before them
     (as GR-1 does)."""
@@ -139,9 +147,13 @@ class VideoConfig:
     patch: int = 16
     """Edge of a predicted patch, in pixels."""
     width: int = 128
+    """Channels of the decoder's transformer."""
     depth: int = 1
+    """Its layers."""
     heads: int = 4
+    """Attention heads of a layer."""
     activation: Literal["relu", "gelu"] = "relu"
+    """Between a layer's two linear maps."""
     residual: bool = True
     """Whether the decoder starts from the current picture (its features as input, its pixels as
     what the prediction changes), or from mask tokens alone, as GR-1 does."""
@@ -165,8 +177,11 @@ class LossWeights:
     """What each loss counts in the sum."""
 
     arm: float = 1.0
+    """Of smooth L1 on the arm's six numbers."""
     gripper: float = 0.05
+    """Of binary cross-entropy on the gripper."""
     video: float = 0.1
+    """Of the squared error of predicted patches, averaged over cameras."""
     arm_beta: float = 0.1
     """Where smooth L1 turns from quadratic to linear, in actions (-1 to 1)."""
 
@@ -179,6 +194,7 @@ class PolicyConfig:
         CameraConfig("rgb_static", 96),
         CameraConfig("rgb_gripper", 64),
     )
+    """In the order of their tokens."""
     n_obs_steps: int = 1
     """Frames of history. A batch may hold longer sequences: every window in them is learned."""
     obs_stride_s: float = 0.3
@@ -191,12 +207,19 @@ class PolicyConfig:
     """How the robot's state is written. `fourier`: position, angles and gripper width, sines and
     cosines besides the numbers. `gr1`: position and angles as they are, gripper as one of two."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
+    """Turns an instruction into a vector."""
     images: ImageConfig = field(default_factory=ImageConfig)
+    """Turns a picture into a grid of features."""
     pool: PoolingConfig = field(default_factory=PoolingConfig)
+    """Turns a grid into a few tokens."""
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    """Reads the tokens of the window."""
     action: ActionConfig = field(default_factory=ActionConfig)
+    """Turns its outputs into a chunk of actions."""
     video: VideoConfig = field(default_factory=VideoConfig)
+    """Turns its outputs into predicted pictures."""
     loss: LossWeights = field(default_factory=LossWeights)
+    """How much each loss counts."""
 
     def __post_init__(self) -> None:
         for camera in self.cameras:

@@ -1,8 +1,8 @@
-"""What a frozen encoder makes of pictures, kept for training in the place of the pictures.
+"""The tokens that a frozen encoder makes of images, stored for training in place of the images.
 
-A frozen encoder says the same of a picture every time. Its tokens can be stored once
+A frozen encoder makes the same tokens of an image every time. They can be stored once
 (`training.precompute_features`) and handed to the policy as `Batch.features`. They belong to one
-encoder, which `encoder_identity` names, and to pictures of one size that nothing has moved or
+encoder, which `encoder_identity` names, and to images of one size that nothing has moved or
 recoloured.
 """
 
@@ -21,29 +21,29 @@ from firsthand.policy.modules.image_encoder import (
     to_unit,
 )
 
-_VERSION = 1  # of what is made of the same picture by the same weights
+_VERSION = 1  # of what is made of the same image by the same weights
 
 
 @torch.no_grad()
-def encode_pictures(
+def encode_images(
     config: PolicyConfig,
     encoder: ConvEncoder | ViTEncoder,
-    pictures: UInt8[Tensor, "n 3 _ _"],
+    images: UInt8[Tensor, "n 3 _ _"],
     size: int,
 ) -> Float[Tensor, "n k c"]:
-    """The encoder's tokens, the class token first, of pictures resized to `size`.
+    """The encoder's tokens, the class token first, of images resized to `size`.
 
     Raises:
         ValueError: the policy's encoder learns.
     """
     config.check_storable()
     assert isinstance(encoder, ViTEncoder)
-    fitted = encoder.fit(pictures, size)
+    fitted = encoder.fit(images, size)
     return encoder.tokens(imagenet_normalised(to_unit(fitted)))
 
 
 def encoder_identity(config: PolicyConfig, encoder: ConvEncoder | ViTEncoder) -> str:
-    """A digest of all that decides what the encoder makes of a picture of a given size.
+    """A digest of all that decides what the encoder makes of an image of a given size.
 
     Raises:
         ValueError: the policy's encoder learns.

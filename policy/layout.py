@@ -1,8 +1,8 @@
-"""Which tokens a time step consists of, and who may look at whom: data, not arithmetic.
+"""Which tokens a time step consists of, and which may attend to which: data, not arithmetic.
 
-A step's *observed* tokens (instruction, state, pictures) are what the others may look at. Its
-*query* tokens (action, future frames) look at everything observed up to and including their own
-step and are looked at by nobody, not even themselves (GR-1, Wu et al. 2024), so that leaving one
+A step's *observed* tokens (instruction, state, images) are what the others may attend to. Its
+*query* tokens (action, future frames) attend to everything observed up to and including their own
+step, and nothing attends to them, not even themselves (GR-1, Wu et al. 2024), so that leaving one
 out changes nothing else. (The idea of writing token groups and rules as data comes from octo.)
 
 The order of tokens is the same everywhere: all observed tokens, step after step, then the query
@@ -43,10 +43,10 @@ class Layout:
     def mask(
         self, steps: int, window: int | None = None, query_steps: int | None = None
     ) -> Bool[Tensor, "n m"]:
-        """Who (row) may look at whom (column) in a sequence of `steps` steps.
+        """Which token (row) may attend to which (column) in a sequence of `steps` steps.
 
-        Rows are all tokens; columns are the observed tokens alone, since no other token is ever
-        looked at. A token sees its own step and the `window` - 1 steps before it (None: all).
+        Rows are all tokens; columns are the observed tokens alone, since nothing attends to others.
+        A token attends to its own step and the `window` - 1 steps before it (None: all).
         """
         frames = self.frames(steps, query_steps)
         keys = frames[: steps * self.observed_size]
@@ -61,17 +61,17 @@ class Layout:
     def attention_mask(
         self, valid: Bool[Tensor, "b t"], window: int | None = None, query_steps: int | None = None
     ) -> Bool[Tensor, "b 1 n m"] | None:
-        """`mask` for a batch whose padded frames are shown to nobody. None if all see everything.
+        """`mask` for a batch, without its padded frames. None if every token attends to all.
 
-        A row that would have nobody to look at, deep in the padding of a long sequence, sees the
-        padding: what it says counts nowhere, but it must be a number.
+        A row that would attend to nothing, deep in the padding of a long sequence, attends to the
+        padding: its output counts nowhere, but it must be a number.
         """
         steps = valid.shape[1]
         if steps == 1 and self.within_step == "full":
             return None
-        shown = valid.repeat_interleave(self.observed_size, dim=1)
+        real = valid.repeat_interleave(self.observed_size, dim=1)
         allowed = self.mask(steps, window, query_steps).to(valid.device)
-        seen = allowed & shown[:, None]
+        seen = allowed & real[:, None]
         return (seen | (allowed & ~seen.any(dim=-1, keepdim=True)))[:, None]
 
     def frames(self, steps: int, query_steps: int | None = None) -> Int[Tensor, " n"]:
@@ -87,7 +87,7 @@ class Layout:
         """Where every token stands when all steps of `full_layout` are written one after another,
         each its observed tokens and then its queries.
 
-        `full_layout` has every group there can be: a token keeps its place whoever is left out.
+        `full_layout` has every group there can be: a token keeps its position whatever is left out.
 
         Raises:
             ValueError: `full_layout` lacks one of the groups.
@@ -99,13 +99,13 @@ class Layout:
         if missing := [g.name for g in self.observed + self.queries if g.name not in starts]:
             raise ValueError(f"the full layout has no {', '.join(missing)}; it has {list(starts)}")
 
-        def place(groups: tuple[TokenGroup, ...]) -> Int[Tensor, " k"]:
+        def positions(groups: tuple[TokenGroup, ...]) -> Int[Tensor, " k"]:
             numbers = [starts[g.name] + i for g in groups for i in range(g.size)]
             return torch.tensor(numbers, dtype=torch.long)
 
         first = 0 if query_steps is None else steps - query_steps
         within = torch.cat(
-            [place(self.observed).repeat(steps), place(self.queries).repeat(steps - first)]
+            [positions(self.observed).repeat(steps), positions(self.queries).repeat(steps - first)]
         )
         return within + start * self.frames(steps, query_steps)
 

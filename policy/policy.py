@@ -1,8 +1,8 @@
-"""The policy: instruction, pictures and state in; a chunk of actions and future pictures out.
+"""The policy: instruction, images and state in; a chunk of actions and future images out.
 
 After GR-1 (Wu et al. 2024, "Unleashing large-scale video generative pre-training for visual robot
-manipulation", section 3): one causal transformer, pretrained to predict what a video shows next,
-then fine-tuned to act as well. Pictures become a few tokens each before the transformer; queries
+manipulation", section 3): one causal transformer, pretrained to predict a video's next frames,
+then fine-tuned to act as well. An image becomes a few tokens before the transformer; queries
 read and are never read, so that leaving one out changes nothing else; every loss is present only
 when the batch holds its targets.
 
@@ -59,13 +59,13 @@ class Policy(PretrainedModel):
         self.embed_state = (
             FourierState(width, statistics) if config.state == "fourier" else GR1State(width)
         )
-        self.embed_picture = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
+        self.image_proj = nn.ModuleDict({c: nn.Linear(self.pool.width, width) for c in cameras})
         slots = cameras if config.pool.kind == "spatial_softmax" else ()
-        self.embed_slot = nn.ModuleDict({c: nn.Embedding(config.pool.tokens, width) for c in slots})
-        summaries = cameras if config.images.encoder == "vit" else ()
-        self.embed_summary = nn.ModuleDict(
-            {c: nn.Linear(self.images.width, width) for c in summaries}
+        self.camera_slot_embed = nn.ModuleDict(
+            {c: nn.Embedding(config.pool.tokens, width) for c in slots}
         )
+        summaries = cameras if config.images.encoder == "vit" else ()
+        self.cls_proj = nn.ModuleDict({c: nn.Linear(self.images.width, width) for c in summaries})
         if config.trunk.position != "rotary":
             self.embed_time = nn.Embedding(config.n_obs_steps, width)
 
@@ -79,7 +79,7 @@ class Policy(PretrainedModel):
         self.action_head = ActionHead(config.action, width)
         cell_width = self.images.width * (config.video.patch // self.images.stride) ** 2
         self.video_decoder = VideoDecoder(config.video, width, cell_width)
-        self.target = future_target(config.video)
+        self.future_target = future_target(config.video)
         self._actor: PolicyActor | None = None
         self._initialise()
 
@@ -122,19 +122,19 @@ class Policy(PretrainedModel):
     def embed_observation(
         self, batch: Batch
     ) -> tuple[Float[Tensor, "b t n d"], dict[str, CameraView]]:
-        """The observed tokens of every frame, each of which depends on that frame alone, and what
-        each camera showed."""
+        """The observed tokens of every frame, each of which depends on that frame alone, and each
+        camera's view."""
         state = None if batch.state is None else self.embed_state(batch.state)  # (b t d)
         views = self.encode_cameras(batch)
         return self.tokens(batch.instruction, state, views), views
 
     def encode_cameras(self, batch: Batch) -> dict[str, CameraView]:
-        """What every camera showed. Neighbours whose pictures are of one size are encoded together
-        (n = cameras * b * t below).
+        """Every camera's images as tokens. Neighbours whose images are of one size are encoded
+        together (n = cameras * b * t below).
 
         Raises:
             ValueError: there are stored features for a policy whose encoder learns, or which needs
-                the pictures themselves.
+                the images themselves.
         """
         views: dict[str, CameraView] = {}
         images, stored = batch.images, batch.features or {}
@@ -146,14 +146,14 @@ class Policy(PretrainedModel):
             steps = (stored if is_stored else images)[names[0]].shape[1]
             instruction = batch.instruction.repeat_interleave(steps, dim=0).repeat(len(names), 1)
             if is_stored:
-                pictures = None
+                resized = None
                 tokens = torch.cat([stored[name].flatten(0, 1) for name in names])
                 features = ImageFeatures.of_tokens(tokens.float())
             else:
                 fitted = [self.images.fit(images[name].flatten(0, 1), size) for name in names]
-                pictures = torch.cat(fitted) if len(fitted) > 1 else fitted[0]  # (n 3 h h)
-                features = self.images(pictures, instruction)  # grid (n c rows columns)
-            views |= self.camera_tokens(names, steps, size, pictures, features, instruction)
+                resized = torch.cat(fitted) if len(fitted) > 1 else fitted[0]  # (n 3 h h)
+                features = self.images(resized, instruction)  # grid (n c rows columns)
+            views |= self.camera_tokens(names, steps, size, resized, features, instruction)
         return views
 
     def camera_tokens(
@@ -161,11 +161,11 @@ class Policy(PretrainedModel):
         cameras: Sequence[str],
         steps: int,
         size: int,
-        pictures: Shaped[Tensor, "n 3 h h"] | None,
+        images: Shaped[Tensor, "n 3 h h"] | None,
         features: ImageFeatures,
         instruction: Float[Tensor, "n d"],
     ) -> dict[str, CameraView]:
-        """Features to tokens, for cameras whose pictures lie one after the other (n = cameras*b*t).
+        """Features to tokens, for cameras whose images lie one after the other (n = cameras*b*t).
 
         All cameras share all weights but those of the last layer.
         """
@@ -177,17 +177,17 @@ class Policy(PretrainedModel):
 
         pooled = self.pool(features.grid, instruction)  # tokens (n k c)
         grid = features.grid if self.config.video.residual else None
-        parts = (pictures, pooled.tokens, features.summary, grid, pooled.attention)
+        parts = (images, pooled.tokens, features.summary, grid, pooled.attention)
         views = {}
-        for camera, shown, read, summary, kept, attention in zip(
+        for camera, image, pooled_tokens, cls_token, kept_grid, attention in zip(
             cameras, *map(by_camera, parts), strict=True
         ):
-            tokens = self.embed_picture[camera](read)  # (b t k d)
-            if camera in self.embed_slot:
-                tokens = tokens + cast(nn.Embedding, self.embed_slot[camera]).weight
-            if summary is not None:  # the encoder's class token
-                tokens = torch.cat([tokens, self.embed_summary[camera](summary)[:, :, None]], dim=2)
-            views[camera] = CameraView(size, shown, tokens, kept, attention)
+            tokens = self.image_proj[camera](pooled_tokens)  # (b t k d)
+            if camera in self.camera_slot_embed:
+                tokens = tokens + cast(nn.Embedding, self.camera_slot_embed[camera]).weight
+            if cls_token is not None:
+                tokens = torch.cat([tokens, self.cls_proj[camera](cls_token)[:, :, None]], dim=2)
+            views[camera] = CameraView(size, image, tokens, kept_grid, attention)
         return views
 
     def tokens(
@@ -242,7 +242,7 @@ class Policy(PretrainedModel):
         return layout.split(outputs, query_steps or steps)
 
     def queries(self, layout: Layout) -> Float[Tensor, "q d"]:
-        """The learned tokens that ask for what the layout names, the same at every step."""
+        """The learned query tokens of the layout's query groups, the same at every step."""
         weights = {
             f"future {camera}": embedding.weight for camera, embedding in self._video_queries()
         }
@@ -273,18 +273,21 @@ class Policy(PretrainedModel):
         n = self._n_video(batch)
         predicted = self.decode_frames(outputs[:n], view.map(lambda x: x[:n]))  # (n t p c)
         fitted = self.images.fit(future[:n].flatten(0, 1), view.size)
-        target = self.target.truth(fitted).view_as(predicted)
-        return self.target.loss(predicted, target, (batch.valid & batch.future_valid)[:n])
+        target = self.future_target.target(fitted).view_as(predicted)
+        return self.future_target.loss(predicted, target, (batch.valid & batch.future_valid)[:n])
 
     def decode_frames(
         self, outputs: Float[Tensor, "b t q d"], view: CameraView
     ) -> Float[Tensor, "b t p c"]:
-        """The patches, as `target` has them, of the pictures this camera is expected to show."""
+        """The predicted patches of this camera's future images, as `future_target` writes them."""
         rows = view.size // self.config.video.patch
         start = ()
         if self.config.video.residual:
             assert view.grid is not None
-            start = (view.grid.flatten(0, 1), self.target.truth(view.shown()).flatten(0, 1))
+            start = (
+                view.grid.flatten(0, 1),
+                self.future_target.target(view.require_images()).flatten(0, 1),
+            )
         patches = self.video_decoder(outputs.flatten(0, 1), rows, *start)
         return patches.unflatten(0, outputs.shape[:2])
 
@@ -304,7 +307,7 @@ class Policy(PretrainedModel):
         return Losses(torch.stack(terms).sum(), arm, gripper, video or None, action)
 
     def targets(self, batch: Batch) -> Float[Tensor, "2"]:
-        """By how many actions, and futures of each camera, a batch would be judged."""
+        """The number of actions, and of futures of each camera, that a batch holds targets for."""
         masks = replace(batch, images={}, features=None, future=None, state=None)
         windows = self._windows_in(batch)
         return self._count_targets(windows.cut_batch(masks) if windows else masks)
@@ -320,11 +323,13 @@ class Policy(PretrainedModel):
         return action, video
 
     def _count_targets(self, batch: Batch) -> Float[Tensor, "2"]:
-        """How many actions, and how many futures of a camera, a batch of windows is judged by."""
+        """How many actions, and how many futures of a camera, count in these windows' losses."""
         none = torch.zeros_like(batch.valid)
-        acts = none if batch.actions_valid is None else batch.actions_valid & batch.valid[..., None]
-        known = none if batch.future_valid is None else batch.future_valid & batch.valid
-        return torch.stack([acts.sum(), known[: self._n_video(batch)].sum()]).float()
+        actions = (
+            none if batch.actions_valid is None else batch.actions_valid & batch.valid[..., None]
+        )
+        futures = none if batch.future_valid is None else batch.future_valid & batch.valid
+        return torch.stack([actions.sum(), futures[: self._n_video(batch)].sum()]).float()
 
     def _n_video(self, batch: Batch) -> int:
         """For how many of a batch's windows futures are predicted."""
@@ -333,8 +338,8 @@ class Policy(PretrainedModel):
 
     @torch.no_grad()
     def predict(self, batch: Batch, *, video: bool = True) -> Prediction:
-        """What the policy would do at every frame (if the batch tells the robot's state), and what
-        it expects to see (if `video`) where there are pictures and not only their features."""
+        """Actions at every frame (if the batch holds the robot's state), and future frames (if
+        `video`) of the cameras of which there are images and not only features."""
         act = batch.state is not None
         cameras = tuple(batch.images) if video else ()
         tokens, views = self.embed_observation(batch)
@@ -348,7 +353,10 @@ class Policy(PretrainedModel):
             opening = gripper.float().sigmoid()
         return Prediction(
             actions=actions,
-            frames={c: self.target.picture(f, views[c].shown()) for c, f in frames.items()},
+            frames={
+                c: self.future_target.to_image(f, views[c].require_images())
+                for c, f in frames.items()
+            },
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
             opening=opening,
         )
@@ -362,13 +370,13 @@ class Policy(PretrainedModel):
         """The frozen language encoder's vectors, each computed once."""
         return self.language(sentences)
 
-    def actor(self, seats: int) -> PolicyActor:
-        """Who acts in `seats` worlds side by side; see `policy.inference.actor.PolicyActor`.
+    def actor(self, num_envs: int) -> PolicyActor:
+        """Acts in `num_envs` environments side by side; see `policy.inference.actor.PolicyActor`.
 
         Raises:
             ValueError: the policy has learned from video alone and cannot act.
         """
-        return PolicyActor(self, seats)
+        return PolicyActor(self, num_envs)
 
     def reset(self, instruction: str) -> None:
         """Begin to act on a new instruction: the history is forgotten.
@@ -376,11 +384,11 @@ class Policy(PretrainedModel):
         Raises:
             ValueError: the policy has learned from video alone and cannot act.
         """
-        self._actor = PolicyActor(self, seats=1)
+        self._actor = PolicyActor(self, num_envs=1)
         self._actor.reset(0, instruction)
 
     def select_action(self, observation: Mapping[str, Any]) -> np.ndarray:
-        """The next action (7 numbers) for what the world shows now.
+        """The next action (7 numbers) for an observation.
 
         Raises:
             RuntimeError: `reset` was not called before.
@@ -396,7 +404,7 @@ class Policy(PretrainedModel):
     def layout(
         self, cameras: tuple[str, ...], state: bool, actions: bool, futures: tuple[str, ...]
     ) -> Layout:
-        """The tokens of one time step, given what there is to see and what is asked."""
+        """The tokens of one time step, given the cameras and the outputs wanted."""
         config = self.config
         observed = [TokenGroup("instruction", 1)]
         if state:
@@ -413,10 +421,10 @@ class Policy(PretrainedModel):
         return self.layout(batch.cameras, batch.state is not None, actions, futures)
 
     def _initialise(self) -> None:
-        """Let what a token says outweigh, in the beginning, where it stands.
+        """Initialise embeddings with std 0.1, and the instruction's projection with std 1.
 
-        torch draws embeddings with deviation 1; added to a token of small numbers they would drown
-        it. A sentence vector has length 1: weights of deviation 1 make a token of that size.
+        torch draws embeddings with std 1, which, added to a token of small numbers, would hide it.
+        A sentence vector has length 1: weights of std 1 make a token of that size.
         """
         for module in self.modules():
             if isinstance(module, nn.Embedding):

@@ -33,16 +33,16 @@ class Statistics:
                 raise ValueError(
                     f"statistics: {name} holds {len(getattr(self, name))} numbers, not {length}"
                 )
-            for place, number in enumerate(getattr(self, name)):
+            for index, number in enumerate(getattr(self, name)):
                 if not isfinite(number) or (name.endswith("std") and number <= 0):
                     wanted = "above 0" if name.endswith("std") else "finite"
                     raise ValueError(
-                        f"statistics: {name}[{place}] is {number}; it must be {wanted}"
+                        f"statistics: {name}[{index}] is {number}; it must be {wanted}"
                     )
 
     @classmethod
     def of(cls, state: Float[Tensor, "n 15"], actions: Float[Tensor, "n 7"]) -> "Statistics":
-        """The statistics of these frames. A number that never changes gets deviation 1."""
+        """The statistics of these frames. A number that never changes gets std 1."""
 
         def spread(values: Tensor) -> tuple[float, ...]:
             std = values.double().std(dim=0, correction=0)

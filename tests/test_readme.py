@@ -5,7 +5,6 @@ every page is read as the command line reads it, and every Python example finds 
 """
 
 import ast
-import importlib
 import re
 import shlex
 import subprocess
@@ -58,7 +57,7 @@ def test_every_command_of_a_page_is_understood(page: Path) -> None:
             if not (found := COMMAND.search(line)):
                 continue
             called = parse(shlex.split(found[1], comments=True))
-            module = importlib.import_module(f"firsthand.commands.{called.command.config}")
+            module = called.command.load()
             if called.sweep:
                 assert settings.sweep(called.command.config, module.SCHEMA, called.overrides)
             elif not called.help:

@@ -36,3 +36,33 @@ def test_no_clock_and_no_count_of_cores_decides_anything() -> None:
     found = {str(p.relative_to(ROOT)): names for p in files if (names := looked_at(p))}
     measuring = {name for name in found if name.startswith("benchmarks/")}
     assert found.keys() - measuring == TOLD.keys(), found
+
+
+SETTINGS = (
+    "policy/config.py",
+    "training/config.py",
+    "training/augment.py",
+    "training/recipe.py",
+    "pretrain/recipe.py",
+    "finetune/recipe.py",
+    "firsthand/build/corpora.py",
+    "firsthand/build/datasets.py",
+    "firsthand/demo/demo.py",
+    "firsthand/commands/*.py",
+)
+OF_SETTINGS = ("Config", "Command", "Corpus", "Weights", "Gr1", "Cvcl", "Export")
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """A docstring under each field of a configuration: what it means, and its unit."""
+    unsaid = [
+        f"{path.relative_to(ROOT)}: {node.name}.{field.target.id}"
+        for pattern in SETTINGS
+        for path in ROOT.glob(pattern)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith(OF_SETTINGS)
+        for field, after in zip(node.body, [*node.body[1:], None], strict=True)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant))
+    ]
+    assert unsaid == []

@@ -15,18 +15,18 @@ _TO_YIQ = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 @dataclass(frozen=True)
 class ColorConfig:
-    """How far colours may be changed; 0 leaves them alone.
-
-    brightness, contrast, saturation: drawn from [max(0, 1 - x), 1 + x], as in torchvision's
-        ColorJitter. Contrast is around mid-grey and not around a picture's mean, so that the
-        change is one map for all pixels of a window.
-    hue: largest turn of the colour circle, at most 0.5, in NTSC's YIQ space: lightness stays.
-    """
+    """How far colours may be changed; 0 leaves them alone."""
 
     brightness: float = 0.0
+    """A factor drawn from [max(0, 1 - x), 1 + x], as in torchvision's ColorJitter."""
     contrast: float = 0.0
+    """The same, around mid-grey and not around a picture's mean, so that the change is one map for
+    all pixels of a window."""
     saturation: float = 0.0
+    """The same, around the pixel's grey."""
     hue: float = 0.0
+    """Largest turn of the colour circle either way, in circles, at most 0.5; in NTSC's YIQ space:
+    lightness stays."""
 
     def __post_init__(self) -> None:
         for name in ("brightness", "contrast", "saturation"):

@@ -26,13 +26,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from firsthand.common.errors import UserError
-from firsthand.policy.checkpoints.aliases import today_flat
+from firsthand.policy.checkpoints.aliases import (
+    today_flat,
+    today_tag,
+    today_tags,
+    today_weight,
+)
 from firsthand.policy.checkpoints.storage import save_tensors
 from firsthand.training.config import FREE_ON_RESUME, TrainConfig
 from firsthand.training.ema import EMA
 from firsthand.training.metrics import Means
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2: names of before 0.2.0 (`policy.checkpoints.aliases`)
+READABLE = (2, 3)
 _FINISHED = re.compile(r"\d{6,}")
 
 
@@ -43,8 +49,8 @@ class TrainState:
     losses, norms: of the passes and steps since the last logged one.
     left_out: how many of those steps had a loss or gradient that is not finite, which of them was
         the first (0 if none), and how many there were; and how many such steps came last in a row.
-    metrics: the last value of every train/* and held_out/* tag.
-    best_by: the held-out figure of which `best_loss` is the lowest value.
+    metrics: the last value of every train/* and val/* tag.
+    best_by: the held-out metric of which `best_loss` is the lowest value.
     """
 
     policy: nn.Module
@@ -81,19 +87,19 @@ class TrainState:
         self.left_out[3] = row
         return count, first, steps, row
 
-    def improve(self, figures: Mapping[str, float]) -> bool:
-        """Whether these held-out figures are the best so far, by what the policy is for: acting if
+    def improve(self, metrics: Mapping[str, float]) -> bool:
+        """Whether these held-out metrics are the best so far, by what the policy is for: acting if
         it is learned, else all that is. What is not finite is no best."""
-        by = "held_out/loss_action" if "held_out/loss_action" in figures else "held_out/loss"
+        by = "val/loss_action" if "val/loss_action" in metrics else "val/loss"
         lowest = math.inf if self.best_loss is None else self.best_loss
-        if not figures[by] < lowest:
+        if not metrics[by] < lowest:
             return False
-        self.best_loss, self.best_step, self.best_by = figures[by], self.step, by
+        self.best_loss, self.best_step, self.best_by = metrics[by], self.step, by
         return True
 
-    def record(self, figures: Mapping[str, float]) -> None:
-        """Remembers the figures that are results (speed is not)."""
-        kept = {t: v for t, v in figures.items() if t.startswith(("train/", "held_out/"))}
+    def record(self, metrics: Mapping[str, float]) -> None:
+        """Keeps the metrics that are results (speed is not)."""
+        kept = {t: v for t, v in metrics.items() if t.startswith(("train/", "val/"))}
         self.metrics.update(kept)
 
     def facts(self) -> dict[str, Any]:
@@ -109,8 +115,8 @@ class TrainState:
     def load_facts(self, saved: Mapping[str, Any]) -> None:
         self.step = saved["step"]
         self.best_step, self.best_loss = saved["best_step"], saved["best_loss"]
-        self.best_by = saved["best_by"]
-        self.metrics = saved["metrics"]
+        self.best_by = saved["best_by"] and today_tag(saved["best_by"])
+        self.metrics = today_tags(saved["metrics"])
 
     def tensors(self) -> dict[str, Tensor]:
         """A copy of every tensor to save, by kind and name, on the CPU."""
@@ -235,7 +241,7 @@ class Checkpoints:
             )
         if not self._config.threads:
             torch.set_num_threads(facts.get("threads", torch.get_num_threads()))
-        state.load_tensors(saved)
+        state.load_tensors({_today(name): tensor for name, tensor in saved.items()})
         state.load_facts(facts)
 
     def repair(self, best_step: int | None) -> None:
@@ -244,7 +250,7 @@ class Checkpoints:
             self._tidy(best_step)
 
     def _check(self, facts: Mapping[str, Any], path: Path) -> None:
-        if facts["format_version"] != FORMAT_VERSION:
+        if facts["format_version"] not in READABLE:
             raise UserError(
                 f"{path} has format version {facts['format_version']}, this program reads "
                 f"{FORMAT_VERSION}; resume it with the version that wrote it"
@@ -268,6 +274,12 @@ class Checkpoints:
                 _discard(self.folder / f"{step:06d}")
         for leftover in self.folder.glob(".d*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _today(name: str) -> str:
+    """The name of a saved tensor, `weights/<parameter>` or `optimizer/<key>/<parameter>`."""
+    kind, sign, parameter = name.rpartition("/")
+    return f"{kind}{sign}{today_weight(parameter)}"
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str:

@@ -28,55 +28,66 @@ FREE_ON_RESUME = frozenset(
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run of the optimisation loop. Periods are in optimiser steps; a period of 0 means never.
-
-    batch_size: windows of one forward pass of one process; an optimiser step sees
-        batch_size x accumulate x processes windows.
-    warmup: steps over which the learning rate rises linearly, before it falls along a cosine to
-        final_lr_ratio x learning_rate.
-    clip: largest norm of the gradient; infinity for no clipping.
-    ema: decay of the running average of the weights, reached gradually; 0 for no average.
-    precision: "auto" is bf16 where the processor multiplies it natively, else fp32.
-    seed: of the weights that are drawn and of dropout; and of the data if `data_seed` is None.
-    data_seed: of the order of the windows, of their random changes and of the held-out choice.
-    shift: largest random translation of the pictures in pixels, by camera (DrQ, Kostrikov et al.
-        2020); one draw for a whole window, its future pictures included.
-    color: random changes of the pictures' colours (see training.augment); one draw for a whole
-        window and all its cameras.
-    keep_last: how many of the newest checkpoints stay on disk, besides the best.
-    workers: processes that read windows; 0 reads them between the steps.
-    threads: threads of this process for tensor work; 0 is torch's choice (every core), which a
-        resumed run keeps.
+    """One run of the optimisation loop. Periods are in optimiser steps, and the last step counts.
 
     Raises:
         UserError: a value is out of range.
     """
 
     steps: int = 10_000
+    """Optimiser steps of the run."""
     batch_size: int = 64
+    """Windows of one forward pass of one process; an optimiser step sees batch_size x accumulate x
+    processes windows."""
     accumulate: int = 1
+    """Forward passes of one optimiser step."""
     learning_rate: float = 1e-3
+    """AdamW's, at its peak."""
     warmup: int = 100
+    """Steps over which the learning rate rises linearly, before it falls along a cosine."""
     final_lr_ratio: float = 0.01
+    """What is left of the learning rate at the last step, over its peak."""
     weight_decay: float = 0.05
+    """AdamW's, of matrices and kernels."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's decays of the gradient's running mean and of its square's."""
     clip: float = 1.0
+    """Largest norm of the gradient; infinity for no clipping."""
     ema: float = 0.998
+    """Decay of the running average of the weights, a step, reached gradually; 0 for no average."""
     precision: Precision = "auto"
+    """Of matrix products: `bf16`, `fp32`, or `auto`, which is bf16 where the processor multiplies
+    it natively."""
     seed: int = 0
+    """Of the weights that are drawn and of dropout; and of the data if `data_seed` is None."""
     data_seed: int | None = None
+    """Of the order of the windows, of their random changes and of the held-out choice."""
     shift: Mapping[str, int] = field(default_factory=dict)
+    """Largest random translation of the pictures in pixels, by camera (DrQ, Kostrikov et al.
+    2020); one draw for a whole window, its future pictures included."""
     color: ColorConfig = field(default_factory=ColorConfig)
+    """Random changes of the pictures' colours; one draw for a whole window and all its cameras."""
     log_every: int = 20
+    """Steps between two lines of train/*, optim/* and speed/*."""
     validate_every: int = 500
+    """Steps between two measurements on held-out windows; 0: never."""
     validate_batches: int = 8
+    """Batches of `batch_size` held-out windows that are measured."""
     picture_every: int = 500
+    """Steps between two pictures of predictions in TensorBoard; 0: never."""
     checkpoint_every: int = 500
+    """Steps between two checkpoints, besides those of the best held-out loss; 0: these alone."""
     keep_last: int = 2
+    """How many of the newest checkpoints stay on disk, besides the best."""
     rollout_every: int = 0
+    """Steps between two trials in a world; 0: never."""
     workers: int = 0
+    """Processes that read windows; 0 reads them between the steps."""
     threads: int = 0
+    """Threads of this process for tensor work; 0 is torch's choice (every core), which a resumed
+    run keeps."""
     compile: bool = False
+    """Whether the forward pass is compiled (`torch.compile`)."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "validate_batches", "keep_last"):

@@ -66,10 +66,10 @@ class WindowLoading:
                 flush=True,
             )
         train = _open(parts, learned, "train", pool=self.pool)
-        return train, Remembered(valid, 2 * self.pool.bytes)
+        return train, CachedWindows(valid, 2 * self.pool.bytes)
 
 
-class Remembered:
+class CachedWindows:
     """Windows of which the first that are asked for are kept, `limit` bytes of them."""
 
     def __init__(self, windows: WindowSource, limit: int) -> None:
@@ -92,8 +92,8 @@ class Remembered:
         if index in self._kept:
             return self._kept[index]
         window = self._windows[index]
-        pictures = [*window.frames.values(), *(window.future or {}).values()]
-        size = sum(frames.nbytes for frames in pictures)
+        images = [*window.frames.values(), *(window.future or {}).values()]
+        size = sum(frames.nbytes for frames in images)
         if size <= self._room:
             self._room -= size
             self._kept[index] = window

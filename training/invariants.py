@@ -15,6 +15,7 @@ from torch import Tensor
 
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.sampling.mixture import Part
+from firsthand.policy.checkpoints.aliases import weight_of_before
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -43,5 +44,7 @@ def _hash_of_corpus(corpus: Corpus) -> str:
 
 
 def hash_of_weights(weights: Mapping[str, Tensor]) -> str:
-    """Changes with any name or number among the weights."""
-    return sha256(save({name: weights[name] for name in sorted(weights)})).hexdigest()[:16]
+    """Changes with any name or number among the weights. They are hashed under the names of before
+    0.2.0, so that runs begun then can be resumed."""
+    named = {weight_of_before(name): value for name, value in weights.items()}
+    return sha256(save({name: named[name] for name in sorted(named)})).hexdigest()[:16]

@@ -116,15 +116,15 @@ def _sizes(frames: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 
 class _Batches(Dataset[Collated]):
-    """Batches by their places: item = ((epoch, index), ...). Runs inside reader processes."""
+    """Batches by their positions: item = ((epoch, index), ...). Runs inside reader processes."""
 
     def __init__(self, windows: WindowSource, augment: Augment, lanes: int) -> None:
         self._windows, self._augment, self._lanes = windows, augment, lanes
 
-    def __getitem__(self, places: list[Place]) -> Collated:
+    def __getitem__(self, positions: list[Place]) -> Collated:
         self._windows.keep_for(self._lanes)
-        changes = [self._augment(epoch, index) for epoch, index in places]
-        return collate([self._windows[index] for _, index in places], changes)
+        changes = [self._augment(epoch, index) for epoch, index in positions]
+        return collate([self._windows[index] for _, index in positions], changes)
 
 
 class Embedder:

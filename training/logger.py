@@ -1,6 +1,6 @@
-"""Where a run's numbers and pictures go: TensorBoard, and one JSON line a step.
+"""Where a run's numbers and images go: TensorBoard, and one JSON line a step.
 
-Tags: train/*, held_out/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
+Tags: train/*, val/*, optim/*, speed/*, rollout/*, pictures/*, text/*.
 """
 
 import json
@@ -19,6 +19,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from firsthand.common.atomic import write_text
 from firsthand.common.progress import ProgressBar, progress
+from firsthand.policy.checkpoints.aliases import today_tags
 from firsthand.training.visualize.gif import Film, gif_summary
 
 
@@ -68,7 +69,7 @@ class TensorBoardLogger:
         columns: Mapping[str, Sequence[str]],
         sprites: UInt8[np.ndarray, "n s s 3"] | None,
     ) -> None:
-        """Vectors for the projector, what is known of each, and its small picture."""
+        """Vectors for the projector, the columns of each, and its small image."""
         rows = list(zip(*columns.values(), strict=True))
         images = None if sprites is None else torch.from_numpy(sprites).permute(0, 3, 1, 2) / 255
         if len(columns) == 1:  # of one column the projector takes the first line for a value
@@ -91,14 +92,15 @@ class TensorBoardLogger:
 
 
 class JsonLinesLogger:
-    """Scalars as lines {"step": ..., tag: value, ...}; pictures are not for this file.
+    """Scalars as lines {"step": ..., tag: value, ...}; images are not for this file.
 
-    Lines of steps after `done`, and a half line that a killed process left, are dropped.
+    Lines of steps after `done`, and a half line that a killed process left, are dropped; tags of
+    before 0.2.0 in the others get today's names.
     """
 
     def __init__(self, path: Path, done: int) -> None:
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= done]
-        write_text(path, "".join(kept))
+        rows = [today_tags(json.loads(line)) for line in _whole_lines(path)]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= done))
         self._file = path.open("a", buffering=1)  # a line is seen as soon as it is written
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -191,10 +193,10 @@ class Reporter:
 
     def advance(self) -> None:
         self._step += 1
-        if self._bar is not None and self._step < self._steps:  # the last is told with its figures
+        if self._bar is not None and self._step < self._steps:  # the last is told with its metrics
             self._bar.reach(self._step)
 
-    def figures(self, loss: float, windows_per_second: float) -> None:
+    def metrics(self, loss: float, windows_per_second: float) -> None:
         """loss: mean since the last call."""
         if self._bar is not None:
             words = f"loss {loss:.4f} · {_three_digits(windows_per_second)} windows/s"

@@ -24,9 +24,9 @@ class TrainResult:
     """How a run ended.
 
     taken: steps taken by this call; 0 if the run was finished before.
-    metrics: the last value of every train/* and held_out/* tag.
+    metrics: the last value of every train/* and val/* tag.
     checkpoint, best: directories; the averaged weights are in their `policy` folder.
-    best_by: the held-out figure that was lowest at `best_step`; None if nothing was measured.
+    best_by: the held-out metric that was lowest at `best_step`; None if nothing was measured.
     seconds, windows_per_second: of the training steps taken by this call.
     """
 
@@ -68,20 +68,20 @@ def train(
         _begin(state, store, team, resume)
         begun = state.step
         stopwatch, batches = timed(model, task.batches(team, state.step), arithmetic, team)
-        descent = TrainStep(state, batches, config, team, arithmetic, stopwatch)
+        train_step = TrainStep(state, batches, config, team, arithmetic, stopwatch)
         with (
             open_logs(run_dir, state.step, write=team.is_main) as logs,
             report(task.title, config.steps, state.step, speak=team.is_main) as reporter,
         ):
             _describe(config, model, logs, state.step)
             while state.step < config.steps:
-                descent.step()
+                train_step.step()
                 reporter.advance()
                 if config.due(config.log_every, state.step):
-                    figures = descent.figures()
-                    state.record(figures)
-                    logs.scalars(figures, state.step)
-                    reporter.figures(figures["train/loss"], figures["speed/windows_per_second"])
+                    metrics = train_step.metrics()
+                    state.record(metrics)
+                    logs.scalars(metrics, state.step)
+                    reporter.metrics(metrics["train/loss"], metrics["speed/windows_per_second"])
                 improved = _validate(task, state, arithmetic, logs, config)
                 if team.is_main:
                     _show(task, state, arithmetic, logs, config)
@@ -135,7 +135,7 @@ def _validate(
     logs: Logger,
     config: TrainConfig,
 ) -> bool:
-    """Logs the held-out figures when it is time. True if they are the best so far.
+    """Logs the metrics on held-out data when it is time. True if they are the best so far.
 
     All processes do it, each for itself: they would only wait for one another.
     """
@@ -143,10 +143,10 @@ def _validate(
         return False
     with state.ema_model() as model:
         found = task.validate(model, arithmetic)
-    figures = {f"held_out/{name}": value for name, value in found.items()}
-    logs.scalars(figures, state.step)
-    state.record(figures)
-    return state.improve(figures)
+    metrics = {f"val/{name}": value for name, value in found.items()}
+    logs.scalars(metrics, state.step)
+    state.record(metrics)
+    return state.improve(metrics)
 
 
 def _show(

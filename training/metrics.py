@@ -16,7 +16,7 @@ from firsthand.training.distributed import Distributed
 
 _WINDOW = 11  # pixels, and sigma: the values of Wang et al. 2004
 _SIGMA = 1.5
-_BLURS = (1.0, 2.0, 4.0, 8.0, math.inf)  # pixels; the last makes a picture its mean colour
+_BLURS = (1.0, 2.0, 4.0, 8.0, math.inf)  # pixels; the last makes an image its mean colour
 
 
 @runtime_checkable
@@ -27,7 +27,7 @@ class Predictor(Protocol):
 
 
 def psnr(mse: float) -> float:
-    """Peak signal-to-noise ratio in decibels of pictures in 0..1: -10 log10(MSE)."""
+    """Peak signal-to-noise ratio in decibels of images in 0..1: -10 log10(MSE)."""
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
@@ -37,10 +37,10 @@ def squared_error(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> F
 
 
 def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
-    """Structural similarity of each pair of pictures in 0..1 (Wang et al. 2004, equation 13).
+    """Structural similarity of each pair of images in 0..1 (Wang et al. 2004, equation 13).
 
-    Gaussian windows of 11 x 11 pixels around every pixel (pictures continued by reflection),
-    averaged over places and colours.
+    Gaussian windows of 11 x 11 pixels around every pixel (images continued by reflection),
+    averaged over positions and colours.
     """
     offsets = torch.arange(_WINDOW, dtype=a.dtype, device=a.device) - (_WINDOW - 1) / 2
     bell = torch.exp(-offsets.square() / (2 * _SIGMA**2))
@@ -91,20 +91,20 @@ class Means:
         return values
 
 
-def known_futures(batch: Batch) -> Bool[Tensor, "b t"]:
+def valid_futures(batch: Batch) -> Bool[Tensor, "b t"]:
     """Which frames are real and have a future that is."""
     return batch.valid if batch.future_valid is None else batch.valid & batch.future_valid
 
 
 @torch.no_grad()
 def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, float]:
-    """How well futures are predicted, against saying that nothing will change, and against a blur.
+    """How well futures are predicted, against a copy of the current frame, and against a blur.
 
-    For every real frame whose future is known, the predicted picture, the frame itself and the
+    For every real frame whose future is valid, the predicted image, the frame itself and the
     frame blurred are compared with the true future. skill = 1 - MSE(predicted) / MSE(copied): 1 is
     perfect, 0 is no better than copying the last frame. skill_blur is the same against the blur of
-    the frame that is best over all of them: where much moves a blur beats a copy, and knows nothing
-    of the future. Sums are taken in double precision.
+    the frame that is best over all of them: where much moves a blur beats a copy, without any
+    prediction. Sums are taken in double precision.
 
     Returns:
         skill, skill_blur, psnr, psnr_copy, psnr_blur, ssim, ssim_copy, each also as
@@ -115,13 +115,13 @@ def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, flo
         if batch.future is None:
             continue
         frames = policy.predict(batch).frames
-        known = known_futures(batch)
+        valid = valid_futures(batch)
         for camera in frames.keys() & batch.future.keys():
-            predicted = frames[camera][known].float()
+            predicted = frames[camera][valid].float()
             size = predicted.shape[-1]
-            seen = as_shown(batch.images[camera][known], size)
-            truth = as_shown(batch.future[camera][known], size)
-            terms = _compare(predicted, seen, truth)
+            seen = as_predicted(batch.images[camera][valid], size)
+            target = as_predicted(batch.future[camera][valid], size)
+            terms = _compare(predicted, seen, target)
             sums[camera] = sums[camera] + terms if camera in sums else terms
     means = {camera: _with_best_blur(total) for camera, total in sorted(sums.items())}
     results = {}
@@ -132,25 +132,25 @@ def evaluate_video(policy: Predictor, batches: Iterable[Batch]) -> dict[str, flo
     return results
 
 
-def as_shown(pictures: UInt8[Tensor, "n 3 _ _"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
-    """Stored pictures in 0..1 at the size in which a policy predicts them."""
-    return resize(pictures, size).float() / 255
+def as_predicted(images: UInt8[Tensor, "n 3 _ _"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
+    """Stored images in 0..1 at the size in which a policy predicts them."""
+    return resize(images, size).float() / 255
 
 
 def blur_errors(
-    seen: Float[Tensor, "n 3 s s"], truth: Float[Tensor, "n 3 s s"]
+    seen: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 s s"]
 ) -> Float[Tensor, "k n"]:
     """Mean squared error of each picture as it is, and under each of `_BLURS`."""
     blurs = _blurs(seen.shape[-1]).to(seen.device)
     blurred = [seen, *(blur @ seen @ blur.T for blur in blurs)]
-    return torch.stack([squared_error(picture, truth) for picture in blurred])
+    return torch.stack([squared_error(picture, target) for picture in blurred])
 
 
 @lru_cache
 def _blurs(size: int) -> Float[Tensor, "k {size} {size}"]:
     """Gaussian blurs as matrices: of a picture's rows, and transposed of its columns."""
-    places = torch.arange(size, dtype=torch.float32)
-    apart = (places[:, None] - places).square()
+    positions = torch.arange(size, dtype=torch.float32)
+    apart = (positions[:, None] - positions).square()
     bells = torch.stack([torch.exp(-apart / (2 * sigma**2)) for sigma in _BLURS])
     return bells / bells.sum(-1, keepdim=True)
 
@@ -158,11 +158,11 @@ def _blurs(size: int) -> Float[Tensor, "k {size} {size}"]:
 def _compare(
     predicted: Float[Tensor, "n 3 h w"],
     seen: Float[Tensor, "n 3 h w"],
-    truth: Float[Tensor, "n 3 h w"],
+    target: Float[Tensor, "n 3 h w"],
 ) -> Float[Tensor, " sums"]:
-    with torch.autocast(truth.device.type, enabled=False):
-        pairs = [squared_error(predicted, truth), ssim(predicted, truth), ssim(seen, truth)]
-        pairs += [torch.ones(len(truth)), *blur_errors(seen, truth)]
+    with torch.autocast(target.device.type, enabled=False):
+        pairs = [squared_error(predicted, target), ssim(predicted, target), ssim(seen, target)]
+        pairs += [torch.ones(len(target)), *blur_errors(seen, target)]
     return torch.stack([values.double().sum().cpu() for values in pairs])
 
 

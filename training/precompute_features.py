@@ -26,7 +26,7 @@ from firsthand.episodes.corpus.remote_files import check_fingerprint, fetch_shar
 from firsthand.episodes.sampling.mixture import Mixture
 from firsthand.episodes.sampling.windows import FeaturedWindows, Windows
 from firsthand.episodes.storage.reader import EpisodeFile
-from firsthand.policy.frozen_features import encode_pictures, encoder_identity
+from firsthand.policy.frozen_features import encode_images, encoder_identity
 from firsthand.policy.policy import Policy
 from firsthand.training.config import TrainConfig
 from firsthand.training.loader import WindowSource
@@ -92,10 +92,10 @@ def make_shard(job: Job) -> None:
     policy = _policy(job.policy)
     sizes = _sizes(policy)
 
-    def encode(pictures: UInt8[np.ndarray, "n h w 3"], camera: str) -> Float[np.ndarray, "n k c"]:
+    def encode(images: UInt8[np.ndarray, "n h w 3"], camera: str) -> Float[np.ndarray, "n k c"]:
         device = next(policy.parameters()).device
-        shown = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
-        tokens = encode_pictures(policy.config, policy.images, shown, sizes[camera])
+        batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+        tokens = encode_images(policy.config, policy.images, batch, sizes[camera])
         return tokens.float().cpu().numpy()
 
     with tempfile.TemporaryDirectory() as beside:

@@ -35,7 +35,9 @@ class RecipeConfig:
     """What is trained, how, and how its windows are read."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """The model."""
     training: TrainConfig = field(default_factory=TrainConfig)
+    """How it is optimised."""
     sequence: int | None = None
     """Frames of a training sample, at least the policy's window; None: the window. From a longer
     one every window in it is learned, each frame encoded once."""
@@ -43,6 +45,7 @@ class RecipeConfig:
     """Decode all pictures once and keep them; None: if they fit. Otherwise recordings are decoded
     as their turn comes, and kept in a `pool` while their windows are learned from."""
     pool: FrameCacheConfig = field(default_factory=FrameCacheConfig)
+    """What is kept in memory of recordings that are decoded as their turn comes."""
     features: bool = False
     """Learn from what a frozen encoder made of the pictures (`firsthand features`)."""
 
@@ -75,7 +78,7 @@ class PolicyTask:
         return Validator(self.held_out_windows, self.embed, self.config, arithmetic)
 
     def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
-        return self.held_out(arithmetic).figures(model)
+        return self.held_out(arithmetic).metrics(model)
 
     def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:
         with arithmetic.autocast():

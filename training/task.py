@@ -14,7 +14,7 @@ from firsthand.training.precision import MixedPrecision
 
 @runtime_checkable
 class TrainBatch(Protocol):
-    """What a forward pass takes: windows of recordings, pairs of pictures and utterances."""
+    """What a forward pass takes: windows of recordings, pairs of images and utterances."""
 
     @property
     def size(self) -> int:
@@ -46,7 +46,7 @@ class TrainTask(Protocol):
         ...
 
     def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
-        """Figures on held-out data, by name; `loss` or `loss_action` decides which step is best."""
+        """Metrics on held-out data, by name; `loss` or `loss_action` decides which step is best."""
         ...
 
     def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:

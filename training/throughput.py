@@ -47,7 +47,7 @@ def count_flops(policy: nn.Module, batch: TrainBatch, arithmetic: MixedPrecision
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done what it was asked, so that a clock can be read."""
+    """Wait until the device is done, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

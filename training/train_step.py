@@ -1,4 +1,4 @@
-"""One optimiser step, and the figures of the steps since they were last asked for.
+"""One optimiser step, and the metrics of the steps since they were last read.
 
 A step whose loss or gradient is not finite is left out, as AMP's gradient scaler and DeepSpeed do:
 weights, optimiser and batch order are those of a run in which it changed nothing. A run of which
@@ -26,7 +26,7 @@ _SEVERAL = 3  # steps left out, of which fewer are no sign that a run has diverg
 
 
 class TrainStep:
-    """Takes steps down the gradient. Nothing here waits for the device except `figures`."""
+    """Takes optimiser steps. Nothing here waits for the device except `metrics`."""
 
     def __init__(
         self,
@@ -86,14 +86,14 @@ class TrainStep:
         self._state.losses.add(losses.logged())
         return losses.total.detach().float()
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Means since the last call: losses over all processes, gradient norm, rates.
 
         Raises:
             UserError: the loss or the gradient was not finite in half of the steps or more, and in
                 several.
         """
-        with self._stopwatch.running(0):  # until the device has done what it was asked
+        with self._stopwatch.running(0):  # until the device is done
             losses = self._state.losses.read(self._team)
             norms = self._state.norms.read(self._team)
         step = self._state.step

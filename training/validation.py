@@ -1,4 +1,4 @@
-"""What a policy makes of recordings it does not learn from."""
+"""A policy's losses and predictions on recordings it does not learn from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from firsthand.training.loader import Embedder, WindowSource, held_out_order, un
 from firsthand.training.metrics import evaluate_video
 from firsthand.training.precision import MixedPrecision
 
-_SHOWN, _AMONG = 4, 64  # windows in a picture, and of how many they are chosen
+_EXAMPLES, _AMONG = 4, 64  # windows whose predictions are logged, and of how many they are chosen
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Validator:
         batch = unshifted(some, self.embed, self.arithmetic.device)
         return batch, [window.instruction for window in some]
 
-    def shown(self) -> list[int]:
-        """The few windows whose pictures are logged: of different recordings, if there are."""
+    def examples(self) -> list[int]:
+        """The few windows whose predictions are logged: of different recordings, if there are."""
         found = held_out_order(self.windows, _AMONG, self.config.order_seed)
         apart = {self.windows.course(index).windows: index for index in reversed(found)}
         first = sorted(apart.values(), key=found.index)
-        return [*first, *(index for index in found if index not in first)][:_SHOWN]
+        return [*first, *(index for index in found if index not in first)][:_EXAMPLES]
 
     @torch.no_grad()
-    def figures(self, policy: Any) -> dict[str, float]:
+    def metrics(self, policy: Any) -> dict[str, float]:
         """Mean losses, and how well futures are predicted (see `evaluate_video`)."""
         sums: dict[str, float] = {}
         count = 0

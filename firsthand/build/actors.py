@@ -39,7 +39,7 @@ class CheckpointActor:
 
     @property
     def cameras(self) -> dict[str, int]:
-        """The pictures it looks at."""
+        """Edge in pixels of the images that it takes, by camera."""
         return {camera.name: camera.size for camera in self.policy.config.cameras}
 
     @property
@@ -71,7 +71,7 @@ class ExpertActor:
     """Acts with the scripted expert of the task, from the world's full state."""
 
     seed: int
-    cameras: Mapping[str, int] = field(default_factory=dict)  # it does not look
+    cameras: Mapping[str, int] = field(default_factory=dict)  # it reads the full state
 
     @property
     def known_as(self) -> dict[str, Any]:

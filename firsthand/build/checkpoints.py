@@ -40,7 +40,7 @@ def pin(source: str) -> str:
 
 
 def identity(source: str) -> tuple[str, int | None]:
-    """What tells a policy from all others, and the step of training when it was saved, if known.
+    """What tells a policy from all others, and the training step at which it was saved, if any.
 
     Returns:
         the first 16 digits of the SHA-256 of its weights' file, a dash, and 8 of that of its

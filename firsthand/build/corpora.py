@@ -31,17 +31,17 @@ class EpisodesCorpus:
     """Corpora by folder or URL, files of episodes, folders of such files: shuffled together."""
 
     files: tuple[str, ...] | str
+    """One of these, or several."""
 
 
 @dataclass(frozen=True)
 class MixtureCorpus:
-    """Corpora that each have a share of every batch.
-
-    parts: by name, what `EpisodesCorpus` takes; weights: by name, in any unit.
-    """
+    """Corpora that each have a share of every batch."""
 
     parts: Mapping[str, str]
+    """By name, what `EpisodesCorpus` takes."""
     weights: Mapping[str, float]
+    """By name, the share of every batch, in any unit."""
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -55,18 +55,19 @@ class MixtureCorpus:
 
 @dataclass(frozen=True, kw_only=True)
 class VideosCorpus(VideoFolder):
-    """A folder of videos, with what was said in them in files beside.
-
-    held_out: share of the videos to measure on, or with split_by="recording" of the recordings that
-    they are cut into, chosen by `seed`; max_lost: share of the videos that may be unusable;
-    workers: processes that decode.
-    """
+    """A folder of videos, with what was said in them in files beside."""
 
     held_out: float = 0.1
+    """Share of the videos to measure on."""
     split_by: By = "group"
+    """Whether videos are held out whole (`group`), or some of the recordings that they are cut
+    into (`recording`)."""
     seed: int = 0
+    """Of this choice."""
     max_lost: float = 0.5
+    """Share of the videos that may be unusable."""
     workers: int = 2
+    """Processes that decode."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

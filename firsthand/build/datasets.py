@@ -18,38 +18,37 @@ from firsthand.episodes.formats.video_folder import VideoFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Gr1:
-    """A published checkpoint of GR-1, which becomes a policy.
-
-    clip, mae: where its frozen encoders are, if it does not hold them itself.
-    """
+    """A published checkpoint of GR-1, which becomes a policy."""
 
     root: Path
+    """Its file."""
     clip: str | None = None
+    """Where its frozen language encoder is, if it does not hold it: a file, a directory or a hub
+    name."""
     mae: str | None = None
+    """The same of its image encoder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cvcl:
-    """A published checkpoint of CVCL, which becomes a word-grounding model.
-
-    vocabulary: CVCL's vocab.json, which its checkpoints lack.
-    padding: how a transformer's padding counts; "upstream" is as CVCL did it.
-    """
+    """A published checkpoint of CVCL, which becomes a word-grounding model."""
 
     root: Path
+    """Its file."""
     vocabulary: str | None = None
+    """CVCL's vocab.json, which its checkpoints lack."""
     padding: Literal["masked", "upstream"] = "masked"
+    """How a transformer's padding counts; `upstream`: as CVCL did it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeExport:
-    """Episodes of ours, a corpus or files, which become a dataset of others.
-
-    format: LeRobot's v3.0.
-    """
+    """Episodes of ours, a corpus or files, which become a dataset of others."""
 
     root: str
+    """The corpus or files."""
     format: Literal["lerobot"] = "lerobot"
+    """Of the dataset: LeRobot's v3.0."""
 
 
 Dataset = (

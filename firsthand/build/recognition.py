@@ -11,6 +11,7 @@ from firsthand.cli.console import say, table
 from firsthand.cli.run_dir import VERSIONS
 from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Listing
+from firsthand.policy.checkpoints.aliases import today_tags
 
 _DEEP = 3  # levels below a folder on which runs are looked for: runs, sweeps, studies
 _NAMED = 10  # lines about oddities that are printed
@@ -64,10 +65,9 @@ def headline(run: Path) -> str:
             continue
         return f"average length {value:.2f}" if kind == "chains" else f"{value:.1%} of tasks"
     try:
-        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        held_out = [row for row in rows if "held_out/loss" in row]
-        last = held_out[-1]
-        return f"held-out loss {last['held_out/loss']:.4g} at step {last['step']}"
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        last = [row for row in map(today_tags, map(json.loads, lines)) if "val/loss" in row][-1]
+        return f"held-out loss {last['val/loss']:.4g} at step {last['step']}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 

@@ -22,24 +22,24 @@ from firsthand.training.recipe import Rollout
 from firsthand.training.visualize.gif import Film
 
 TASKS = ("open_drawer", "turn_on_led", "push_red_block_left", "lift_blue_block_table")
-_LOOKED_AT = 200  # demonstrations, to find out which tasks they show
+_INSPECTED = 200  # demonstrations, to find out which tasks they show
 
 
 def tasks_of(parts: Sequence[Part], policy: PolicyConfig) -> tuple[str, ...]:
-    """Up to as many tasks as `TASKS` that demonstrations show, those of `TASKS` first; none if they
-    name no task of the PlayTable, or the policy looks through other cameras than the PlayTable has.
+    """Up to as many tasks as `TASKS` that are demonstrated, those of `TASKS` first; none if they
+    name no task of the PlayTable, or the policy has other cameras than the PlayTable.
     """
     if {camera.name for camera in policy.cameras} - set(CAMERAS_CALVIN):
         return ()
-    shown: set[str] = set()
+    demonstrated: set[str] = set()
     for part in parts:
         recordings = part.corpus.split("train") if "train" in part.corpus.splits else []
-        for recording in recordings[:: max(1, len(recordings) // _LOOKED_AT)]:
+        for recording in recordings[:: max(1, len(recordings) // _INSPECTED)]:
             source = part.corpus.header(int(recording)).source
             named = [source, *source.get("subtasks", ())]
-            shown |= {str(one.get("task")) for one in named if isinstance(one, Mapping)}
-    known = [task for task in dict.fromkeys([*TASKS, *ALL_TASKS]) if task in shown]
-    return tuple(known[: len(TASKS)])
+            demonstrated |= {str(one.get("task")) for one in named if isinstance(one, Mapping)}
+    usable = [task for task in dict.fromkeys([*TASKS, *ALL_TASKS]) if task in demonstrated]
+    return tuple(usable[: len(TASKS)])
 
 
 def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) -> Rollout:
@@ -73,7 +73,7 @@ def rollouts(policy: PolicyConfig, out: Path, tasks: tuple[str, ...] = TASKS) ->
 
 
 def read_film(path: Path) -> Film:
-    """All pictures of an mp4."""
+    """All frames of an mp4."""
     import av
 
     with av.open(str(path)) as mp4:

@@ -3,7 +3,6 @@
 Only the standard library is imported here; each command imports what it needs when it runs.
 """
 
-import importlib
 import os
 import re
 import shlex
@@ -12,8 +11,7 @@ from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firsthand.cli import stop
 from firsthand.cli.overrides import quoted, written
@@ -98,9 +96,9 @@ def _main(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if os.environ.get(TRACEBACK) or not (said := of_the_machine(error)):
+        if os.environ.get(TRACEBACK) or not (message := of_the_machine(error)):
             raise
-        print("firsthand:", said, file=sys.stderr)
+        print("firsthand:", message, file=sys.stderr)
         return 1
     return 0
 
@@ -113,12 +111,12 @@ def parse(words: Sequence[str]) -> Invocation:
     """
     switches = {w for w in words if w.startswith("-")}
     plain = [w for w in words if not w.startswith("-") and w != "job"]
-    known = {"-h": "help", "--help": "help", "-m": "sweep", "--multirun": "sweep"}
-    known |= {"-c": "show", "--cfg": "show"}
-    for switch in sorted(switches - known.keys()):
+    switch_of = {"-h": "help", "--help": "help", "-m": "sweep", "--multirun": "sweep"}
+    switch_of |= {"-c": "show", "--cfg": "show"}
+    for switch in sorted(switches - switch_of.keys()):
         raise UsageError(f"unknown switch {switch}; {_meant(switch, words)}")
     command, rest = _find(plain)
-    chosen = {known[s]: True for s in switches}
+    chosen = {switch_of[s]: True for s in switches}
     if rest and command.argument and not re.match(r"[a-z_]\w*(\.\w+)*=", rest[0]):
         rest = [f"{command.argument}={quoted(rest[0])}", *rest[1:]]
     for word in rest:
@@ -158,7 +156,7 @@ def _overview() -> str:
 
 
 def _help(command: Command) -> str:
-    """What `COMMAND --help` prints: the YAML says it all, so it is shown as it stands."""
+    """What `COMMAND --help` prints: the YAML as it stands, comments included."""
     text = (CONFIGS / f"{command.config}.yaml").read_text("utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("defaults:")]
     chosen = {}
@@ -182,7 +180,7 @@ def _execute(invocation: Invocation) -> None:
     if invocation.help:
         print(_help(command))
         return
-    module = importlib.import_module(f"firsthand.commands.{command.config}")
+    module = command.load()
     from firsthand.cli import run_dir as run
     from firsthand.cli import settings
 
@@ -198,7 +196,7 @@ def _execute(invocation: Invocation) -> None:
         named, resume = settings.place(command.config, module.SCHEMA, words)
         earlier = run.previous(command.config, Path(named) if named else None) if resume else None
     if earlier is not None:
-        # Before anything is checked: what has no default was said when the run was started.
+        # Before anything is checked: what has no default was given when the run was started.
         words = (*run.saved_overrides(earlier), *words)
     loaded = settings.load(command.config, module.SCHEMA, words)
     if earlier is not None:
@@ -208,7 +206,7 @@ def _execute(invocation: Invocation) -> None:
 
 
 def _run_one(
-    command: Command, module: ModuleType, loaded: "Settings", path: Path | None, sweep: str = ""
+    command: Command, module: Any, loaded: "Settings", path: Path | None, sweep: str = ""
 ) -> None:
     """Run a command; one that is stopped says how to go on, with the line of the `sweep` it is
     part of."""
@@ -239,7 +237,7 @@ def _again(command: Command, path: Path, *words: str) -> str:
     )
 
 
-def _run_all(command: Command, module: ModuleType, words: Sequence[str]) -> None:
+def _run_all(command: Command, module: Any, words: Sequence[str]) -> None:
     from firsthand.cli import run_dir as run
     from firsthand.cli import settings, sweep
 

@@ -56,9 +56,9 @@ class Stages:
         """How many times as long as usual this machine took for what is done, of this kind if
         there is any."""
         kind = [done for done in self._done if (done in LEARNING) == (name in LEARNING)]
-        known = kind or self._done
-        usual = sum(self._usual[done] for done in known)
-        return sum(self.seconds[done] for done in known) / usual if usual else 1.0
+        measured = kind or self._done
+        usual = sum(self._usual[done] for done in measured)
+        return sum(self.seconds[done] for done in measured) / usual if usual else 1.0
 
     def _outlook(self) -> str:
         minutes = self.left() / 60

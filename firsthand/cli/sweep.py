@@ -55,8 +55,8 @@ def _failure(run_one: Callable[[Settings, Path], None], loaded: Settings, path: 
     except UserError as error:
         return " ".join(str(error).split())
     except Exception as error:
-        if isinstance(error, OSError) and (said := of_the_machine(error)):
-            return said
+        if isinstance(error, OSError) and (message := of_the_machine(error)):
+            return message
         traceback.print_exc()
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
     return None

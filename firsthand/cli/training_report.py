@@ -1,4 +1,4 @@
-"""What pretraining and fine-tuning say when they are done."""
+"""What pretraining and fine-tuning print in the end. (Here, as `training` prints no tables.)"""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from firsthand.training.loop import TrainResult
 
 
 def report(result: TrainResult, path: Path) -> None:
-    """Print the final figures and where to look, in the first process of those that trained."""
+    """Print the final metrics and where the checkpoint is, in the first of the processes."""
     if rank():
         return
     if not result.taken:

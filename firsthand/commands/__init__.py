@@ -1,30 +1,40 @@
 """The commands, and where each one lives. Nothing is imported here: `--help` stays instant.
 
-A command's module has three names: `SCHEMA` (the dataclasses that its settings fill), `execute`
-(what it does with them, given a run directory) and, in its docstring, what `--help` explains.
+A command's module has two names: `SCHEMA` (the dataclasses that its settings fill) and `execute`
+(what it does with them, given a run directory). What `--help` prints is its YAML. A command of two
+words is an object with these names in the module of the first (`commands.benchmark.world`).
 """
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 @dataclass(frozen=True)
 class Command:
-    """One verb of the command line.
-
-    `config` names the top-level YAML and the module; `argument` is the key that a bare first word
-    sets (`inspect PATH`); a command with `writes=False` only looks, and makes no run directory;
-    one with `shared=True` is work that processes started by torchrun do together.
-    """
+    """One verb of the command line."""
 
     name: str
+    """One word, or two."""
     summary: str
+    """A line of `firsthand --help`."""
     config: str
+    """Its top-level YAML in configs/, without the ending."""
     argument: str | None = None
+    """The key that a bare first word sets (`inspect PATH`)."""
     writes: bool = True
+    """Whether it makes a run directory."""
     shared: bool = False
+    """Whether processes started by torchrun do it together."""
+
+    def load(self) -> Any:
+        """What has its `SCHEMA` and `execute`, imported only now."""
+        module, _, inner = self.name.replace("-", "_").partition(" ")
+        loaded = importlib.import_module(f"firsthand.commands.{module}")
+        return getattr(loaded, inner) if inner else loaded
 
 
 COMMANDS = {

@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertConfig(ConvertSettings):
-    """source: what lies at `root`, and its settings.
-
-    out: the folder or URL of the corpus, or the folder of the policy, to write.
-    executor, workers: who makes shards, and how many at a time.
-    address: of a Ray cluster; "auto" for the one that this machine belongs to.
-    """
+    """What is converted, to where, and by whom; everything else is `ConvertSettings`."""
 
     root: str
+    """The folder, file or URL that is converted."""
     source: sources.Dataset | sources.Checkpoint | sources.EpisodeExport
+    """What lies there, and the settings of its format."""
     out: str | None = None
+    """The folder or URL of the corpus, or the folder of the policy, to write; None: in the run."""
     executor: Literal["local", "ray"] = "local"
+    """This machine, or a Ray cluster."""
     workers: int = 2
+    """Shards that are made at a time."""
     address: str | None = None
+    """Of a Ray cluster; `auto` for the one that this machine belongs to."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""The whole story on this machine: watch, learn to predict, learn to act, act, report."""
+"""Pretraining, fine-tuning and evaluation on this machine, small."""
 
 from firsthand.cli.console import say
 from firsthand.cli.run_dir import Run

@@ -17,21 +17,21 @@ from firsthand.envs.evaluation.summary import ChainResults, TaskResults, remarks
 
 @dataclass(frozen=True)
 class EvaluateConfig(EvaluationConfig):
-    """Who acts, and in what; everything else is `EvaluationConfig`.
-
-    checkpoint: a run, one of its checkpoints, a saved policy, or a hub id.
-    actor: "expert", or any class as `package.module:name`.
-    precision: None for products as torch takes them; "fp32", "bf16" or "int8" to act faster.
-    what: "tasks", "chains" or "both".
-    cameras: empty for those of the checkpoint, none for the expert, CALVIN's for other actors.
-    """
+    """Who acts, and in what; everything else is `EvaluationConfig`."""
 
     cameras: Mapping[str, int] = field(default_factory=dict)
+    """Edge in pixels by camera; empty: those of the checkpoint, none for the expert, CALVIN's for
+    other actors."""
 
     checkpoint: str | None = None
+    """Who acts: a run, one of its checkpoints, a saved policy, or a hub id."""
     actor: str | None = None
+    """Who acts: `expert`, or any class as `package.module:name`."""
     precision: actors.Precision | None = None
+    """None for products as torch takes them; `fp32`, `bf16` or `int8` to act faster on a
+    processor."""
     what: Literal["tasks", "chains", "both"] = "both"
+    """Single tasks, chains of five instructions, or both."""
 
 
 SCHEMA = Schema(EvaluateConfig, {"env": worlds.CHOICES})

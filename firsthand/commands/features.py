@@ -15,20 +15,22 @@ from firsthand.policy.config import PolicyConfig
 
 @dataclass(frozen=True)
 class FeaturesConfig:
-    """recordings: a corpus, or files and folders of episodes, whose pictures are encoded.
-
-    policy, pretrained: whose encoder does it: a new policy's, or that of a checkpoint.
-    kind: of the numbers stored.
-    executor, workers, address: who does it, as for `convert`.
-    """
+    """What is encoded by what, and by whom."""
 
     recordings: tuple[str, ...] | str
+    """A corpus, or files and folders of episodes, whose pictures are encoded."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """Whose encoder it is, with the weights that `images.weights` names."""
     pretrained: str = ""
+    """A policy whose encoder is taken instead; empty: none."""
     kind: Literal["float16", "float32"] = "float16"
+    """Of the numbers stored."""
     executor: Literal["local", "ray"] = "local"
+    """This machine, or a Ray cluster."""
     workers: int = 1
+    """Processes that encode."""
     address: str | None = None
+    """Of a Ray cluster; `auto` for the one that this machine belongs to."""
 
     def __post_init__(self) -> None:
         if self.executor == "local" and self.address is not None:

@@ -12,11 +12,13 @@ from firsthand.finetune.recipe import FinetuneConfig, finetune
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneCommand(FinetuneConfig):
-    """The recipe's settings, the demonstrations it learns from, and the tasks that are tried once
-    every `training.rollout_every` steps; None: some of those that are demonstrated."""
+    """The recipe's settings, the demonstrations it learns from, and the tasks that are tried."""
 
     demonstrations: tuple[str, ...] | str
+    """Files or folders of episodes with states and actions, or a corpus."""
     rollout_tasks: tuple[str, ...] | None = None
+    """Tried once every `training.rollout_every` steps; None: some of those that are
+    demonstrated."""
 
 
 SCHEMA = Schema(FinetuneCommand)

@@ -59,9 +59,9 @@ def execute(config: GroundCommand, run: Run) -> None:
         return
     for member, result in results.items():
         metrics = ", ".join(
-            f"{name.replace('_', ' ')} {result.metrics[f'held_out/{name}']:.3f}"
+            f"{name.replace('_', ' ')} {result.metrics[f'val/{name}']:.3f}"
             for name in ("loss", "image_accuracy", "text_accuracy")
-            if f"held_out/{name}" in result.metrics
+            if f"val/{name}" in result.metrics
         )
         before = "" if result.taken else "already finished, "
         say(f"{member.path}: {before}held out {metrics}")

@@ -21,6 +21,7 @@ from firsthand.envs.evaluation.summary import ChainResults, TaskResults
 from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.corpus.corpus import SUFFIXES, Corpus
 from firsthand.episodes.corpus.inspect import contact_sheet, summarise
+from firsthand.policy.checkpoints.aliases import today_tags
 from firsthand.policy.checkpoints.model_path import near
 
 if TYPE_CHECKING:
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """path: a corpus (a folder or URL), a file of episodes, a folder of such files, a model, a run,
-    a folder of runs, or a dataset of others.
-
-    sheet: where to put a contact sheet of the episodes (PNG), if one is wanted.
-    """
+    """What is looked into."""
 
     path: str
+    """A corpus (a folder or URL), a file of episodes, a folder of such files, a model, a run, a
+    folder of runs, or a dataset of others."""
     sheet: Path | None = None
+    """Where to put a contact sheet of the episodes (PNG), if one is wanted."""
 
 
 SCHEMA = Schema(InspectConfig)
@@ -103,7 +103,7 @@ def _times(count: int) -> str:
 
 
 def inspect_run(path: Path, sheet: Path | None = None) -> None:
-    """The settings a run was started with, how often it was, its results and its newest figures.
+    """The settings a run was started with, how often it was, its results and its newest metrics.
 
     Raises:
         UserError: it is damaged, or has no episodes to show on a sheet.
@@ -121,9 +121,9 @@ def inspect_run(path: Path, sheet: Path | None = None) -> None:
             done = (path / f"{kind}.summary.json").exists()
             say(f"{kind}: {len(records)} trials{'' if done else ' so far'}")
             show_results(results(records))
-    figures = newest_figures(path)
-    if figures:
-        rows = [(tag, f"{value:.5g}", step) for tag, (value, step) in sorted(figures.items())]
+    metrics = newest_metrics(path)
+    if metrics:
+        rows = [(tag, f"{value:.5g}", step) for tag, (value, step) in sorted(metrics.items())]
         table("newest figures", ("figure", "value", "step"), rows)
     steps = sorted(p.name for p in (path / "checkpoints").glob("[0-9]*") if p.is_dir())
     links = {
@@ -157,9 +157,9 @@ def _records(path: Path) -> tuple[dict[str, Any], ...]:
     return tuple(records.values())
 
 
-def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
-    """The last value of every figure in the run's JSON lines that carry a step, and that step."""
-    figures: dict[str, tuple[float, int]] = {}
+def newest_metrics(path: Path) -> dict[str, tuple[float, int]]:
+    """The last value of every metric in the run's JSON lines that carry a step, and that step."""
+    metrics: dict[str, tuple[float, int]] = {}
     for file in sorted(path.glob("*.jsonl")):
         for line in file.read_text().splitlines():
             try:
@@ -168,10 +168,10 @@ def newest_figures(path: Path) -> dict[str, tuple[float, int]]:
                 continue  # the half line of a run that was killed
             if not isinstance(row, dict) or "step" not in row:
                 continue
-            for tag, value in row.items():
+            for tag, value in today_tags(row).items():
                 if tag != "step" and isinstance(value, int | float):
-                    figures[tag] = (float(value), int(row["step"]))
-    return figures
+                    metrics[tag] = (float(value), int(row["step"]))
+    return metrics
 
 
 def inspect_checkpoint(path: Path) -> None:

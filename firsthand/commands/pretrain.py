@@ -16,6 +16,7 @@ class PretrainCommand(PretrainConfig):
     """The recipe's settings and the corpus it learns from."""
 
     corpus: corpora.Choice = field(default_factory=NurseryConfig)
+    """What is learned from; made first, if it is one that is drawn or converted."""
 
 
 SCHEMA = Schema(PretrainCommand, {"corpus": corpora.CHOICES})

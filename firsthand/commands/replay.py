@@ -17,18 +17,18 @@ from firsthand.episodes.storage.merge import EpisodeFile
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """path: a file of episodes, or the run that recorded it.
-
-    root: the checkout of calvin_env, for recordings that were made there.
-    sample: how many are replayed, drawn by `seed`; null replays all.
-    workers: processes; 0 uses this one.
-    """
+    """What is executed again."""
 
     path: Path
+    """A file of episodes, or the run that recorded it."""
     root: Path | None = None
+    """The checkout of calvin_env, for recordings that were made there."""
     sample: int | None = 100
+    """How many recordings are replayed; None: all."""
     seed: int = 0
+    """Of the choice of these."""
     workers: int = 2
+    """Processes; 0 uses this one."""
 
 
 SCHEMA = Schema(ReplayConfig)

@@ -1,4 +1,4 @@
-"""The whole story on one machine: watch, learn to predict, learn to act, act, report.
+"""The whole of it on one machine: draw video, pretrain, demonstrate, fine-tune, evaluate, report.
 
 Two policies learn from the same demonstrations for the same number of steps at the same time, a
 process of one thread each: one starts from what pretraining on first-person video left, one from
@@ -37,32 +37,38 @@ class DemoConfig:
     """What the demo does. Every amount of work stands here; none depends on the machine."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """What both policies are."""
     nursery: NurseryConfig = field(default_factory=NurseryConfig)
+    """The video that is drawn, and pretrained on."""
     pretraining: TrainConfig = field(default_factory=TrainConfig)
+    """How the one is pretrained."""
     demonstrations: RecordConfig = field(default_factory=RecordConfig)
+    """What the expert shows, and how often."""
     finetuning: TrainConfig = field(default_factory=TrainConfig)
+    """How both learn from it."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """What they and the expert are tried on."""
 
     def usual_seconds(self) -> dict[str, float]:
         """What each stage takes on two idle cores of a 2 GHz Xeon of 2017, roughly."""
-        watched = self.pretraining.steps * self.pretraining.windows_per_pass
-        acted = self.finetuning.steps * self.finetuning.windows_per_pass
+        pretraining = self.pretraining.steps * self.pretraining.windows_per_pass
+        finetuning = self.finetuning.steps * self.finetuning.windows_per_pass
         return {
             "nursery": 2.4 * self.nursery.clips,
-            "pretraining": 0.008 * watched,
+            "pretraining": 0.008 * pretraining,
             "demonstrations": 0.3 * self.demonstrations.episodes,
-            "fine-tuning": 0.02 * acted,
+            "fine-tuning": 0.02 * finetuning,
             "evaluation": 2.5 * self.evaluation.trials * len(self.evaluation.tasks),
         }
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What came of it: the evaluations by who acted, seconds by stage, held-out figures by run."""
+    """What came of it: the evaluations by who acted, seconds by stage, the last metrics by run."""
 
     evaluations: Mapping[str, TaskResults]
     seconds: Mapping[str, float]
-    figures: Mapping[str, Mapping[str, float]]
+    metrics: Mapping[str, Mapping[str, float]]
 
 
 def demo(config: DemoConfig, out: Path) -> DemoResult:
@@ -76,14 +82,14 @@ def demo(config: DemoConfig, out: Path) -> DemoResult:
     with stages("nursery: drawing first-person video"):
         make_nursery(config.nursery, nursery, resume=True)
     with stages("pretraining: learning what happens next"):
-        watched = _pretrain(config, nursery, out / "pretrain")
+        pretrained = _pretrain(config, nursery, out / "pretrain")
     with stages("demonstrations: the expert shows the tasks"):
         record(config.demonstrations, demonstrations, resume=True)
     with stages("fine-tuning: learning to act, from the pretrained policy and from scratch"):
         learned = _finetune(config, demonstrations, out)
     with stages("evaluation: instructions and layouts never seen in training"):
         evaluations = _evaluate(config.evaluation, out)
-    return DemoResult(evaluations, stages.seconds, {"pretrain": watched, **learned})
+    return DemoResult(evaluations, stages.seconds, {"pretrain": pretrained, **learned})
 
 
 def _pretrain(config: DemoConfig, corpus: Path, run: Path) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""What the demo has to show: a table, a page with pictures, a place in TensorBoard."""
+"""The demo's results: tables, a page with images, films in TensorBoard."""
 
 import io
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def show(result: DemoResult) -> None:
     table(
         "held-out video, predicted against copying the last frame",
         ("run", "skill", "skill against a blur", "PSNR", "PSNR of the copy"),
-        [(name, *_video(figures)) for name, figures in result.figures.items()],
+        [(name, *_video(metrics)) for name, metrics in result.metrics.items()],
     )
 
 
@@ -50,7 +50,7 @@ def write(result: DemoResult, out: Path) -> Path:
         "# Firsthand demo\n",
         _success(result.evaluations),
         _by_task(result.evaluations),
-        _prediction(result.figures),
+        _prediction(result.metrics),
         _films(result.evaluations, out),
         _pictures(out),
         _time(result.seconds),
@@ -87,11 +87,11 @@ def _by_task(evaluations: Mapping[str, TaskResults]) -> str:
     return _markdown("By task", ("task", *evaluations), rows)
 
 
-def _prediction(figures: Mapping[str, Mapping[str, float]]) -> str:
+def _prediction(metrics: Mapping[str, Mapping[str, float]]) -> str:
     text = _markdown(
         "What happens next",
         ("run", "skill", "skill against a blur", "PSNR", "PSNR of the copy"),
-        [(name, *_video(values)) for name, values in figures.items()],
+        [(name, *_video(values)) for name, values in metrics.items()],
     )
     return text + (
         "\nOn held-out recordings. Skill is 1 - MSE(predicted) / MSE(last frame copied): "
@@ -171,12 +171,12 @@ def _cells(interval: Interval) -> tuple[str, str]:
     return f"{interval.value:.0%}", f"({interval.low:.0%} to {interval.high:.0%})"
 
 
-def _video(figures: Mapping[str, float]) -> tuple[str, str, str, str]:
+def _video(metrics: Mapping[str, float]) -> tuple[str, str, str, str]:
     return (
-        f"{figures['held_out/skill']:.3f}",
-        f"{figures['held_out/skill_blur']:.3f}",
-        f"{figures['held_out/psnr']:.2f} dB",
-        f"{figures['held_out/psnr_copy']:.2f} dB",
+        f"{metrics['val/skill']:.3f}",
+        f"{metrics['val/skill_blur']:.3f}",
+        f"{metrics['val/psnr']:.2f} dB",
+        f"{metrics['val/psnr_copy']:.2f} dB",
     )
 
 

@@ -1,6 +1,8 @@
-"""Names that settings of a policy had before version 0.2.0: what was written then is still read.
+"""Names of before version 0.2.0: what was written under them is still read.
 
-Keys are dotted and relative to a policy's configuration, as `policy.config.PolicyConfig` has them.
+Settings: dotted keys of a policy's configuration, as `policy.config.PolicyConfig` has them.
+Weights: how the names in a policy's state dict began, up to version 2 of its files.
+Tags: how the names of logged metrics began.
 """
 
 from collections.abc import Mapping
@@ -23,6 +25,12 @@ VALUES = {
     "pool.kind": {"points": "spatial_softmax"},
     "trunk.position": {"slot": "time", "token": "learned"},
 }
+WEIGHTS = {
+    "embed_picture.": "image_proj.",
+    "embed_slot.": "camera_slot_embed.",
+    "embed_summary.": "cls_proj.",
+}
+TAGS = {"held_out/": "val/"}
 
 
 def today(config: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
@@ -56,6 +64,34 @@ def today_word(word: str, prefix: str = "policy.") -> str:
         return word
     new, value = _renamed(name.removeprefix(prefix), value)
     return f"{prefix}{new}{sign}{value}"
+
+
+def today_tag(tag: str) -> str:
+    """A metric's name in logs and checkpoints."""
+    return _begun(tag, TAGS)
+
+
+def today_tags(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of `metrics.jsonl`, or the metrics of a checkpoint, by today's names."""
+    return {today_tag(tag): value for tag, value in metrics.items()}
+
+
+def today_weight(name: str) -> str:
+    """A parameter's name in a policy's state dict."""
+    return _begun(name, WEIGHTS)
+
+
+def weight_of_before(name: str) -> str:
+    """The name that a parameter had up to version 2: hashes of weights are taken under it."""
+    return _begun(name, {now: before for before, now in WEIGHTS.items()})
+
+
+def _begun(name: str, beginnings: Mapping[str, str]) -> str:
+    """A name with another beginning, if it has one of these."""
+    for one, other in beginnings.items():
+        if name.startswith(one):
+            return other + name.removeprefix(one)
+    return name
 
 
 def _renamed(key: str, value: Any) -> tuple[str, Any]:

@@ -79,10 +79,10 @@ NAMES = (
     KeyMap("embed_gripper_state.*", "embed_state.gripper.*"),
     KeyMap("embed_state.*", "embed_state.embed.*"),
     KeyMap("embed_lang.*", "embed_instruction.*"),
-    KeyMap("embed_patch.*", "embed_picture.rgb_static.*"),
-    KeyMap("embed_hand_patch.*", "embed_picture.rgb_gripper.*"),
-    KeyMap("embed_img.*", "embed_summary.rgb_static.*"),
-    KeyMap("embed_hand_img.*", "embed_summary.rgb_gripper.*"),
+    KeyMap("embed_patch.*", "image_proj.rgb_static.*"),
+    KeyMap("embed_hand_patch.*", "image_proj.rgb_gripper.*"),
+    KeyMap("embed_img.*", "cls_proj.rgb_static.*"),
+    KeyMap("embed_hand_img.*", "cls_proj.rgb_gripper.*"),
     KeyMap("embed_timestep.*", "embed_time.*"),
     KeyMap("perceiver_resampler.latents", "pool.latents"),
     KeyMap("perceiver_resampler.media_pos_emb", "pool.patch_embedding", IN_3_DIMENSIONS),
@@ -167,7 +167,7 @@ class WindowPrediction(TypedDict):
     """What GR-1 says of a window of t frames, and its targets: those of the frames themselves.
 
     arm: as it is, not clipped; of a chunk, the first action. gripper: logits, open > 0. frames and
-    targets: by "static" and "gripper", every 16×16 patch normalised by its own mean and deviation.
+    targets: by "static" and "gripper", every 16×16 patch normalised by its own mean and std.
     """
 
     arm: Float[Tensor, "b t 6"]
@@ -202,7 +202,7 @@ class GR1Policy(Policy):
         Raises:
             ValueError: the policy is of another architecture.
         """
-        images, state, target = self.images, self.embed_state, self.target
+        images, state, target = self.images, self.embed_state, self.future_target
         if not (
             isinstance(images, ViTEncoder)
             and isinstance(state, GR1State)
@@ -211,22 +211,24 @@ class GR1Policy(Policy):
             raise ValueError("predict_window is for policies of GR-1's architecture (policy=gr1)")
         cameras = [camera.name for camera in self.config.cameras]
         steps = mask.shape[1]
-        said = self.language.encode_tokens(tokens)
-        pictures = torch.cat([rgb.flatten(0, 1), hand_rgb.flatten(0, 1)])
-        features = images.encode(pictures)
-        instruction = said.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
-        views = self.camera_tokens(cameras, steps, rgb.shape[-1], pictures, features, instruction)
+        instruction = self.language.encode_tokens(tokens)
+        both = torch.cat([rgb.flatten(0, 1), hand_rgb.flatten(0, 1)])
+        features = images.encode(both)
+        repeated = instruction.repeat_interleave(steps, dim=0).repeat(len(cameras), 1)
+        views = self.camera_tokens(cameras, steps, rgb.shape[-1], both, features, repeated)
 
-        seen = self.tokens(said, state.read(arm, gripper), views)
+        observed = self.tokens(instruction, state.read(arm, gripper), views)
         layout = self.layout(tuple(cameras), state=True, actions=True, futures=tuple(cameras))
-        read = self.run_transformer(seen, mask > 0, layout)
+        outputs = self.run_transformer(observed, mask > 0, layout)
 
-        arm_said, gripper_said = self.action_head(read["action"])
+        arm_outputs, gripper_outputs = self.action_head(outputs["action"])
         names = dict(zip(("static", "gripper"), cameras, strict=True))
         return WindowPrediction(
-            arm=arm_said[:, :, 0],
-            gripper=gripper_said[:, :, :1],
-            frames={n: self.decode_frames(read[f"future {c}"], views[c]) for n, c in names.items()},
+            arm=arm_outputs[:, :, 0],
+            gripper=gripper_outputs[:, :, :1],
+            frames={
+                n: self.decode_frames(outputs[f"future {c}"], views[c]) for n, c in names.items()
+            },
             targets={"static": target.normalised(rgb), "gripper": target.normalised(hand_rgb)},
         )
 
@@ -280,8 +282,8 @@ def read_gr1(
         text = clip_weights(cast(nn.Module, empty.language.clip), clip)
         found |= {f"language.clip.{name}": value for name, value in text.items()}
     if mae is not None:
-        pictures = vit_weights(cast(nn.Module, empty.images.vit), mae)
-        found |= {f"images.vit.{name}": value for name, value in pictures.items()}
+        encoder = vit_weights(cast(nn.Module, empty.images.vit), mae)
+        found |= {f"images.vit.{name}": value for name, value in encoder.items()}
 
     shapes = shapes_of(empty.state_dict())
     wanted = {name: shape for name, shape in shapes.items() if name not in found}

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from firsthand.common.atomic import whole_file, write_json
-from firsthand.policy.checkpoints.aliases import today
+from firsthand.policy.checkpoints.aliases import today, today_weight
 from firsthand.policy.checkpoints.model_path import locate
 from firsthand.policy.checkpoints.state_dict import listed, shape_mismatches, shapes_of
 from firsthand.policy.config import PolicyConfig
@@ -35,7 +35,7 @@ from firsthand.policy.statistics import Statistics
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound="PretrainedModel")
 
-FORMAT_VERSION = 2  # 1: the names of before 0.2.0 (`policy.checkpoints.aliases`)
+FORMAT_VERSION = 3  # names of 1 (settings, weights) and 2 (weights): `policy.checkpoints.aliases`
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
@@ -93,9 +93,11 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, {1: today})
+    older = {1: today, 2: dict[str, Any]}
+    config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, older)
     statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
-    return config, statistics, read_weights(directory / "model.safetensors")
+    weights = read_weights(directory / "model.safetensors")
+    return config, statistics, {today_weight(name): value for name, value in weights.items()}
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
@@ -154,10 +156,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
     """A (nested) dataclass from plain values, every name checked."""
     hints = get_type_hints(kind)
-    known = {f.name for f in fields(cast(Any, kind))}
-    if unknown := sorted(set(values) - known):
+    names = {f.name for f in fields(cast(Any, kind))}
+    if unknown := sorted(set(values) - names):
         raise ValueError(
-            f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(known)}"
+            f"{where}: unknown {', '.join(unknown)}; {kind.__name__} has {sorted(names)}"
         )
     return kind(
         **{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()}

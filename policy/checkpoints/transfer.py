@@ -1,4 +1,5 @@
-"""Carrying what was learned by watching over to a policy that will act."""
+"""Pretrained weights as the start of a policy that will act. (Apart from `storage`, which knows no
+`Policy`.)"""
 
 from collections.abc import Mapping
 
@@ -13,7 +14,7 @@ from firsthand.policy.policy import Policy
 def start_from(policy: Policy, weights: Mapping[str, Tensor]) -> None:
     """Give `policy` the weights of another policy of the same architecture.
 
-    A time embedding for more frames than `policy` looks at gives its first rows.
+    A time embedding for more frames than `policy` has in its window gives its first rows.
 
     Raises:
         ValueError: weights are missing, too many or of another shape, each by name.

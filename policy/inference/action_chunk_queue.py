@@ -1,4 +1,4 @@
-"""From the chunks of actions that a policy says to the one action that is carried out."""
+"""From the chunks of actions that a policy predicts to the one action that is carried out."""
 
 from collections import deque
 from typing import Protocol, runtime_checkable
@@ -12,15 +12,15 @@ from firsthand.policy.modules.action_head import decode_actions
 
 @runtime_checkable
 class ActionQueue(Protocol):
-    """What is to be done in one world."""
+    """The actions that are left to do in one environment."""
 
     @property
     def due(self) -> bool:
-        """Whether the policy must look before the next action."""
+        """Whether a chunk must be predicted before the next action."""
         ...
 
     def add(self, arm: Float[Tensor, "k 6"], gripper: Float[Tensor, " k"]) -> None:
-        """A chunk that the policy has just said, its first action for now."""
+        """A chunk just predicted, its first action for now."""
         ...
 
     def next(self) -> Float[Tensor, " 7"]:
@@ -29,7 +29,7 @@ class ActionQueue(Protocol):
 
 
 class ChunkQueue:
-    """The first `n_action_steps` actions of a chunk are carried out before the next look."""
+    """The first `n_action_steps` actions of a chunk are done before the next one is predicted."""
 
     def __init__(self, config: ActionConfig) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""ACT's temporal ensemble: what all chunks of the last steps say of now, averaged."""
+"""ACT's temporal ensemble: the actions that the last steps' chunks have for now, averaged."""
 
 from collections import deque
 
@@ -11,8 +11,8 @@ from firsthand.policy.modules.action_head import decode_actions
 
 
 class TemporalEnsembler:
-    """The average of what all chunks so far say of now (Zhao et al. 2023, section 4): an
-    `ActionQueue` that is due at every step.
+    """The average of the actions that all chunks so far have for now (Zhao et al. 2023, section 4):
+    an `ActionQueue` that is due at every step.
 
     The i-th oldest chunk weighs exp(-temporal_ensemble_coeff * i).
     """
@@ -31,9 +31,11 @@ class TemporalEnsembler:
     def next(self) -> Float[Tensor, " 7"]:
         assert self.config.temporal_ensemble_coeff is not None
         age = range(len(self._chunks) - 1, -1, -1)
-        said = torch.stack([chunk[steps] for chunk, steps in zip(self._chunks, age, strict=True)])
-        weight = torch.softmax(
-            -self.config.temporal_ensemble_coeff * torch.arange(len(said)).float(), dim=0
+        actions = torch.stack(
+            [chunk[steps] for chunk, steps in zip(self._chunks, age, strict=True)]
         )
-        mean = (weight[:, None] * said).sum(dim=0)
+        weight = torch.softmax(
+            -self.config.temporal_ensemble_coeff * torch.arange(len(actions)).float(), dim=0
+        )
+        mean = (weight[:, None] * actions).sum(dim=0)
         return decode_actions(mean[:6], mean[6], self.config.clip)

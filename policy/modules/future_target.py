@@ -1,9 +1,9 @@
-"""What the future queries are asked for: pixels as they are, or normalised patch by patch.
+"""What the future queries predict: pixels as they are, or normalised patch by patch.
 
 GR-1 (after MAE, He et al. 2022) predicts the pixels of 16×16 patches, each patch normalised by its
-own mean and deviation. Such a prediction cannot be displayed as it is, since the future patch's
+own mean and standard deviation. Such a prediction cannot be displayed as it is: the future patch's
 mean and deviation are unknown. `PixelTarget` predicts pixels and measures the error in units of the
-true patch's deviation: the same weighting of patches, and a picture comes out.
+true patch's standard deviation: patches weigh the same, and an image comes out.
 """
 
 from dataclasses import dataclass
@@ -24,28 +24,28 @@ from firsthand.policy.modules.image_encoder import (
 
 @runtime_checkable
 class FutureTarget(Protocol):
-    """What a future is compared by, and how a predicted one is shown.
+    """How a future image is written, how a predicted one is judged, and how it is displayed.
 
-    Pictures hold pixels from 0 to 255; `current` is what the camera shows now.
+    Images hold pixels from 0 to 255; `current` is the camera's image now.
     """
 
-    def truth(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
+    def target(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
         """What the prediction should have been."""
         ...
 
     def loss(
         self,
         predicted: Float[Tensor, "b t p c"],
-        truth: Float[Tensor, "b t p c"],
+        target: Float[Tensor, "b t p c"],
         valid: Bool[Tensor, "b t"],
     ) -> Float[Tensor, ""]:
         """How wrong a prediction is, over valid frames alone."""
         ...
 
-    def picture(
+    def to_image(
         self, predicted: Float[Tensor, "*n p c"], current: Shaped[Tensor, "*n 3 h h"]
     ) -> Float[Tensor, "*n 3 h h"]:
-        """The predicted picture, in 0..1."""
+        """The predicted image, in 0..1."""
         ...
 
 
@@ -56,21 +56,21 @@ class PixelTarget:
     patch: int
     eps: float
 
-    def truth(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
+    def target(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
         return to_unit(patchify(future, self.patch))
 
     def loss(
         self,
         predicted: Float[Tensor, "b t p c"],
-        truth: Float[Tensor, "b t p c"],
+        target: Float[Tensor, "b t p c"],
         valid: Bool[Tensor, "b t"],
     ) -> Float[Tensor, ""]:
         """GR-1 normalises both by the true patch's mean as well; here a wrong mean costs too."""
-        deviation = truth.std(dim=-1, correction=0) + self.eps
-        error = (predicted - truth).square().mean(dim=-1) / deviation.square()
+        std = target.std(dim=-1, correction=0) + self.eps
+        error = (predicted - target).square().mean(dim=-1) / std.square()
         return mean_over(error.mean(dim=-1), valid)
 
-    def picture(
+    def to_image(
         self, predicted: Float[Tensor, "*n p c"], current: Shaped[Tensor, "*n 3 h h"]
     ) -> Float[Tensor, "*n 3 h h"]:
         return unpatchify(predicted, self.patch).clamp(0, 1)
@@ -78,38 +78,38 @@ class PixelTarget:
 
 @dataclass(frozen=True)
 class NormalisedTarget:
-    """ImageNet-normalised pixels, each patch less its mean and divided by its deviation (GR-1).
+    """ImageNet-normalised pixels, each patch less its mean and divided by its std (GR-1).
 
-    Shown with the means and deviations of the current picture, the best guess there is.
+    Displayed with the current image's means and standard deviations, the best guess there is.
     """
 
     patch: int
     eps: float
 
-    def truth(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
+    def target(self, future: Shaped[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
         return self.normalised(imagenet_normalised(to_unit(future)))
 
-    def normalised(self, pictures: Float[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
-        """The targets of pictures that are ImageNet-normalised already."""
-        patches = patchify(pictures, self.patch)
-        return (patches - patches.mean(dim=-1, keepdim=True)) / self._deviation(patches)
+    def normalised(self, images: Float[Tensor, "*n 3 h h"]) -> Float[Tensor, "*n p c"]:
+        """The targets of images that are ImageNet-normalised already."""
+        patches = patchify(images, self.patch)
+        return (patches - patches.mean(dim=-1, keepdim=True)) / self._std(patches)
 
     def loss(
         self,
         predicted: Float[Tensor, "b t p c"],
-        truth: Float[Tensor, "b t p c"],
+        target: Float[Tensor, "b t p c"],
         valid: Bool[Tensor, "b t"],
     ) -> Float[Tensor, ""]:
-        return mean_over((predicted - truth).square().mean(dim=(-2, -1)), valid)
+        return mean_over((predicted - target).square().mean(dim=(-2, -1)), valid)
 
-    def picture(
+    def to_image(
         self, predicted: Float[Tensor, "*n p c"], current: Shaped[Tensor, "*n 3 h h"]
     ) -> Float[Tensor, "*n 3 h h"]:
         now = patchify(imagenet_normalised(to_unit(current)), self.patch)
-        patches = predicted * self._deviation(now) + now.mean(dim=-1, keepdim=True)
+        patches = predicted * self._std(now) + now.mean(dim=-1, keepdim=True)
         return imagenet_denormalised(unpatchify(patches, self.patch)).clamp(0, 1)
 
-    def _deviation(self, patches: Float[Tensor, "*n p c"]) -> Float[Tensor, "*n p 1"]:
+    def _std(self, patches: Float[Tensor, "*n p c"]) -> Float[Tensor, "*n p 1"]:
         return patches.std(dim=-1, keepdim=True) + self.eps
 
 
@@ -123,9 +123,9 @@ def mean_over(errors: Float[Tensor, "b t"], valid: Bool[Tensor, "b t"]) -> Float
     return torch.where(valid, errors, 0.0).sum() / valid.sum().clamp(min=1)
 
 
-def patchify(pictures: Shaped[Tensor, "*n 3 h h"], patch: int) -> Shaped[Tensor, "*n p c"]:
+def patchify(images: Shaped[Tensor, "*n 3 h h"], patch: int) -> Shaped[Tensor, "*n p c"]:
     """Row by row of patches; within one, pixels row by row, their colours last (MAE's order)."""
-    return rearrange(pictures, "... c (r i) (s j) -> ... (r s) (i j c)", i=patch, j=patch)
+    return rearrange(images, "... c (r i) (s j) -> ... (r s) (i j c)", i=patch, j=patch)
 
 
 def unpatchify(patches: Float[Tensor, "*n p c"], patch: int) -> Float[Tensor, "*n 3 h h"]:

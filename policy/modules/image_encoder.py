@@ -1,4 +1,4 @@
-"""One picture to a grid of features: a convolutional encoder of our own, or a timm ViT."""
+"""One image to a grid of features: a convolutional encoder of our own, or a timm ViT."""
 
 import math
 from functools import lru_cache
@@ -16,7 +16,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageFeatures(NamedTuple):
-    """What an encoder makes of n pictures.
+    """What an encoder makes of n images.
 
     `summary` is the class token of encoders that have one.
     """
@@ -33,7 +33,7 @@ class ImageFeatures(NamedTuple):
 
 
 # Pixels from 0 to 255: as stored, or resized without rounding.
-Pictures = Shaped[Tensor, "n 3 _ _"]
+Images = Shaped[Tensor, "n 3 _ _"]
 
 
 def to_unit(pixels: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -42,7 +42,7 @@ def to_unit(pixels: Shaped[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def imagenet_normalised(unit: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
-    """Pictures in 0..1 as encoders trained on ImageNet expect them."""
+    """Images in 0..1 as encoders trained on ImageNet expect them."""
     mean, std = _imagenet(unit.device)
     return (unit - mean) / std
 
@@ -62,15 +62,15 @@ def _imagenet(device: torch.device) -> tuple[Float[Tensor, "3 1 1"], Float[Tenso
 
 
 def resize(
-    pictures: Pictures, size: int, antialias: bool = True
+    images: Images, size: int, antialias: bool = True
 ) -> Shaped[Tensor, "n 3 {size} {size}"]:
-    """Pictures at the size the policy sees (bicubic); untouched if they have it.
+    """Images at the size the policy sees (bicubic); untouched if they have it.
 
     Whole numbers stay whole numbers in 0..255, others are neither rounded nor clamped.
     """
-    if pictures.shape[-2:] == (size, size):
-        return pictures
-    return F.interpolate(pictures, (size, size), mode="bicubic", antialias=antialias)
+    if images.shape[-2:] == (size, size):
+        return images
+    return F.interpolate(images, (size, size), mode="bicubic", antialias=antialias)
 
 
 class ResidualBlock(nn.Module):
@@ -112,19 +112,19 @@ class ConvEncoder(nn.Module):
             for last in [False] * (config.blocks - 1) + [True]
         )
 
-    def fit(self, pictures: Pictures, size: int) -> Pictures:
-        """Pictures at the size the policy sees, as whole numbers: quick to move and to scale."""
-        return resize(pictures, size)
+    def fit(self, images: Images, size: int) -> Images:
+        """Images at the size the policy sees, as whole numbers: quick to move and to scale."""
+        return resize(images, size)
 
-    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
-        x = pictures.to(self._dtype(), memory_format=torch.channels_last).div_(127.5).sub_(1)
+    def forward(self, images: Images, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
+        x = images.to(self._dtype(), memory_format=torch.channels_last).div_(127.5).sub_(1)
         x = F.relu(self.stem(x))
         for block in self.blocks:
             x = block(x, instruction)
         return ImageFeatures(grid=x, summary=None)
 
     def _dtype(self) -> torch.dtype:
-        """Under autocast pictures are scaled in its type at once: half the memory to move."""
+        """Under autocast images are scaled in its type at once: half the memory to move."""
         device = self.stem.weight.device.type
         if torch.is_autocast_enabled(device):
             return torch.get_autocast_dtype(device)
@@ -134,7 +134,7 @@ class ConvEncoder(nn.Module):
 class ViTEncoder(nn.Module):
     """A vision transformer of timm's, such as the MAE ViT-B/16 of GR-1, all patches visible.
 
-    The instruction is not looked at. Frozen weights stay in evaluation mode and get no gradient.
+    The instruction is not used. Frozen weights stay in evaluation mode and get no gradient.
     """
 
     def __init__(self, config: ImageConfig) -> None:
@@ -158,17 +158,17 @@ class ViTEncoder(nn.Module):
             self.vit.eval()
         return self
 
-    def fit(self, pictures: Pictures, size: int) -> Pictures:
-        """Pictures at the size the policy sees, resized without rounding as GR-1 does."""
-        if pictures.shape[-2:] == (size, size):
-            return pictures
-        return resize(pictures.float(), size, self.antialias)
+    def fit(self, images: Images, size: int) -> Images:
+        """Images at the size the policy sees, resized without rounding as GR-1 does."""
+        if images.shape[-2:] == (size, size):
+            return images
+        return resize(images.float(), size, self.antialias)
 
-    def forward(self, pictures: Pictures, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
-        return self.encode(imagenet_normalised(to_unit(pictures)))
+    def forward(self, images: Images, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
+        return self.encode(imagenet_normalised(to_unit(images)))
 
     def encode(self, normalised: Float[Tensor, "n 3 h w"]) -> ImageFeatures:
-        """The features of pictures that are normalised already."""
+        """The features of images that are normalised already."""
         return ImageFeatures.of_tokens(self.tokens(normalised))
 
     def tokens(self, normalised: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k c"]:

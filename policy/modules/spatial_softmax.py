@@ -42,10 +42,10 @@ class SpatialSoftmax(nn.Module):
         features = grid.flatten(2)
         sought = self.sought(instruction).unflatten(-1, (self.tokens, -1))
         weights = (sought @ features).float().softmax(dim=-1)
-        places = weights @ centres(rows, columns, weights).T
+        positions = weights @ centres(rows, columns, weights).T
         seen = weights.to(features.dtype) @ features.transpose(1, 2)
         tokens = torch.cat(
-            [seen, fourier_features(places, LONGEST, OCTAVES).to(seen.dtype)], dim=-1
+            [seen, fourier_features(positions, LONGEST, OCTAVES).to(seen.dtype)], dim=-1
         )
         return Pooled(tokens, weights.unflatten(2, (rows, columns)))
 

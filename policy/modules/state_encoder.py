@@ -31,9 +31,9 @@ class FourierState(nn.Module):
 
     def forward(self, state: Float[Tensor, "b t 15"]) -> Float[Tensor, "b t d"]:
         normed = (state - self.mean) / self.std
-        place = fourier_features(state[..., POSITION], LONGEST, OCTAVES)
+        position = fourier_features(state[..., POSITION], LONGEST, OCTAVES)
         angles = state[..., ANGLES]
-        parts = [normed[..., POSITION], normed[..., WIDTH], place, angles.sin(), angles.cos()]
+        parts = [normed[..., POSITION], normed[..., WIDTH], position, angles.sin(), angles.cos()]
         return self.embed(torch.cat(parts, dim=-1))
 
 

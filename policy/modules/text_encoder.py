@@ -1,4 +1,4 @@
-"""Instructions to vectors, by encoders that stay frozen and are asked once per sentence."""
+"""Instructions to vectors, by frozen encoders that run once per sentence."""
 
 import hashlib
 import importlib.util
@@ -56,7 +56,7 @@ class LanguageEncoder(nn.Module):
 
 
 def _forget(encoder: nn.Module, incompatible: Any) -> None:
-    """What other weights said of a sentence counts no more."""
+    """Forget the vectors that other weights made."""
     assert isinstance(encoder, LanguageEncoder)
     encoder._known.clear()
 

@@ -14,7 +14,7 @@ class PerceiverResampler(nn.Module):
     """Learned latents that read the patches by cross-attention (Flamingo, Alayrac et al. 2022).
 
     As GR-1 uses it: one learned vector is added to every patch, keys and values are patches and
-    latents together, linear layers have no biases. The instruction is not looked at.
+    latents together, linear layers have no biases. The instruction is not used.
     """
 
     def __init__(self, config: PoolingConfig, width: int) -> None:

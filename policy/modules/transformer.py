@@ -74,7 +74,7 @@ def attend(
 
 PLACES = 1024  # GPT-2's
 
-# New keys and values in, all that can be looked at out.
+# New keys and values in, all that can be attended to out.
 Memory = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -99,15 +99,15 @@ class TransformerBlock(nn.Module):
         x: Float[Tensor, "b n d"],
         keys: int,
         mask: Bool[Tensor, "#b 1 n m"] | None,
-        turn: Rotation | None = None,
+        angles: Rotation | None = None,
         memory: Memory | None = None,
         first: int = 0,
     ) -> Float[Tensor, "b _ d"]:
-        """The tokens from number `first` on, having looked at the first `keys` ones.
+        """The tokens from number `first` on, attending to the first `keys` ones.
 
         With a memory, `mask` is about all that the memory holds (m) instead.
         """
-        y = self._attend(self.attention_norm(x), keys, mask, turn, memory, first)
+        y = self._attend(self.attention_norm(x), keys, mask, angles, memory, first)
         x = x[:, first:] + self._drop(y)
         return x + self._drop(self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x)))))
 
@@ -116,7 +116,7 @@ class TransformerBlock(nn.Module):
         x: Float[Tensor, "b n d"],
         keys: int,
         mask: Bool[Tensor, "#b 1 n m"] | None,
-        turn: Rotation | None,
+        angles: Rotation | None,
         memory: Memory | None,
         first: int,
     ) -> Float[Tensor, "b _ d"]:
@@ -124,8 +124,8 @@ class TransformerBlock(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.query_key_value(x).chunk(3, dim=-1)
         )
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
+        if angles is not None:
+            q, k = rotate(q, angles), rotate(k, angles)
         k, v = k[:, :, :keys], v[:, :, :keys]
         if memory is not None:
             k, v = memory(k, v)
@@ -165,23 +165,23 @@ class Trunk(nn.Module):
         """A whole sequence at once.
 
         positions: for `learned` every token's place (`Layout.position_ids`), for `rotary` its frame
-        (`Layout.frames`), for `time` not looked at.
+        (`Layout.frames`), for `time` not used.
 
         Raises:
             ValueError: a place is beyond the last of the table.
         """
         keys = observed.shape[1]
-        x, turn = self.input_norm(torch.cat([observed, queries], dim=1)), None
+        x, angles = self.input_norm(torch.cat([observed, queries], dim=1)), None
         if self.config.position != "time":
             assert positions is not None
             if self.config.position == "learned":
                 x = x + self._places(positions, x)
             else:
-                turn = self._turn(positions.to(x.device))
+                angles = self._angles(positions.to(x.device))
         x = F.dropout(x, self.config.dropout, self.training)
         for block in self.blocks:
             # Of the last block only the queries are wanted.
-            x = block(x, keys, mask, turn, first=keys if block is self.blocks[-1] else 0)
+            x = block(x, keys, mask, angles, first=keys if block is self.blocks[-1] else 0)
         return self.output_norm(x)
 
     @torch.no_grad()
@@ -191,12 +191,12 @@ class Trunk(nn.Module):
         queries: Float[Tensor, "b q d"],
         within: Bool[Tensor, "n k"],
         ring: RingKVCache,
-        seats: Int[Tensor, " b"] | None = None,
+        env_indices: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b q d"]:
-        """One new frame for each of `seats` (distinct; None: all, in order), after those that
+        """One new frame for each of `env_indices` (distinct; None: all, in order), after those that
         `ring` remembers: what `forward` says of it, at the cost of its own tokens.
 
-        within: who may look at whom inside a frame (`Layout.mask` of one step).
+        within: which token may attend to which inside a frame (`Layout.mask` of one step).
 
         Raises:
             ValueError: the trunk is in training mode, its positions are not rotary, or the ring
@@ -212,13 +212,13 @@ class Trunk(nn.Module):
             raise ValueError(
                 f"the ring has room for {ring.observed_size} tokens a frame, not {keys}"
             )
-        frames = ring.frames if seats is None else ring.frames[seats]
-        turn, mask = self._turn(frames[:, None, None]), ring.mask(within, seats)
+        frames = ring.frames if env_indices is None else ring.frames[env_indices]
+        angles, mask = self._angles(frames[:, None, None]), ring.mask(within, env_indices)
         x = self.input_norm(torch.cat([observed, queries], dim=1))
         for layer, block in enumerate(self.blocks):
-            memory = partial(ring.write, layer, seats)
-            x = block(x, keys, mask, turn, memory, first=keys if block is self.blocks[-1] else 0)
-        ring.advance(seats)
+            memory = partial(ring.write, layer, env_indices)
+            x = block(x, keys, mask, angles, memory, first=keys if block is self.blocks[-1] else 0)
+        ring.advance(env_indices)
         return self.output_norm(x)
 
     def _places(
@@ -231,5 +231,5 @@ class Trunk(nn.Module):
             )
         return self.embed_position(positions.to(x.device))
 
-    def _turn(self, frames: Int[Tensor, "*n"]) -> Rotation:
+    def _angles(self, frames: Int[Tensor, "*n"]) -> Rotation:
         return rotation(frames, self.config.width // self.config.heads)

@@ -61,8 +61,8 @@ def test_real_videos_teach_and_bad_ones_are_named(firsthand, recordings, tmp_pat
     for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
         last |= json.loads(line)
     assert last["step"] == 300
-    assert last["held_out/psnr"] > last["held_out/psnr_copy"] > 10
-    for tag in ("held_out/psnr", "held_out/psnr_copy", "held_out/skill"):
+    assert last["val/psnr"] > last["val/psnr_copy"] > 10
+    for tag in ("val/psnr", "val/psnr_copy", "val/skill"):
         assert re.search(rf"{tag}\s+{last[tag]:.5g}", said)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     assert events.Images("pictures/strip/rgb_static")[-1].step == 300

@@ -1,6 +1,6 @@
 """Made-up windows have the shapes of real ones, so that timing a step on them means something."""
 
-from firsthand.benchmarks.made_up import made_up_batch
+from firsthand.benchmarks.training_step import made_up_batch
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 from tests.policy.conftest import tiny

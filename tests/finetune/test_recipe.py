@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.storage.merge import EpisodeWriter
 from firsthand.finetune.recipe import FinetuneConfig, demonstration_statistics, finetune
+from firsthand.policy.checkpoints.aliases import weight_of_before
 from firsthand.policy.checkpoints.transfer import start_from
 from firsthand.policy.config import (
     ActionConfig,
@@ -165,7 +167,7 @@ def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path
     few = replace(TRAINING, steps=300, batch_size=8, validate_every=300, checkpoint_every=300)
     result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
     losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    held_out = [row["held_out/loss_arm"] for row in losses if "held_out/loss_arm" in row]
+    held_out = [row["val/loss_arm"] for row in losses if "val/loss_arm" in row]
     assert held_out[-1] < 0.01
     acting = Policy.from_pretrained(result.checkpoint / "policy")
     acting.reset("pull the drawer open")
@@ -235,3 +237,36 @@ def test_a_resumed_run_keeps_the_weights_it_started_from(demonstrations, begun, 
         finetune(config, [demonstrations], run, resume=True)
     with pytest.raises(UserError, match="weights of pretrained was none and is now"):
         finetune(config, [demonstrations], begun, resume=True)
+
+
+def test_a_run_of_before_goes_on(demonstrations, tmp_path):
+    """Killed under the names of before 0.2.0 and resumed under today's, it learns the same bits:
+    weights, their average, the optimiser's moments; and the weights it started from are known."""
+    torch.manual_seed(0)
+    Policy(POLICY, Statistics()).save_pretrained(tmp_path / "start")
+    steps = replace(BRIEF, steps=4, log_every=1, validate_every=1, checkpoint_every=2, threads=1)
+    config = FinetuneConfig(POLICY, steps, pretrained=str(tmp_path / "start"))
+    whole = finetune(config, [demonstrations], tmp_path / "whole")
+
+    def die(policy, step):
+        raise KeyboardInterrupt
+
+    killed = replace(config, training=replace(steps, rollout_every=3))
+    with pytest.raises(KeyboardInterrupt):
+        finetune(killed, [demonstrations], tmp_path / "run", rollout=die)
+    for weights in tmp_path.glob("run/**/*.safetensors"):
+        saved = {_of_before(name): tensor for name, tensor in load_file(weights).items()}
+        assert any("embed_picture" in name for name in saved)
+        save_file(saved, weights)
+    for facts in tmp_path.glob("run/**/*.json*"):
+        words = facts.read_text().replace('"val/', '"held_out/')
+        facts.write_text(words.replace('"format_version": 3', '"format_version": 2'))
+    resumed = finetune(config, [demonstrations], tmp_path / "run", resume=True)
+    assert (resumed.taken, resumed.metrics) == (2, whole.metrics)
+    for name, tensor in load_file(whole.checkpoint / "training.safetensors").items():
+        assert torch.equal(load_file(resumed.checkpoint / "training.safetensors")[name], tensor)
+
+
+def _of_before(name):
+    kind, sign, parameter = name.rpartition("/")
+    return kind + sign + weight_of_before(parameter)

@@ -97,8 +97,8 @@ def test_colours_are_learned(whole):
         seen = model.encode_image(imagenet_normalised(pictures))
         found = model.logits(seen, model.encode_text(tokens, lengths))
     assert found.argmax(dim=1).tolist() == [0, 1, 2, 3]
-    assert whole.metrics["held_out/loss"] < 1.2  # by chance, of eight, 2.1
-    assert {"train/image_accuracy", "held_out/text_entropy"} <= set(whole.metrics)
+    assert whole.metrics["val/loss"] < 1.2  # by chance, of eight, 2.1
+    assert {"train/image_accuracy", "val/text_entropy"} <= set(whole.metrics)
     assert whole.step == 24
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from firsthand.benchmarks.formats import as_scheduled
+from firsthand.episodes.video.encode import keep_scheduling
 
 
 def moving(index, height=48, width=64):
@@ -21,7 +21,7 @@ def write_film(path, frames, codec="libx264", rate=30, times=None, rotation=None
     `muxer` among the options is a table of options for the container.
     """
     muxer = options.pop("muxer", {})
-    with as_scheduled(), av.open(str(path), "w", options=muxer) as container:
+    with keep_scheduling(), av.open(str(path), "w", options=muxer) as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
         if times is not None:

@@ -7,7 +7,7 @@ import torch
 
 from firsthand.policy.batch import Batch
 from firsthand.policy.config import ImageConfig
-from firsthand.policy.frozen_features import encode_pictures, encoder_identity
+from firsthand.policy.frozen_features import encode_images, encoder_identity
 from firsthand.policy.policy import Policy
 from tests.policy.conftest import SEEN, tiny, tiny_gr1
 
@@ -23,7 +23,7 @@ def stored(policy: Policy, batch: Batch, dtype: torch.dtype = torch.float32) -> 
     shapes = {camera: images.shape[:2] for camera, images in batch.images.items()}
     pictures = torch.cat([images.flatten(0, 1) for images in batch.images.values()])
     size = policy.config.cameras[0].size
-    tokens = encode_pictures(policy.config, policy.images, pictures, size).to(dtype)
+    tokens = encode_images(policy.config, policy.images, pictures, size).to(dtype)
     parts = tokens.chunk(len(shapes))
     features = {c: t.unflatten(0, s) for (c, s), t in zip(shapes.items(), parts, strict=True)}
     return replace(batch, images={}, features=features)

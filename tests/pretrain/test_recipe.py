@@ -56,8 +56,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_watching_teaches_what_comes_next(corpus, tmp_path):
     result = pretrain(PretrainConfig(POLICY, TRAINING), [corpus], tmp_path)
-    assert result.metrics["held_out/skill"] > 0.2
-    assert result.metrics["held_out/psnr"] > result.metrics["held_out/psnr_copy"] + 1
+    assert result.metrics["val/skill"] > 0.2
+    assert result.metrics["val/psnr"] > result.metrics["val/psnr_copy"] + 1
     policy = Policy.from_pretrained(result.best / "policy")
     assert policy.statistics.frames == 0
     with pytest.raises(ValueError, match="video alone"):

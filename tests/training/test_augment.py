@@ -46,9 +46,9 @@ def test_colours_against_plain_arithmetic(brightness, contrast, saturation, hue)
 def test_brightness_and_saturation_are_torchvisions(brightness, saturation):
     import torch
 
-    from firsthand.policy import _torchvision as torchvision_hook
+    from firsthand.policy import _torchvision
 
-    torchvision_hook.install()
+    _torchvision.install()
     from torchvision.transforms.v2 import functional
 
     frames = pictures(1)

@@ -23,6 +23,22 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_a_checkpoint_of_before_has_today_s_tags(tmp_path):
+    """`best_by` and the metrics of before 0.2.0 begin with held_out/."""
+    store = Checkpoints(tmp_path, CONFIG, {})
+    state = make_state(step=3)
+    state.best_loss, state.best_step, state.best_by = 0.5, 3, "val/loss"
+    state.metrics = {"train/loss": 0.25, "val/loss": 0.5, "val/skill/rgb_static": 0.125}
+    facts = store.save(state) / "training.json"
+    facts.write_text(facts.read_text().replace('"val/', '"held_out/'))
+    resumed = make_state()
+    store.restore(resumed)
+    assert (resumed.best_by, resumed.metrics) == (state.best_by, state.metrics)
+    fresh = make_state()  # nothing was measured
+    fresh.load_facts({**state.facts(), "best_by": None})
+    assert fresh.best_by is None
+
+
 def test_the_newest_and_the_best_are_kept(tmp_path):
     store = Checkpoints(tmp_path, CONFIG, {})
     for step in range(1, 7):

@@ -134,7 +134,7 @@ def test_memory_decides_where_nobody_else_does(files, monkeypatch, capsys):
 def test_windows_that_are_read_again_are_remembered(files):
     plain = Windows(files, SPEC, "valid")
     size = 2 * 2 * 32 * 32 * 3
-    kept = reading.Remembered(plain, 2 * size + 1)
+    kept = reading.CachedWindows(plain, 2 * size + 1)
     first = [kept[index] for index in (3, 8, 5)]
     again = [kept[index] for index in (3, 8, 5)]
     assert [one is other for one, other in zip(first, again, strict=True)] == [True, True, False]

@@ -73,7 +73,7 @@ def test_two_processes_equal_one_with_double_batches(processes, tmp_path):
     for first, second in zip(*lines, strict=True):
         first, second = json.loads(first), json.loads(second)
         assert first["step"] == second["step"]
-        for tag in ("train/loss", "held_out/loss", "optim/grad_norm"):
+        for tag in ("train/loss", "val/loss", "optim/grad_norm"):
             assert first.get(tag, 0.0) == pytest.approx(second.get(tag, 0.0), rel=1e-4)
 
 

@@ -142,4 +142,4 @@ def test_no_windows_are_refused():
     with pytest.raises(UserError, match="no window to train on"):
         load(CONFIG, windows=TinyWindows(0))
     with pytest.raises(UserError, match="no held-out window"):
-        held_out(TinyWindows(0)).shown()
+        held_out(TinyWindows(0)).examples()

@@ -57,6 +57,14 @@ def test_lines_after_the_resumed_step_and_half_lines_vanish(tmp_path):
     assert lines == [{"step": 1, "a": 0.1}, {"step": 2, "a": 0.2}, {"step": 3, "a": 0.35}]
 
 
+def test_lines_of_before_get_today_s_tags(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "held_out/loss": 0.1}\n{"step": 2, "train/loss": 0.2}\n')
+    JsonLinesLogger(path, done=2).close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [{"step": 1, "val/loss": 0.1}, {"step": 2, "train/loss": 0.2}]
+
+
 def test_tensorboard_shows_each_step_once_after_a_resume(tmp_path):
     for done, steps in ((0, range(1, 8)), (4, range(5, 10))):
         logger = TensorBoardLogger(tmp_path, done)

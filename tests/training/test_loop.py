@@ -63,7 +63,7 @@ def test_training_learns_and_leaves_what_it_promises(tmp_path):
 
 def test_the_best_checkpoint_has_the_lowest_held_out_loss(tmp_path):
     result = run(tmp_path, dataclasses.replace(CONFIG, steps=60, learning_rate=0.03))
-    losses = {f["step"]: f["held_out/loss"] for f in figures(tmp_path) if "held_out/loss" in f}
+    losses = {f["step"]: f["val/loss"] for f in figures(tmp_path) if "val/loss" in f}
     assert min(losses, key=losses.get) == result.best_step
 
 
@@ -119,7 +119,7 @@ def test_video_alone_trains_what_it_reaches(tmp_path):
     )
     assert torch.equal(before, policy.act.weight)
     assert "train/loss_arm" not in result.metrics
-    assert "held_out/skill/rgb_static" in result.metrics
+    assert "val/skill/rgb_static" in result.metrics
 
 
 def test_a_used_run_directory_is_refused(tmp_path):
@@ -288,9 +288,9 @@ def test_what_acts_is_chosen_by_how_it_acts(tmp_path):
     config = dataclasses.replace(CONFIG, validate_every=3)
     torch.manual_seed(0)
     result = train_policy(Turning(), TinyWindows(), TinyWindows(8), config, tmp_path)
-    assert (result.best_step, result.best_by) == (6, "held_out/loss_action")
+    assert (result.best_step, result.best_by) == (6, "val/loss_action")
     facts = json.loads((result.best / "training.json").read_text())
-    assert facts["best_by"] == "held_out/loss_action"
+    assert facts["best_by"] == "val/loss_action"
 
 
 def test_a_held_out_loss_that_is_not_a_number_is_no_best(tmp_path):

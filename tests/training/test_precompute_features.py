@@ -17,7 +17,7 @@ from firsthand.episodes.sampling.mixture import Mixture
 from firsthand.episodes.sampling.windows import FrameCacheConfig, Windows
 from firsthand.episodes.storage.merge import EpisodeWriter
 from firsthand.finetune.recipe import FinetuneConfig, finetune
-from firsthand.policy.frozen_features import encode_pictures, encoder_identity
+from firsthand.policy.frozen_features import encode_images, encoder_identity
 from firsthand.policy.policy import Policy
 from firsthand.pretrain.recipe import window_spec
 from firsthand.training.augment import ColorConfig
@@ -75,7 +75,7 @@ def test_every_picture_has_its_own_features(policy, corpus, tmp_path):
         for indices in ([0, 1, 2], [31, 32, 33], [36, 5, 5], [7]):
             pictures = torch.from_numpy(file.frames(episode, camera, indices))
             with torch.no_grad():
-                wanted = encode_pictures(
+                wanted = encode_images(
                     policy.config, policy.images, pictures.permute(0, 3, 1, 2), 160
                 ).numpy()
             found = features.read(recording, camera, indices)

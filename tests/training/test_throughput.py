@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from firsthand.benchmarks.made_up import made_up_batch
+from firsthand.benchmarks.training_step import made_up_batch
 from firsthand.policy.batch import Batch, Losses
 from firsthand.policy.config import (
     CameraConfig,
@@ -136,7 +136,7 @@ def test_the_last_step_is_always_told_where_there_is_no_terminal(capsys):
     with report("training", 3, 0, speak=True) as reporter:
         for _ in range(3):
             reporter.advance()
-            reporter.figures(0.5, 12.0)
+            reporter.metrics(0.5, 12.0)
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["training 0/3", "training 3/3 · loss 0.5000 · 12 windows/s · 0:00"]
 
@@ -147,7 +147,7 @@ def test_the_last_step_is_always_told_where_there_is_no_terminal(capsys):
 def test_speeds_of_slow_machines_can_be_read(capsys, rate, said):
     with report("training", 1, 0, speak=True) as reporter:
         reporter.advance()
-        reporter.figures(0.5, rate)
+        reporter.metrics(0.5, rate)
     assert f" {said} windows/s" in capsys.readouterr().out
 
 
@@ -156,5 +156,5 @@ def test_a_terminal_gets_one_live_line(monkeypatch, capsys):
     with report("training", 2, 0, speak=True) as reporter:
         for _ in range(2):
             reporter.advance()
-            reporter.figures(0.25, 7.0)
+            reporter.metrics(0.25, 7.0)
     assert "loss 0.2500" in capsys.readouterr().out

@@ -52,11 +52,11 @@ def follow(policy: Any, held_out: Validator, course: Course) -> Curves | None:
     parts = []
     for first in range(0, len(starts), _TOGETHER):
         some = starts[first : first + _TOGETHER]
-        batch, said = held_out.batch([course.windows[start] for start in some])
+        batch, sentences = held_out.batch([course.windows[start] for start in some])
         prediction: Prediction = policy.predict(batch)
         if batch.actions is None or prediction.actions is None:
             return None
-        sentence = sentence or said[0]
+        sentence = sentence or sentences[0]
         done, guess = (x.float().cpu().numpy().copy() for x in (batch.actions, prediction.actions))
         done[..., 6] = done[..., 6] > 0
         guess[..., 6] = guess[..., 6] > 0
@@ -65,10 +65,10 @@ def follow(policy: Any, held_out: Validator, course: Course) -> Curves | None:
         parts.append((some, done, guess))
     for slot in range(spec.length):  # frames with more history come later, and stay
         for some, done, guess in parts:
-            for start, truth, chunk in zip(some, done[:, slot], guess[:, slot], strict=True):
+            for start, target, chunk in zip(some, done[:, slot], guess[:, slot], strict=True):
                 at = slice(start + slot * stride, start + slot * stride + len(chunk))
                 room = max(0, length - at.start)
-                demonstrated[at], predicted[at] = truth[:room], chunk[:room]
+                demonstrated[at], predicted[at] = target[:room], chunk[:room]
     units = np.array([*(100 * ACTION_SPEED[:3]), *np.degrees(ACTION_SPEED[3:]), 1.0])
     apart = starts.step / course.fps
     return Curves(sentence, course.fps, apart, demonstrated * units, predicted * units)

@@ -31,12 +31,12 @@ def gif_summary(film: Film) -> Summary.Image:
     seconds = len(film.frames) / film.fps
     count = max(1, min(len(film.frames), FRAMES, int(seconds / _BRIEFEST)))
     chosen = np.linspace(0, len(film.frames) - 1, count).round().astype(int)
-    pictures = [_fitting(film.frames[n]) for n in chosen]
-    sheet = Image.fromarray(np.concatenate(pictures))
+    images = [_fitting(film.frames[n]) for n in chosen]
+    sheet = Image.fromarray(np.concatenate(images))
     palette = sheet.quantize(method=Image.Quantize.FASTOCTREE)
     coded = [
         Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
-        for picture in pictures
+        for picture in images
     ]
     ends = (100 * seconds * np.arange(count + 1) / count).round()  # a GIF's clock has hundredths
     buffer = io.BytesIO()
@@ -48,7 +48,7 @@ def gif_summary(film: Film) -> Summary.Image:
         duration=[int(10 * part) for part in np.diff(ends)],
         loop=0,
     )
-    height, width, colours = pictures[0].shape
+    height, width, colours = images[0].shape
     return Summary.Image(
         height=height, width=width, colorspace=colours, encoded_image_string=buffer.getvalue()
     )

@@ -42,8 +42,8 @@ def sheet(title: str, names: Sequence[str], rows: Sequence[GridRow], bar: ColorB
     canvas = Image.new("RGB", (WIDTH, height), "white")
     top = _write(canvas, 0, [(0, WIDTH, title)], "black")
     if names:
-        places = [(_GAP + n * (side + _GAP), side, name) for n, name in enumerate(names)]
-        top = _write(canvas, top, places, "black")
+        heads = [(_GAP + n * (side + _GAP), side, name) for n, name in enumerate(names)]
+        top = _write(canvas, top, heads, "black")
     for row in rows:
         for line in row.lines:
             top = _write(canvas, top, [(_GAP, WIDTH - 2 * _GAP, line)], "#444444", anchor="lm")

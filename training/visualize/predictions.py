@@ -10,7 +10,13 @@ from torch import Tensor
 
 from firsthand.policy.batch import Batch, Prediction
 from firsthand.training.logger import Logger
-from firsthand.training.metrics import as_shown, blur_errors, known_futures, skill, squared_error
+from firsthand.training.metrics import (
+    as_predicted,
+    blur_errors,
+    skill,
+    squared_error,
+    valid_futures,
+)
 from firsthand.training.validation import Validator
 from firsthand.training.visualize.action_curves import draw_curves, follow
 from firsthand.training.visualize.gif import Film
@@ -32,7 +38,7 @@ _LEAST = 8.0  # times an even look: a map that nowhere reaches it is drawn faint
 
 def log_predictions(policy: Any, held_out: Validator, logs: Logger, step: int) -> None:
     """Logs strips, action curves and attention maps, whatever recordings and policy have."""
-    chosen = held_out.shown()
+    chosen = held_out.examples()
     batch, captions = held_out.batch(chosen)
     courses = [held_out.windows.course(index) for index in chosen]
     prediction: Prediction = policy.predict(batch)
@@ -45,8 +51,8 @@ def log_predictions(policy: Any, held_out: Validator, logs: Logger, step: int) -
         if curves is not None:
             logs.image(f"pictures/actions/{number}", draw_curves(curves), step)
     for camera in sorted(prediction.attention.keys() & batch.images.keys()):
-        pictures = attention_maps(batch, prediction, camera, last, captions)
-        for name, picture in pictures.items():
+        maps = attention_maps(batch, prediction, camera, last, captions)
+        for name, picture in maps.items():
             logs.image(f"pictures/{name}/{camera}", picture, step)
 
 
@@ -63,11 +69,11 @@ def log_rollout(outcome: Mapping[str, float | Film], logs: Logger, step: int) ->
 
 
 def last_known(batch: Batch) -> list[int]:
-    """For each window the last frame that is real and, if possible, has a known future."""
-    places = torch.arange(batch.valid.shape[1], device=batch.valid.device)
-    known, real = known_futures(batch), batch.valid
-    usable = torch.where(known.any(1, keepdim=True), known, real)
-    return torch.where(usable, places, 0).amax(1).tolist()
+    """For each window the last frame that is real and, if possible, has a valid future."""
+    frames = torch.arange(batch.valid.shape[1], device=batch.valid.device)
+    futures, real = valid_futures(batch), batch.valid
+    usable = torch.where(futures.any(1, keepdim=True), futures, real)
+    return torch.where(usable, frames, 0).amax(1).tolist()
 
 
 def strip(
@@ -90,12 +96,12 @@ def strip(
         predicted = prediction.frames[camera][window, frame].float().cpu()
         begin = max(0, frame - count + 1)
         size = predicted.shape[-1]
-        seen = as_shown(batch.images[camera][window, begin : frame + 1].cpu(), size)
-        truth = as_shown(batch.future[camera][window, frame][None].cpu(), size)
+        seen = as_predicted(batch.images[camera][window, begin : frame + 1].cpu(), size)
+        target = as_predicted(batch.future[camera][window, frame][None].cpu(), size)
         missing = [np.full((1, 1, 3), 255, np.uint8)] * (count - len(seen))
-        difference = (predicted - truth[0]).abs().mean(0).numpy() / _FULL
-        cells = [*missing, *map(_pixels, seen), _pixels(truth[0]), _pixels(predicted)]
-        rows.append(GridRow([caption, _worth(predicted[None], seen[-1:], truth)],
+        difference = (predicted - target[0]).abs().mean(0).numpy() / _FULL
+        cells = [*missing, *map(_pixels, seen), _pixels(target[0]), _pixels(predicted)]
+        rows.append(GridRow([caption, _worth(predicted[None], seen[-1:], target)],
                         [*cells, heat(difference)]))  # fmt: skip
     names = ["before"] * (count - 1) + ["now", "true", "predicted", "difference"]
     future = "the future" if ahead is None else f"{ahead:g} s ahead"
@@ -105,10 +111,10 @@ def strip(
 
 def _worth(
     predicted: Float[Tensor, "1 3 s s"], seen: Float[Tensor, "1 3 s s"],
-    truth: Float[Tensor, "1 3 s s"],
+    target: Float[Tensor, "1 3 s s"],
 ) -> str:  # fmt: skip
-    error = float(squared_error(predicted, truth))
-    blurs = blur_errors(seen, truth)[:, 0]
+    error = float(squared_error(predicted, target))
+    blurs = blur_errors(seen, target)[:, 0]
     return (
         f"skill {skill(error, float(blurs[0])):.2f} against copy, "
         f"{skill(error, float(blurs.min())):.2f} against blur"
@@ -129,7 +135,7 @@ def attention_maps(
     is looked at evenly, or less, is left as it is.
     """
     maps = prediction.attention[camera].float().cpu()[range(len(last)), list(last)]
-    places = maps.shape[-2] * maps.shape[-1]
+    grid_size = maps.shape[-2] * maps.shape[-1]
     together = maps.mean(1)
     frames = [
         batch.images[camera][window, frame].cpu().permute(1, 2, 0).numpy()
@@ -137,19 +143,19 @@ def attention_maps(
     ]
 
     def drawn(picture: Picture, look: Float[Tensor, "h w"], most: float) -> Picture:
-        level = (look * places).clamp(min=1).log() / np.log(most)
+        level = (look * grid_size).clamp(min=1).log() / np.log(most)
         large = torch.nn.functional.interpolate(level[None, None], picture.shape[:2],
                                                 mode="bilinear")[0, 0]  # fmt: skip
         return overlaid(picture, large.numpy())
 
-    most = max(float(together.max()) * places, _LEAST)
+    most = max(float(together.max()) * grid_size, _LEAST)
     rows = [
         GridRow([caption], [frame, drawn(frame, look, most)])
         for caption, frame, look in zip(captions, frames, together, strict=True)
     ]
     title = f"{camera}: where the policy looks"
-    pictures = {"attention": sheet(title, ["seen", "looked at"], rows, _times(most))}
-    most = max(float(maps[:2].max()) * places, _LEAST)
+    images = {"attention": sheet(title, ["seen", "looked at"], rows, _times(most))}
+    most = max(float(maps[:2].max()) * grid_size, _LEAST)
     rows = []
     for caption, frame, looks in zip(captions[:2], frames, maps, strict=False):
         cells = [drawn(frame, look, most) for look in looks[:_MAPS]]
@@ -158,7 +164,7 @@ def attention_maps(
             numbers = f"looks {first + 1} to {first + len(some)} of {len(looks)}"
             rows.append(GridRow([caption, numbers] if first == 0 else [numbers], some))
     title = f"{camera}: the {maps.shape[1]} places it looks at"
-    return pictures | {"attention_each": sheet(title, [], rows, _times(most))}
+    return images | {"attention_each": sheet(title, [], rows, _times(most))}
 
 
 def _times(most: float) -> ColorBar:

@@ -126,3 +126,24 @@ def test_a_class_of_ones_own_is_known_by_its_file_and_not_made(tmp_path, monkeyp
 
 def test_the_expert_is_shown_nothing():
     assert actor(None, "expert", 0).cameras == {}
+
+
+def test_what_acts_in_many_worlds_is_known_by_its_actor() -> None:
+    from firsthand.envs.evaluation.policies import is_batched
+    from firsthand.policy.policy import Policy
+
+    class Alone:
+        def select_action(self, observation): ...
+
+    class Before(Alone):
+        def actor(self, seats): ...
+
+    class Critic(Alone):
+        def actor(self, states): ...
+
+    assert [is_batched(kind) for kind in (Policy, Before, Critic, Alone)] == [
+        True,
+        True,
+        False,
+        False,
+    ]

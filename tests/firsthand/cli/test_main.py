@@ -304,15 +304,13 @@ def often_set(name: str) -> list[str]:
     ],
 )
 def test_help_names_the_settings_that_people_want(name: str, wanted: list[str]) -> None:
-    import importlib
-
     from firsthand.cli import settings
 
     words = [
         word for word in often_set(name) if not word.endswith(":") and "." in word or "[" in word
     ]
     assert set(wanted) <= {word.partition("=")[0] for word in words}
-    module = importlib.import_module(f"firsthand.commands.{COMMANDS[name].config}")
+    module = COMMANDS[name].load()
     settings.place(COMMANDS[name].config, module.SCHEMA, words)  # every one of them is a setting
 
 

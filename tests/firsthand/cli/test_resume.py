@@ -29,13 +29,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch):
     """The configurations that a command is executed with; it is stopped while `stop` is set."""
-    import importlib
 
     class Executed(list):
         stop = True
 
         def __call__(self, name: str) -> "Executed":
-            module = importlib.import_module(f"firsthand.commands.{COMMANDS[name].config}")
+            module = COMMANDS[name].load()
             monkeypatch.setattr(module, "execute", self.execute)
             return self
 

@@ -56,17 +56,27 @@ def test_an_evaluations_success_rates(tmp_path: Path, capsys) -> None:
     assert "turn_on_led" in out
 
 
-def test_a_folder_of_runs_and_of_sweeps(tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize("tag", ["val/loss", "held_out/loss"])  # today's, before 0.2.0
+def test_a_folder_of_runs_and_of_sweeps(tmp_path: Path, capsys, tag: str) -> None:
     run = evaluated(tmp_path / "runs" / "evaluated")
     (run / "tasks.summary.json").write_text(json.dumps({"success": {"value": 0.75}}))
     member = started(tmp_path / "runs" / "sweep" / "000_seed_1", "ground_eval")
-    (member / "metrics.jsonl").write_text('{"step": 3, "held_out/loss": 0.25}\n')
+    (member / "metrics.jsonl").write_text(json.dumps({"step": 3, tag: 0.25}) + "\n")
     out = shown(capsys, tmp_path / "runs")
     assert "2 runs" in out
     assert "75.0% of tasks" in out
     assert "000_seed_1" in out
     assert "held-out loss 0.25 at step 3" in out
     assert "ground eval" in out
+
+
+def test_metrics_of_before_have_today_s_names(tmp_path: Path, capsys) -> None:
+    run = started(tmp_path / "run", "pretrain")
+    rows = [{"step": 3, "held_out/loss": 0.25}, {"step": 6, "val/loss": 0.125}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = shown(capsys, run)
+    assert ["val/loss", "0.125", "6"] in [line.split() for line in out.splitlines()]
+    assert "held_out" not in out
 
 
 def test_a_runs_episodes_on_a_sheet(tmp_path: Path, capsys) -> None:

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
-from firsthand.policy.checkpoints.aliases import KEYS, VALUES, today, today_flat
+from firsthand.policy.checkpoints.aliases import (
+    KEYS,
+    VALUES,
+    WEIGHTS,
+    today,
+    today_flat,
+    weight_of_before,
+)
 from firsthand.policy.checkpoints.storage import load_policy
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
+from firsthand.training.invariants import hash_of_weights
 from tests.helpers.golden import GOLDEN
 
 BEFORE = GOLDEN / "policy_version_1"  # written by 0.1.0, with what it did in four steps
@@ -57,9 +66,22 @@ def test_what_has_today_s_names_stays() -> None:
 def test_saved_again_it_has_today_s_names(tmp_path: Path) -> None:
     Policy.from_pretrained(BEFORE).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["n_obs_steps"] == 2
-    (tmp_path / "config.json").write_text('{"format_version": 3}')
-    with pytest.raises(ValueError, match="format_version 3, not 2"):
+    names = load_file(tmp_path / "model.safetensors")
+    assert names.keys() == Policy(*load_policy(tmp_path)[:2]).state_dict().keys()
+    (tmp_path / "config.json").write_text('{"format_version": 4}')
+    with pytest.raises(ValueError, match="format_version 4, not 3"):
         load_policy(tmp_path)
+
+
+def test_weights_of_before_have_names_of_today() -> None:
+    before = load_file(BEFORE / "model.safetensors")
+    weights = load_policy(BEFORE)[2]
+    assert all(
+        any(name.startswith(old) for name in before) for old in ("embed_picture.", "embed_slot.")
+    )
+    assert not [name for name in weights if name.startswith(tuple(WEIGHTS))]
+    assert {weight_of_before(name) for name in weights} == before.keys()
+    assert hash_of_weights(weights) == hash_of_weights(before)
 
 
 def _has(config: dict, key: str) -> bool:

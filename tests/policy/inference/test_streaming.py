@@ -64,7 +64,7 @@ def test_step_by_step_says_what_the_whole_sequence_says(window, within):
 def test_seats_begin_anew_and_pause_whenever_they_like(window, within):
     """Four seats, each stepping at random times through episodes of different lengths."""
     trunk, layout = make(within)
-    ring = RingKVCache(trunk.config, window, layout.observed_size, seats=4)
+    ring = RingKVCache(trunk.config, window, layout.observed_size, num_envs=4)
     mask = layout.mask(1)
     generator = torch.Generator().manual_seed(2)
     lengths = {seat: [5 + 7 * seat, 21, 12] for seat in range(4)}
@@ -113,7 +113,7 @@ def test_a_frame_is_heard_of_for_as_long_as_the_layers_pass_it_on(depth, window)
 
 def test_a_reset_seat_remembers_nothing_not_even_what_is_no_number():
     trunk, layout = make("full")
-    ring = RingKVCache(trunk.config, 3, layout.observed_size, seats=2)
+    ring = RingKVCache(trunk.config, 3, layout.observed_size, num_envs=2)
     observed, queries = sequence(2, seed=4)
     alone = trunk.step(
         observed[:, 0], queries[:, 0], layout.mask(1), RingKVCache(trunk.config, 3, 3)

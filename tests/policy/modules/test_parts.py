@@ -63,7 +63,7 @@ def test_normalised_patches_are_each_their_own_measure_and_can_be_shown_again():
     target = NormalisedTarget(patch=4, eps=1e-6)
     pictures = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    truth = target.truth(pictures)
+    truth = target.target(pictures)
     for n in range(2):
         pixels = ((pictures[n].permute(1, 2, 0) / 255 - mean) / std).numpy()
         for r in range(2):
@@ -71,7 +71,7 @@ def test_normalised_patches_are_each_their_own_measure_and_can_be_shown_again():
                 piece = pixels[4 * r : 4 * r + 4, 4 * c : 4 * c + 4].reshape(-1)
                 normalised = (piece - piece.mean()) / (np.sqrt(piece.var(ddof=1)) + 1e-6)
                 assert np.allclose(truth[n, 2 * r + c].numpy(), normalised, atol=1e-5)
-    assert torch.allclose(target.picture(truth, pictures), pictures / 255, atol=1e-5)
+    assert torch.allclose(target.to_image(truth, pictures), pictures / 255, atol=1e-5)
     valid = torch.tensor([[True, False]])
     loss = target.loss(truth[None] + 0.5, truth[None], valid)
     assert float(loss) == pytest.approx(0.25)

@@ -49,7 +49,7 @@ class Album:
 @pytest.fixture
 def shown():
     watched = held_out(TinyWindows(10))
-    return watched.batch(watched.shown())
+    return watched.batch(watched.examples())
 
 
 def flat(batch, value):
@@ -82,7 +82,7 @@ def test_video_alone_draws_no_actions():
 @pytest.mark.parametrize(("count", "recordings"), [(40, 4), (12, 3), (5, 1)])
 def test_what_is_shown_is_of_different_recordings_as_far_as_there_are(count, recordings):
     watched = held_out(TinyWindows(count))
-    chosen = watched.shown()
+    chosen = watched.examples()
     assert len(set(chosen)) == len(chosen) == 4
     assert len({watched.windows.course(index) for index in chosen}) == recordings
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
+from firsthand.episodes.corpus.running_stats import RunningStats
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.formats.lerobot.files import FILES_A_CHUNK, TableFiles, VideoFiles, sync
 from firsthand.episodes.formats.lerobot.layout import OURS
@@ -32,7 +33,7 @@ from firsthand.episodes.formats.lerobot.schema import (
     to_sentences,
     whole,
 )
-from firsthand.episodes.formats.lerobot.statistics import FeatureStats
+from firsthand.episodes.formats.lerobot.statistics import feature_stats, image_stats, stats_table
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.header import to_json
 
@@ -66,7 +67,7 @@ class LeRobotWriter:
         self._schema: LeRobotSchema | None = None
         self._tasks: dict[str, int] = {}
         self._splits: dict[str, list[int]] = {}
-        self._summaries: dict[str, FeatureStats] = {}
+        self._stats: dict[str, RunningStats] = {}
         self._rows: list[dict[str, Any]] = []
         self._episodes = self._frames = 0
 
@@ -141,7 +142,7 @@ class LeRobotWriter:
             "index": first + count,
             "task_index": np.array([self._tasks[text] for text in said]),
         }
-        summaries = {name: FeatureStats.of(values) for name, values in columns.items()}
+        stats = {name: feature_stats(values) for name, values in columns.items()}
         row: dict[str, Any] = {
             "episode_index": index,
             "tasks": list(dict.fromkeys(said)),
@@ -157,13 +158,17 @@ class LeRobotWriter:
             row |= _place(f"videos/{name}", place)
             row[f"videos/{name}/from_timestamp"] = start / episode.fps
             row[f"videos/{name}/to_timestamp"] = (start + length) / episode.fps
-            summaries[name] = FeatureStats.of_pictures(length, levels)
+            stats[name] = image_stats(length, levels)
         exact = (episode.instruction, [asdict(n) for n in episode.narrations], episode.source)
         row |= {name: to_json(value) for name, value in zip(OURS, exact, strict=True)}
-        for name, summary in summaries.items():
-            row |= {f"stats/{name}/{key}": value for key, value in summary.table().items()}
-            before = self._summaries.get(name)
-            self._summaries[name] = summary if before is None else before + summary
+        for name, episode_stats in stats.items():
+            row |= {
+                f"stats/{name}/{key}": value for key, value in stats_table(episode_stats).items()
+            }
+            if name in self._stats:
+                self._stats[name].merge(episode_stats)
+            else:
+                self._stats[name] = episode_stats
         self._rows.append(row)
         if len(self._rows) == _EPISODES_AT_ONCE:
             self._write_rows()
@@ -203,7 +208,7 @@ class LeRobotWriter:
         self._close()
         meta = self._partial / "meta"
         _write_tasks(meta / "tasks.parquet", list(self._tasks))
-        stats = {name: summary.table() for name, summary in sorted(self._summaries.items())}
+        stats = {name: stats_table(found) for name, found in sorted(self._stats.items())}
         _write_json(meta / "stats.json", stats)
         _write_json(meta / "info.json", self._info(self._schema))
         if self.path.exists():

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item
+from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames
 from firsthand.episodes.tally import Tally
+from firsthand.episodes.text.clean_narration import NarrationFilter
 from firsthand.episodes.video.decode import OpenVideo
 from firsthand.episodes.video.frames import CAMERA, VideoSettings, encode_shown
 from firsthand.episodes.video.seek import shown_at
@@ -52,6 +54,15 @@ class ClipSettings(VideoSettings):
 
     fps: float = 3.0
     seconds: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NarratedClips(ClipSettings, NarrationFilter, Rooted):
+    """A dataset of long videos, of which clips are cut where narrations pass a filter."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_filter()
 
 
 Pictures = Callable[[Sequence[Fraction]], Iterator[bytes | None]]

@@ -13,18 +13,16 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item, Listing
 from firsthand.episodes.formats.clips import (
     Clip,
-    ClipSettings,
+    NarratedClips,
     clip_around,
     clips_of,
     item_of_clips,
     read_clips,
 )
-from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.formats.saycam.utterances import is_time
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.clean_narration import (
-    NarrationFilter,
     Sentence,
     clean,
     without_repeats,
@@ -46,7 +44,7 @@ _SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ego4D(ClipSettings, NarrationFilter, Rooted):
+class Ego4D(NarratedClips):
     """A folder as Ego4D's downloader fills it. A video is an item and a group.
 
     Attributes:
@@ -63,10 +61,6 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
     apart: float = 1.0
     unsure: bool = False
     others: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_filter()
 
     @property
     def origin(self) -> str:

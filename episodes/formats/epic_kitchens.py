@@ -19,18 +19,17 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item, Listing
 from firsthand.episodes.formats.clips import (
     Clip,
-    ClipSettings,
+    NarratedClips,
     clip_around,
     clips_of,
     item_of_clips,
     read_clips,
 )
-from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.formats.image_folder import find_pictures, read_picture_clips
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import read_table
-from firsthand.episodes.text.clean_narration import NarrationFilter, basic_form, clean
+from firsthand.episodes.text.clean_narration import basic_form, clean
 from firsthand.episodes.untrusted.trust import is_there
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
@@ -53,7 +52,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
+class EpicKitchens(NarratedClips):
     """A folder as the downloader of EPIC-KITCHENS fills it, with the annotations in it.
 
     A video is an item. Videos of EPIC_100_train.csv and EPIC_100_validation.csv keep that split.
@@ -65,10 +64,6 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
 
     whole: bool = False
     group: Literal["participant", "video"] = "participant"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_filter()
 
     @property
     def origin(self) -> str:

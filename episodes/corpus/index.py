@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
-from firsthand.common.uri import Place
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.common.uri import Uri
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.corpus.manifest import Content, IndexFile
 from firsthand.episodes.corpus.strings import StringTable
 from firsthand.episodes.episode import Narration
@@ -67,7 +67,7 @@ class Index:
     texts: StringTable
     groups: StringTable
     sources: StringTable
-    loaded_from: tuple[Place, Mapping[str, IndexFile]] | None = field(default=None, compare=False)
+    loaded_from: tuple[Uri, Mapping[str, IndexFile]] | None = field(default=None, compare=False)
 
     @property
     def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -108,23 +108,23 @@ class Index:
         )
 
 
-def load_index(place: Place, files: Mapping[str, IndexFile], verify: bool = True) -> Index:
-    """Memory-map the arrays of the corpus at `place`, fetching them first if that is a URL.
+def load_index(folder: Uri, files: Mapping[str, IndexFile], verify: bool = True) -> Index:
+    """Memory-map the arrays of the corpus at `folder`, fetching them first if that is a URL.
 
     Raises:
         UserError: one is missing, damaged or not what it should be.
     """
     if set(files) != set(ARRAYS):
-        raise UserError(f"{place}: its index has the parts {sorted(files)}, not {sorted(ARRAYS)}")
-    arrays = {name: _load(place, files[name], ARRAYS[name], verify) for name in ARRAYS}
+        raise UserError(f"{folder}: its index has the parts {sorted(files)}, not {sorted(ARRAYS)}")
+    arrays = {name: _load(folder, files[name], ARRAYS[name], verify) for name in ARRAYS}
     strings = {
         f"{name}s": StringTable(arrays[f"{name}s"], arrays[f"{name}_ends"])
         for name in ("text", "group", "source")
     }
-    return Index(arrays["recordings"], arrays["narrations"], **strings, loaded_from=(place, files))
+    return Index(arrays["recordings"], arrays["narrations"], **strings, loaded_from=(folder, files))
 
 
-def _load(place: Place, file: IndexFile, dtype: np.dtype, verify: bool) -> np.ndarray:
+def _load(folder: Uri, file: IndexFile, dtype: np.dtype, verify: bool) -> np.ndarray:
     def check(path: Path) -> None:
         found = path.stat().st_size
         if found != file.bytes:
@@ -132,12 +132,12 @@ def _load(place: Place, file: IndexFile, dtype: np.dtype, verify: bool) -> np.nd
         if digest(path) != file.sha256:
             raise UserError(f"{path}: is damaged: its checksum is wrong; make the index again")
 
-    whole = places.join(place, file.name)
+    whole = uri.join(folder, file.name)
     try:
-        if places.is_remote(place):
-            path = remote.fetch(whole, file.sha256, check)
+        if uri.is_remote(folder):
+            path = remote_files.fetch(whole, file.sha256, check)
         else:
-            path = places.local(whole)
+            path = uri.local(whole)
             if verify:
                 check(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -92,7 +92,7 @@ class Windows:
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.of(corpus)
         self.spec = spec
-        if verify and self.corpus.place is None:
+        if verify and self.corpus.folder is None:
             self.corpus.verify()
         known = split is None or split in self.corpus.splits
         self._chosen = self.corpus.split(split) if known else np.arange(0)

@@ -50,13 +50,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """New processes on this machine.
-
-    Attributes:
-        workers: how many; with 0, this process does the work.
-    """
+    """New processes on this machine."""
 
     workers: int = 1
+    """How many; with 0, this process does the work."""
 
     def __post_init__(self) -> None:
         if self.workers < 0:

@@ -101,20 +101,22 @@ def _check(episode: Any) -> None:
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """Which part of a recording a training sample shows.
-
-    A window holds `length` frames `stride` seconds apart. For every frame it may also hold the
-    picture `future` seconds later (what the model learns to predict) and the next `chunk` actions
-    at the recording's own rate, the first of them the frame's own. States are shown where there are
-    any, unless `state` is off.
-    """
+    """Which part of a recording a training sample shows."""
 
     length: int
+    """Frames of a window."""
     stride: float
+    """Seconds from one of them to the next."""
     cameras: tuple[str, ...]
+    """Whose images it shows, in this order."""
     future: float | None = None
+    """It also shows, for every frame, the image so many seconds later: what the model learns to
+    predict. None for none."""
     chunk: int = 0
+    """It also holds, for every frame, so many actions at the recording's own rate, the first of
+    them the frame's own."""
     state: bool = True
+    """Whether states are shown, where there are any."""
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.stride <= 0:

@@ -40,21 +40,21 @@ _HALF = re.compile(r"\..*\.partial")  # what `uri.write` had not finished
 
 @dataclass(frozen=True)
 class ConvertSettings:
-    """Attributes:
-    shard_megabytes: about how large a file becomes.
-    held_out: share of the groups (videos, children, …) to measure on, unless the dataset has
-        splits of its own; at least one group unless it is 0. Of a single group it is a share of
-        the recordings.
-    split_by: "recording" cuts groups, so that what is measured is partly known from training.
-    seed: decides which groups are held out.
-    max_lost: the share of items that may be lost without the conversion failing.
-    """
+    """How recordings are packed, split and counted, whatever the dataset."""
 
     shard_megabytes: float = 64.0
+    """About how large a file becomes, in MB."""
     held_out: float = 0.1
+    """Share of the groups (videos, children, …) to measure on, 0 to 1, unless the dataset has
+    splits of its own; at least one group unless it is 0. Of a single group it is a share of the
+    recordings."""
     split_by: By = "group"
+    """What is held out whole. `recording` cuts groups, so that what is measured is partly known
+    from training."""
     seed: int = 0
+    """Decides which groups are held out."""
     max_lost: float = 0.05
+    """Share of the items, 0 to 1, that may be lost without the conversion failing."""
 
     def __post_init__(self) -> None:
         if not self.shard_megabytes > 0:

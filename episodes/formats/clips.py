@@ -45,15 +45,12 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings(VideoSettings):
-    """How clips become recordings.
-
-    Attributes:
-        fps: frames a second of the recordings.
-        seconds: length of a clip. It holds a frame at either end, one more than `length`.
-    """
+    """How clips become recordings."""
 
     fps: float = 3.0
+    """Frames a second of the recordings."""
     seconds: float = 3.0
+    """Length of a clip. It holds a frame at either end, one more than `length`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,22 +45,19 @@ _SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 @dataclass(frozen=True, kw_only=True)
 class Ego4D(NarratedClips):
-    """A folder as Ego4D's downloader fills it. A video is an item and a group.
-
-    Attributes:
-        videos: folder of the files UID.mp4, from `root`; found by itself if "".
-        benchmark: keep the official split of this benchmark. Videos that are not in it go to train,
-            and those of which it uses parts in several splits are left out.
-        apart: seconds within which the same sentence counts once.
-        unsure: also use sentences in which something could not be made out.
-        others: also use sentences about other people than the one who wears the camera.
-    """
+    """A folder as Ego4D's downloader fills it. A video is an item and a group."""
 
     videos: str = ""
+    """Folder of the files UID.mp4, from `root`; found by itself if empty."""
     benchmark: Literal["none", "em", "av", "fho"] = "none"
+    """Keep the official split of this benchmark. Videos that are not in it go to train, and those
+    of which it uses parts in several splits are left out."""
     apart: float = 1.0
+    """Seconds within which the same sentence counts once."""
     unsure: bool = False
+    """Also use sentences in which something could not be made out."""
     others: bool = False
+    """Also use sentences about other people than the one who wears the camera."""
 
     @property
     def origin(self) -> str:

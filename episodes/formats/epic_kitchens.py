@@ -56,14 +56,12 @@ class EpicKitchens(NarratedClips):
     """A folder as the downloader of EPIC-KITCHENS fills it, with the annotations in it.
 
     A video is an item. Videos of EPIC_100_train.csv and EPIC_100_validation.csv keep that split.
-
-    Attributes:
-        whole: show an action from its start to its stop instead of `seconds` around its middle.
-        group: what a split must not cut, if there is no official one.
     """
 
     whole: bool = False
+    """Show an action from its start to its stop instead of `seconds` around its middle."""
     group: Literal["participant", "video"] = "participant"
+    """What a split must not cut, if there is no official one."""
 
     @property
     def origin(self) -> str:

@@ -34,14 +34,11 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFolders(VideoSettings, Rooted):
-    """Every folder below `root` that holds pictures (jpg, png) is a video, in the order of their
-    numbers. What is said in it: see `episodes.text.narrations`, with the folder in a video's place.
-
-    Attributes:
-        rate: pictures a second in the folders.
-    """
+    """Every folder below `root` that holds images (jpg, png) is a video, in the order of their
+    numbers. Narrations: see `episodes.text.narrations`, with the folder in a video's place."""
 
     rate: float = 10.0
+    """Images a second in the folders."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

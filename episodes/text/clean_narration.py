@@ -109,18 +109,16 @@ def hands_in(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class NarrationFilter:
-    """Which narrations to use.
-
-    Attributes:
-        fewest_words, most_words: of the cleaned sentence; 0 for no upper limit.
-        verbs: only these (in their basic form: pick, put, wash); none for all.
-        hands: "mentioned" for sentences that speak of a hand, "both" of two.
-    """
+    """Which narrations to use."""
 
     fewest_words: int = 1
+    """Words that a cleaned sentence has at least."""
     most_words: int = 0
+    """Words that a cleaned sentence has at most; 0 for no limit."""
     verbs: tuple[str, ...] = ()
+    """Use only these, in their basic form (pick, put, wash); () for all."""
     hands: Literal["any", "mentioned", "both"] = "any"
+    """`mentioned` for sentences that speak of a hand, `both` of two."""
 
     def check_filter(self) -> None:
         """Raise `UserError` if nothing could pass."""

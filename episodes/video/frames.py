@@ -25,22 +25,19 @@ _TINY = Fraction(1, 10**9)
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """How videos become recordings.
-
-    Attributes:
-        fps: frames a second of the recordings, whatever the video's own rate.
-        size: side of the pictures; the middle square of the region is scaled to it.
-        region: the part of the picture to use. "left view" is the left half of pictures at least
-            twice as wide as high (two views side by side) and the whole of others.
-        seconds: longer videos become several recordings of at most this length.
-        quality: of the JPEG pictures.
-    """
+    """How videos become recordings."""
 
     fps: float = 10.0
+    """Frames a second of the recordings, whatever the video's own rate."""
     size: int = 96
+    """Edge of the square images, in pixels; the middle square of the region is scaled to it."""
     region: str = "whole"
+    """Part of the image to use, one of `REGIONS`. `left view` is the left half of images at least
+    twice as wide as high (two views side by side) and the whole of others."""
     seconds: float = 20.0
+    """Longest recording; a longer video becomes several."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000:

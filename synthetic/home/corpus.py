@@ -37,28 +37,30 @@ _VERSION = 3  # of what the corpus shows: raise it whenever a seed would show so
 
 @dataclass(frozen=True)
 class HomeConfig:
-    """How much to make: `hours` of recordings of `seconds` each, square frames of `size` pixels.
-
-    `alignment` is the share of utterances that name something in view while they last, `related`
-    the share of these that tell how two things are related, as far as there are such. Recordings
-    or, as CVCL has it, single utterances (`split_by`) are divided into train, val and test.
-    `evaluation` says whether test sets are made as well, smaller ones for fewer than 12 hours.
-    `workers` is the number of processes; it
-    changes nothing but the time.
+    """How much of the home's corpus to make, and what is said in it.
 
     Raises:
         UserError: a number is out of range.
     """
 
     hours: float = 12.0
+    """Length of all recordings together."""
     seconds: float = 60.0
+    """Length of a recording."""
     size: int = 96
+    """Edge of the square frames, in pixels."""
     seed: int = 0
+    """Decides everything that is drawn by chance."""
     alignment: float = 0.45
+    """Share of utterances, 0 to 1, that name something in view while they last."""
     related: float = 0.0
+    """Share of these, 0 to 1, that say how two things are related, as far as there are such."""
     split_by: Literal["video", "utterance"] = "video"
+    """What is divided into train, val and test whole: recordings or, as CVCL has it, utterances."""
     evaluation: bool = True
+    """Whether test sets are made as well, smaller ones for fewer than 12 hours."""
     workers: int = 2
+    """Processes; they change nothing but the time."""
 
     def __post_init__(self) -> None:
         for name, low in (("size", 16), ("workers", 1), ("seed", 0)):

@@ -40,20 +40,18 @@ class Calvin(Rooted):
 
     `state` is robot_obs and `actions` are rel_actions, in single precision. The trajectory that a
     window was cut from is its group.
-
-    Attributes:
-        episodes: "language" makes a recording of every window with a sentence, which is its
-            instruction; "play" takes the trajectories whole, the sentences as narrations.
-        cameras: whose pictures to keep.
-        signals: what else to keep of every frame; "actions" are the absolute ones, which become
-            `absolute_actions`. Also robot_obs, depth_static, depth_gripper, rgb_tactile, ….
-        seconds: play that is longer becomes several recordings of at most this length.
     """
 
     episodes: Literal["language", "play"] = "language"
+    """`language` makes a recording of every window with a sentence, which is its instruction;
+    `play` takes the trajectories whole, the sentences as narrations."""
     cameras: tuple[str, ...] = ("rgb_static", "rgb_gripper")
+    """Whose images to keep."""
     signals: tuple[str, ...] = ("actions", "scene_obs")
+    """What else to keep of every frame; `actions` are the absolute ones, which become
+    `absolute_actions`. Also robot_obs, depth_static, depth_gripper, rgb_tactile, …."""
     seconds: float = 20.0
+    """Play that is longer becomes several recordings of at most this length."""
 
     def __post_init__(self) -> None:
         if not self.seconds * FPS >= 1:

@@ -47,24 +47,22 @@ class LeRobot(Rooted):
 
     The sentence of an episode's frames is its instruction; where frames have different ones, they
     are narrations. Numbers keep their names and types as signals.
-
-    Attributes:
-        cameras: which ones to read, as "observation.images.front", or with a name to keep them
-            under, as "rgb_static=observation.images.front"; () reads all, each under the last part
-            of its name.
-        state: the feature that is CALVIN's robot_obs (15 numbers), "" if none is; "auto" takes
-            observation.state when its numbers are called as in `lerobot_layout.STATE_NAMES`.
-        actions: the feature that holds relative actions as ours are (7 numbers), likewise.
-        size: edge of the square that is cut from the middle of pictures and scaled; None keeps
-            them as they are.
-        quality: of the JPEG pictures.
     """
 
     cameras: tuple[str, ...] = ()
+    """Which ones to read, as `observation.images.front`, or with a name to keep them under, as
+    `rgb_static=observation.images.front`; () reads all, each under the last part of its name."""
     state: str = "auto"
+    """The feature that is CALVIN's robot_obs (15 numbers), empty if none is; `auto` takes
+    observation.state when its numbers are called as in
+    `episodes.formats.lerobot.layout.STATE_NAMES`."""
     actions: str = "auto"
+    """The feature that holds relative actions as ours are (7 numbers), likewise."""
     size: int | None = None
+    """Edge of the square that is cut from the middle of images and scaled, in pixels; None keeps
+    them as they are."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= 4096:

@@ -60,23 +60,21 @@ class Robomimic(Rooted):
 
     Numbers keep their names and types as signals: those in obs/ under their own names, `actions` as
     `recorded_actions`.
-
-    Attributes:
-        fps: frames a second; None takes the control_freq of env_args.
-        cameras: which ones to read, as "agentview_rgb", or with a name to keep them under, as
-            "rgb_static=agentview_rgb"; () reads all.
-        actions: "auto" takes steps and turns of robosuite's OSC_POSE controller, in its own units
-            (`source` keeps its settings) and with the gripper turned round; "osc_pose" does it
-            where a file does not say what they are; "ours" takes any seven numbers as they are;
-            "none" leaves them to the signals.
-        upside_down: whether to turn pictures the right way up; None does it where a file says that
-            it follows OpenGL, as LIBERO's do.
     """
 
     fps: float | None = None
+    """Frames a second; None takes the control_freq of env_args."""
     cameras: tuple[str, ...] = ()
+    """Which ones to read, as `agentview_rgb`, or with a name to keep them under, as
+    `rgb_static=agentview_rgb`; () reads all."""
     actions: Literal["auto", "osc_pose", "ours", "none"] = "auto"
+    """`auto` takes steps and turns of robosuite's OSC_POSE controller, in its own units (`source`
+    keeps its settings) and with the gripper turned round; `osc_pose` does it where a file does not
+    say what they are; `ours` takes any seven numbers as they are; `none` leaves them to the
+    signals."""
     upside_down: bool | None = None
+    """Whether to turn images the right way up; None does it where a file says that it follows
+    OpenGL, as LIBERO's do."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 1000:

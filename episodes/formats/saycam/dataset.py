@@ -29,22 +29,19 @@ _FILES = {"train": "train.json", "valid": "val.json", "test": "test.json"}
 
 @dataclass(frozen=True, kw_only=True)
 class Saycam(Rooted):
-    """A video's utterances are an item. The rate of a recording is that of its timestamps.
-
-    Attributes:
-        frames: folder of the pictures, from `root`.
-        size: side of the pictures; those that have it already keep their bytes.
-        quality: of the JPEG pictures that do not.
-        fps: rate of utterances with a single picture.
-        splits: "video" leaves splits to us, so that no video is in two; "official" keeps what the
-            files say, which for CVCL means neighbouring utterances in different splits.
-    """
+    """A video's utterances are an item. The rate of a recording is that of its timestamps."""
 
     frames: str = "train_5fps"
+    """Folder of the images, from `root`."""
     size: int = 224
+    """Edge of the square images, in pixels; those that have it already keep their bytes."""
     quality: int = QUALITY
+    """Of the JPEG images that do not, 1 to 100."""
     fps: float = 5.0
+    """Frames a second of utterances with a single image."""
     splits: Literal["video", "official"] = "video"
+    """`video` leaves splits to us, so that no video is in two; `official` keeps what the files say,
+    which for CVCL means neighbouring utterances in different splits."""
 
     def __post_init__(self) -> None:
         self._settings()

@@ -46,22 +46,20 @@ _ENDINGS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".
 
 @dataclass(frozen=True, kw_only=True)
 class SaycamVideos(Rooted):
-    """A video with its transcript is an item and a group, every utterance a recording.
-
-    Attributes:
-        transcripts, videos: folders, from `root`, of VIDEO.csv and VIDEO.mp4 (or mov, avi, mkv, …).
-        speakers: whose lines count, as the column Speaker calls them; CVCL's list.
-        size: side of the pictures.
-        turned: the camera was worn upside down, as SAYCam's: turn pictures by 180 degrees.
-        quality: of the JPEG pictures.
-    """
+    """A video with its transcript is an item and a group, every utterance a recording."""
 
     transcripts: str = "transcripts"
+    """Folder of the files VIDEO.csv, from `root`."""
     videos: str = "videos"
+    """Folder of the files VIDEO.mp4 (or mov, avi, mkv, …), from `root`."""
     speakers: tuple[str, ...] = SPEAKERS
+    """Whose lines count, as the column Speaker calls them; CVCL's list."""
     size: int = 224
+    """Edge of the square images, in pixels."""
     turned: bool = True
+    """Whether the camera was worn upside down, as SAYCam's: images are turned by 180 degrees."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         self._settings()

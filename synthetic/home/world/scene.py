@@ -134,7 +134,7 @@ def resting(scene: HomeScene) -> Float[np.ndarray, "n 4 4"]:
     """Where the things are when nobody moves them."""
     return np.stack(
         [
-            placed(place, rotation(2, turn))
-            for place, turn in zip(scene.places, scene.turns, strict=True)
+            placed(position, rotation(2, turn))
+            for position, turn in zip(scene.places, scene.turns, strict=True)
         ]
     )

@@ -1,4 +1,4 @@
-"""How a child's head moves from activity to activity: saccades, steps, bobbing, never quite still."""
+"""How a child's head moves from activity to activity: saccades, steps, bobbing, never still."""
 
 from collections.abc import Sequence
 

@@ -101,7 +101,7 @@ def make_shard(job: Job) -> None:
     with tempfile.TemporaryDirectory() as beside:
         remote = uri.is_remote(target)
         out = Path(beside, "features.h5") if remote else uri.local(target)
-        with EpisodeFile(fetch_shard(job.place, job.shard)) as file:
+        with EpisodeFile(fetch_shard(job.location, job.shard)) as file:
             check_fingerprint(file, job.shard)
             write_features(file, out, job.identity, tuple(sizes), job.kind, encode)
         if remote:

@@ -25,7 +25,7 @@ from firsthand.episodes.formats.clips import (
     item_of_clips,
     read_clips,
 )
-from firsthand.episodes.formats.image_folder import find_pictures, read_picture_clips
+from firsthand.episodes.formats.image_folder import find_images, read_image_clips
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import read_table
@@ -98,9 +98,9 @@ class EpicKitchens(NarratedClips):
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         path = self.inside(item.detail["path"])
         if path.is_dir():
-            names = [Path(item.detail["path"], name) for name in find_pictures(path)]
+            names = [Path(item.detail["path"], name) for name in find_images(path)]
             rate = item.detail["rate"]
-            return read_picture_clips(names, self.inside, rate, clips_of(item), self, tally)
+            return read_image_clips(names, self.inside, rate, clips_of(item), self, tally)
         return read_clips(path, clips_of(item), self, tally)
 
     def _rows(self, split: str, tally: Tally) -> list[Row] | None:

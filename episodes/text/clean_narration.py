@@ -133,12 +133,12 @@ class NarrationFilter:
         words = len(sentence.text.split())
         return (
             max(1, self.fewest_words) <= words <= (self.most_words or words)
-            and (not self.verbs or (verb or verb_of(*_said(sentence))) in self.verbs)
+            and (not self.verbs or (verb or verb_of(*_parts(sentence))) in self.verbs)
             and hands_in(sentence.text) >= ("any", "mentioned", "both").index(self.hands)
         )
 
 
-def _said(sentence: Sentence) -> tuple[str, Subject]:
+def _parts(sentence: Sentence) -> tuple[str, Subject]:
     return sentence.text, sentence.subject
 
 
@@ -146,14 +146,14 @@ T = TypeVar("T")
 
 
 def without_repeats(
-    said: Iterable[T], text: Callable[[T], str], time: Callable[[T], float], apart: float
+    sentences: Iterable[T], text: Callable[[T], str], time: Callable[[T], float], apart: float
 ) -> Sequence[T]:
     """What is said in the order of time, without what was said less than `apart` seconds before.
 
     (Two narrators describe each video of Ego4D, often in the same words.)
     """
     kept, last = [], {}
-    for one in sorted(said, key=lambda one: (time(one), text(one))):
+    for one in sorted(sentences, key=lambda one: (time(one), text(one))):
         words = text(one).lower()
         if words not in last or time(one) - last[words] >= apart:
             kept.append(one)

@@ -65,12 +65,12 @@ def decoded(
     """
     from firsthand.episodes.video.decode import OpenVideo
     from firsthand.episodes.video.frames import upright
-    from firsthand.episodes.video.seek import shown_at
+    from firsthand.episodes.video.seek import frames_at
 
     times = list(times)
     count, reason, damage = 0, "", Tally()
     with OpenVideo(path, damage) as video:
-        shown_then = zip(times, shown_at(video, times), strict=False)
+        shown_then = zip(times, frames_at(video, times), strict=False)
         while True:
             try:
                 time, shown = next(shown_then)

@@ -63,7 +63,7 @@ def rasterize(
     face_start,  # (n + 1,)
     spheres,  # (n, 4) centre and radius of a sphere around each mesh, in its frame
     poses,  # (n, 4, 4) mesh frame -> world
-    shown,  # (n,)
+    visible,  # (n,)
     camera,  # (3, 4) world -> (x w, y w, w), with pixel centres at whole x and y
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
@@ -89,8 +89,8 @@ def rasterize(
         side /= np.sqrt(side[0] ** 2 + side[1] ** 2 + side[2] ** 2)
     m = np.empty((3, 4))  # mesh frame -> pixels
     candidates = np.empty(len(edges), np.int32)
-    for instance in range(len(shown)):
-        if not shown[instance]:
+    for instance in range(len(visible)):
+        if not visible[instance]:
             continue
         pose, sphere = poses[instance], spheres[instance]
         x = pose[0, 0] * sphere[0] + pose[0, 1] * sphere[1] + pose[0, 2] * sphere[2] + pose[0, 3]

@@ -131,8 +131,8 @@ def _key(shards: Sequence[ShardJob], listing: Listing, settings: ConvertSettings
     """Changes with whatever decides the corpus."""
     items = [[item.name, item.group, item.split] for item in listing.items]
     divided = [settings.held_out, settings.split_by, settings.seed]
-    said = [listing.lost, listing.notes, listing.tally.to_json()]
-    decided_by = [[shard.key for shard in shards], items, said, divided]
+    listed = [listing.lost, listing.notes, listing.tally.to_json()]
+    decided_by = [[shard.key for shard in shards], items, listed, divided]
     return sha256(to_json(decided_by).encode()).hexdigest()
 
 

@@ -103,8 +103,8 @@ class Index:
         row = self.recordings[recording]
         first = int(row["narration"])
         return tuple(
-            Narration(float(said["start"]), float(said["end"]), self.texts[int(said["text"])])
-            for said in self.narrations[first : first + int(row["narrations"])]
+            Narration(float(n["start"]), float(n["end"]), self.texts[int(n["text"])])
+            for n in self.narrations[first : first + int(row["narrations"])]
         )
 
 
@@ -180,7 +180,7 @@ def check_index(
 def _problems(
     index: Index, contents: int, splits: int, per_shard: Int64[np.ndarray, "shards"]
 ) -> Iterator[str]:
-    rows, said = index.recordings, index.narrations["text"]
+    rows, texts = index.recordings, index.narrations["text"]
     for name in ("texts", "groups", "sources"):
         strings: StringTable = getattr(index, name)
         size = int(strings.ends[-1]) if len(strings) else 0
@@ -209,9 +209,9 @@ def _problems(
     if rows["length"].min() < 1 or not 0 < rows["fps"].min() <= rows["fps"].max() < np.inf:
         yield "has a recording without length or rate"
     ends = np.cumsum(rows["narrations"], dtype=np.int64)
-    if rows["narrations"].min() < 0 or ends[-1] != len(said):
-        yield f"has {len(said)} narrations, its recordings {ends[-1]}"
+    if rows["narrations"].min() < 0 or ends[-1] != len(texts):
+        yield f"has {len(texts)} narrations, its recordings {ends[-1]}"
     if (rows["narration"] != ends - rows["narrations"]).any():
         yield "does not list the narrations in the order of the recordings"
-    if len(said) and not 0 <= said.min() <= said.max() < len(index.texts):
+    if len(texts) and not 0 <= texts.min() <= texts.max() < len(index.texts):
         yield "names a text that is not there"

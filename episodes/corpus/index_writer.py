@@ -42,7 +42,7 @@ class IndexBuilder:
     def __init__(self) -> None:
         self._rows = [np.empty(0, RECORDING)]
         self._narrations = [np.empty(0, NARRATION)]
-        self._said = 0
+        self._narration_count = 0
         self._texts, self._groups, self._sources = (
             StringInterner(),
             StringInterner(),
@@ -73,7 +73,7 @@ class IndexBuilder:
             )
             rows[episode] = (
                 header.fps,
-                self._said,
+                self._narration_count,
                 len(header.narrations),
                 len(self._rows) - 1,
                 episode,
@@ -84,10 +84,12 @@ class IndexBuilder:
                 self._texts.number(header.instruction),
                 self._sources.number(to_json(header.source)),
             )
-            self._said += len(header.narrations)
+            self._narration_count += len(header.narrations)
         self._rows.append(rows)
-        said = [(n.start, n.end, self._texts.number(n.text)) for h in headers for n in h.narrations]
-        self._narrations.append(np.array(said, NARRATION))
+        texts = [
+            (n.start, n.end, self._texts.number(n.text)) for h in headers for n in h.narrations
+        ]
+        self._narrations.append(np.array(texts, NARRATION))
 
     def finish(self) -> tuple[Index, tuple[Content, ...], tuple[str, ...]]:
         """The index, and what its numbers for contents and splits mean."""

@@ -33,10 +33,10 @@ def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
         add("actions", file.actions(episode))
         for signal in header.signals:
             add(f"signals/{signal}", file.signal(episode, signal))
-        shown = np.linspace(0, header.length - 1, PICTURES).round().astype(int)
+        chosen = np.linspace(0, header.length - 1, PICTURES).round().astype(int)
         for camera in header.cameras:
-            pictures = file.frames(episode, camera, np.unique(shown))
-            levels[camera] = levels.get(camera, 0) + _levels(pictures)
+            images = file.frames(episode, camera, np.unique(chosen))
+            levels[camera] = levels.get(camera, 0) + _levels(images)
     for camera, counts in levels.items():
         found[f"pixels/{camera}", (3,)] = RunningStats.counted(np.arange(256) / 255, counts)
     return [{"of": name, **running.to_json()} for (name, _), running in sorted(found.items())]

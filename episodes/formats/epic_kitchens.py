@@ -42,10 +42,10 @@ _VIDEOS = ("{p}/videos/", "{p}/", "", "videos/", "videos/{p}/",
            *(f"videos/{part}/{{p}}/" for part in ("train", "validation", "test")))  # fmt: skip
 _ENDINGS = (".MP4", ".mp4", ".MOV", ".mov", ".mkv", ".webm", ".avi")
 _FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb_frames/{p}/{v}", "rgb/{v}")
-_PLACES = tuple(
-    top + place
+_PATTERNS = tuple(
+    top + path
     for top in _TOPS
-    for place in (*(folder + "{v}" + ending for folder in _VIDEOS for ending in _ENDINGS), *_FRAMES)
+    for path in (*(folder + "{v}" + ending for folder in _VIDEOS for ending in _ENDINGS), *_FRAMES)
 )
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
 Row = dict[str, str]
@@ -81,7 +81,7 @@ class EpicKitchens(NarratedClips):
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:
-                    if (path := self._pictures(video, _participants(actions))) is None:
+                    if (path := self._images(video, _participants(actions))) is None:
                         tally.note("annotated videos are not in the folder")
                     elif clips := self._clips(actions, tally):
                         items.append(self._item(path, clips, actions, split))
@@ -115,11 +115,11 @@ class EpicKitchens(NarratedClips):
                 return [row for _, row in read_table(path, _COLUMNS, lose)[0]]
         return None
 
-    def _pictures(self, video: str, participants: list[str]) -> Path | None:
+    def _images(self, video: str, participants: list[str]) -> Path | None:
         """Where a video is, by the participant that most of its actions name or by another."""
         for participant in participants:
             self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere
-            for name in (place.format(p=participant, v=video) for place in _PLACES):
+            for name in (pattern.format(p=participant, v=video) for pattern in _PATTERNS):
                 if is_there(self.root / name):
                     return self.inside(name)
         return None

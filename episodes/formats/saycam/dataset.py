@@ -106,19 +106,19 @@ class Saycam(Rooted):
         self, name: str, video: str, split: str, utterances: list[Utterance], tally: Tally
     ) -> Item:
         ordered = sorted(utterances, key=lambda row: row.utterance_num)
-        seen, told = [], []
+        rows, entries = [], []
         for row in ordered:
             if not row.frame_filenames:
                 tally.note("utterances have no picture")
                 continue
             try:
-                told.append(self._told(row))
-                seen.append(row)
+                entries.append(self._entry(row))
+                rows.append(row)
             except UserError as error:
                 tally.lose("utterance", f"{name}: utterance {row.utterance_num}", str(error))
-        if not seen:
+        if not rows:
             raise UserError("has no utterance with a picture")
-        names = [str(Path(self.frames, name)) for row in seen for name in row.frame_filenames]
+        names = [str(Path(self.frames, name)) for row in rows for name in row.frame_filenames]
         versions = [f"{name} {self._version(name)}" for name in names]
         return Item(
             name,
@@ -126,14 +126,14 @@ class Saycam(Rooted):
             version=sha256("\n".join(versions).encode()).hexdigest()[:16],
             megabytes=len(names) * self.size**2 * 3 * 0.1 / 1e6,
             split=split,
-            detail={"utterances": told},
+            detail={"utterances": entries},
         )
 
     def _version(self, name: str) -> str:
         path = self.inside(name)
         return file_version(path) if is_there(path) else "absent"
 
-    def _told(self, row: Utterance) -> list[Any]:
+    def _entry(self, row: Utterance) -> list[Any]:
         names = list(row.frame_filenames)
         for name in names:
             self.inside(Path(self.frames, name))  # raises for names that lead elsewhere

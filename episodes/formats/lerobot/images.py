@@ -107,16 +107,6 @@ def _check_colours(form: "av.VideoFormat") -> None:
         raise NoColoursError(f"has pixels of the kind {form.name}, which are no colours")
 
 
-def square(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The middle square of a picture, scaled (bicubic, antialiased)."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box))
-
-
 def encode(
     images: Iterable[UInt8[np.ndarray, "h w 3"] | str], size: int | None, quality: int
 ) -> tuple[EncodedFrames, dict[int, str]]:
@@ -129,6 +119,9 @@ def encode(
     Raises:
         UserError: most frames have none, so that little but the camera would be lost without it.
     """
+    from firsthand.episodes.video.frames import VideoSettings, square
+
+    settings = VideoSettings(size=size) if size else None
     data: list[bytes] = []
     missing: dict[int, str] = {}
     shapes: dict[int, tuple[int, ...]] = {}
@@ -137,7 +130,7 @@ def encode(
             missing[frame] = image
             data.append(b"")
             continue
-        pixels = square(image, size) if size else image
+        pixels = square(image, settings) if settings else image
         shapes[frame] = pixels.shape
         data.append(encode_jpeg(pixels, quality))
     shape = most_common(shapes.values())

@@ -17,10 +17,10 @@ QUALITY = 95
 _MOST_PIXELS = 2**26
 
 
-def encode_jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> bytes:
+def encode_jpeg(image: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> bytes:
     """JPEG without chroma subsampling: pictures are small, and a policy acts on sharp ones."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 

@@ -184,10 +184,10 @@ def _cells(
     file, episode = corpus.file(recording)
     indices = np.linspace(0, file.header(episode).length - 1, frames).round().astype(int)
     for pixels in file.frames(episode, camera, indices):
-        picture = Image.fromarray(pixels)
-        scale = size / max(picture.size)
-        width, height = (max(1, math.floor(side * scale)) for side in picture.size)
-        scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
+        image = Image.fromarray(pixels)
+        scale = size / max(image.size)
+        width, height = (max(1, math.floor(side * scale)) for side in image.size)
+        scaled = image.resize((width, height), Image.Resampling.BICUBIC)
         cell = Image.new("RGB", (size, size), "lightgray")
         cell.paste(scaled, ((size - width) // 2, (size - height) // 2))
         yield cell

@@ -42,8 +42,8 @@ def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
     return [{"of": name, **running.to_json()} for (name, _), running in sorted(found.items())]
 
 
-def _levels(pictures: UInt8[np.ndarray, "t h w 3"]) -> Int64[np.ndarray, "256 3"]:
-    channels = (pictures[..., channel].ravel() for channel in range(3))
+def _levels(images: UInt8[np.ndarray, "t h w 3"]) -> Int64[np.ndarray, "256 3"]:
+    channels = (images[..., channel].ravel() for channel in range(3))
     return np.stack([np.bincount(channel, minlength=256) for channel in channels], axis=1)
 
 

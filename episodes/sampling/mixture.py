@@ -18,13 +18,13 @@ from firsthand.episodes.sampling.windows import FeaturedWindows, Windows
 
 @dataclass(frozen=True)
 class Part:
-    """A corpus, and its share of every batch if it is one of several.
-
-    weight: only the ratios count. None, if it is so for all: by their numbers of windows.
-    """
+    """A corpus, and its share of every batch if it is one of several."""
 
     corpus: Corpus
+    """Its recordings."""
     weight: float | None = None
+    """Only the ratios of the weights count. None, if it is so for all: by their numbers of
+    windows."""
 
 
 Corpora = Sequence[Part] | Sequence[Path] | Corpus

@@ -32,15 +32,13 @@ def to_frames(seconds: float, fps: float) -> int:
 
 @dataclass(frozen=True)
 class FrameCacheConfig:
-    """How windows are read whose pictures do not fit in memory (see `sampling.buffered_shuffle`).
-
-    megabytes: decoded pictures of which a lane draws its batches: more mix better.
-    lanes: runs into which an epoch is cut, each read by one process at a time: as many as there are
-        processes that read, over all ranks, or a multiple. Each lane keeps up to twice `megabytes`.
-    """
+    """How windows are read whose images do not fit in memory (see `sampling.buffered_shuffle`)."""
 
     megabytes: int = 256
+    """Decoded images of which a lane draws its batches, in MiB: more mix better."""
     lanes: int = 8
+    """Runs into which an epoch is cut, each read by one process at a time: as many as there are
+    processes that read, over all ranks, or a multiple. Each lane keeps up to twice `megabytes`."""
 
     def __post_init__(self) -> None:
         if self.megabytes < 1 or self.lanes < 1:

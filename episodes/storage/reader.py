@@ -120,14 +120,14 @@ class EpisodeFile(SealedFile):
                 f"{self.path}: {header.name} has frames 0 to {header.length - 1}, "
                 f"not {wanted[0]} to {wanted[-1]}"
             )
-        pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
+        images = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
         with self._reading(f"{camera} of {header.name}") as file:
             data = _pick(
                 _stored(file, f"data/{header.name}/obs/{camera}", (header.length,)), wanted
             )
-            for picture, encoded in zip(pictures, data, strict=True):
-                picture[:] = decode_jpeg(encoded.tobytes())
-        return pictures if np.array_equal(back, np.arange(len(wanted))) else pictures[back]
+            for image, encoded in zip(images, data, strict=True):
+                image[:] = decode_jpeg(encoded.tobytes())
+        return images if np.array_equal(back, np.arange(len(wanted))) else images[back]
 
     def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
         header = self.header(episode)

@@ -69,10 +69,10 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
 
 
 def track(
-    things: Iterable[Thing], title: str, total: int, *, shown: bool = True
+    things: Iterable[Thing], title: str, total: int, *, visible: bool = True
 ) -> Iterator[Thing]:
     """The things, with a bar of how many of them have been dealt with."""
-    if not shown:
+    if not visible:
         yield from things
         return
     with progress() as begin:

@@ -225,7 +225,7 @@ class Corpus:
         alone = len(numbers) == 1
         with ThreadPoolExecutor(_VERIFIED_AT_ONCE) as pool:  # checksums leave the interpreter lock
             found = pool.map(partial(self._problem, progress=alone), numbers)
-            return [p for p in track(found, "verifying", len(numbers), shown=not alone) if p]
+            return [p for p in track(found, "verifying", len(numbers), visible=not alone) if p]
 
     def _problem(self, number: int, progress: bool) -> str:
         first = int(np.searchsorted(self.recordings["shard"], number))

@@ -160,7 +160,7 @@ class EpisodeFile(SealedFile):
             starts = range(0, blocks, _VERIFIED_AT_ONCE)
             hidden = not progress or blocks < 64 * _VERIFIED_AT_ONCE
             title = f"verifying {self.path.name}"
-            for first in track(starts, title, len(starts), shown=not hidden):
+            for first in track(starts, title, len(starts), visible=not hidden):
                 damaged = self._open().reader.damaged_blocks(first, _VERIFIED_AT_ONCE)
                 if damaged:
                     raise DamagedError(self._open().reader.damage + self._damaged_episodes())

@@ -145,7 +145,8 @@ class Ego4D(NarratedClips):
         sentences = []
         for number, entry in _narrations_of(video, passes, tally):
             fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
-            text, time, uid = (next((fields[k] for k in ks if k in fields), None) for ks in _KEYS)
+            values: list[Any] = [next((fields[k] for k in ks if k in fields), None) for ks in _KEYS]
+            text, time, uid = values
             if not isinstance(text, str) or not is_time(time):
                 tally.lose("clip", video, f"a narration has no text or time: {entry!r:.100}")
             elif not is_text(text):

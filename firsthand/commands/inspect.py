@@ -138,9 +138,9 @@ def inspect_run(path: Path, sheet: Path | None = None) -> None:
     say(f"settings: {path / CONFIG}")
     episodes = next(
         (
-            candidate
-            for candidate in (path, path / "corpus")
-            if candidate.is_dir() and _holds_episodes(candidate)
+            folder
+            for folder in (path, path / "corpus")
+            if folder.is_dir() and _holds_episodes(folder)
         ),
         None,
     )

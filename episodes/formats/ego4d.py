@@ -179,9 +179,9 @@ def _by_video(content: Any, path: Path) -> dict[str, Any]:
 def _narrations_of(video: str, passes: dict[str, Any], tally: Tally) -> Iterator[tuple[int, Any]]:
     """All narrations, each with its pass; a video that was narrated once lacks the second."""
     for number, name in enumerate(_PASSES, 1):
-        entries = passes.get(name) or []
-        entries = entries.get("narrations", []) if isinstance(entries, dict) else entries
+        content = passes.get(name) or []
+        entries = content.get("narrations", []) if isinstance(content, dict) else content
         if isinstance(entries, list):
             yield from ((number, entry) for entry in entries)
         else:
-            tally.lose("clip", f"{video}: {name}", f"has no list of narrations: {entries!r:.100}")
+            tally.lose("clip", f"{video}: {name}", f"has no list of narrations: {content!r:.100}")

@@ -58,11 +58,11 @@ class WorkerPool(Protocol):
         """The numbers of the workers that have no job."""
         ...
 
-    def give(self, worker: int, job: Any) -> None:
+    def submit(self, worker: int, job: Any) -> None:
         """Add a job to a worker's queue."""
         ...
 
-    def take(self) -> tuple[int, Any, Any] | None:
+    def next_result(self) -> tuple[int, Any, Any] | None:
         """Wait for a job to be done; returns worker, job and result, or None when all are idle.
         Raises what `run` does."""
         ...
@@ -73,8 +73,8 @@ def results(pool: WorkerPool, next_job: Callable[[], Any | None]) -> Iterator[tu
     while True:
         for worker in pool.idle():
             if (job := next_job()) is not None:
-                pool.give(worker, job)
-        if (finished := pool.take()) is None:
+                pool.submit(worker, job)
+        if (finished := pool.next_result()) is None:
             return
         yield finished[1:]
 
@@ -134,7 +134,7 @@ class _ProcessPool:
     def idle(self) -> list[int]:
         return [worker for worker, process in enumerate(self._processes) if not process.busy]
 
-    def give(self, worker: int, job: Any) -> None:
+    def submit(self, worker: int, job: Any) -> None:
         if self._processes[worker].busy:
             self._queues[worker].append(job)
             return
@@ -146,7 +146,7 @@ class _ProcessPool:
             self._replace(worker)
             self._processes[worker].submit(job)
 
-    def take(self) -> tuple[int, Any, Any] | None:
+    def next_result(self) -> tuple[int, Any, Any] | None:
         while busy := {p.connection: worker for worker, p in enumerate(self._processes) if p.busy}:
             ready = [busy[end] for end in wait(list(busy), _POLL)]  # pyright: ignore
             ready += [worker for worker in busy.values() if self._processes[worker].ended]
@@ -164,7 +164,7 @@ class _ProcessPool:
                 job, result = process.job, self._lost(process.job, death)
                 self._replace(worker)
             if self._queues[worker]:
-                self.give(worker, self._queues[worker].popleft())
+                self.submit(worker, self._queues[worker].popleft())
             return worker, job, result
         return None
 
@@ -186,10 +186,10 @@ class _InProcess:
     def idle(self) -> list[int]:
         return [] if self._queue else [0]
 
-    def give(self, worker: int, job: Any) -> None:
+    def submit(self, worker: int, job: Any) -> None:
         self._queue.append(job)
 
-    def take(self) -> tuple[int, Any, Any] | None:
+    def next_result(self) -> tuple[int, Any, Any] | None:
         if not self._queue:
             return None
         work = self._work or self._stack.enter_context(closing_work(self._make()))

@@ -91,7 +91,7 @@ def run_batched(
                         raise UserError(f"the policy cannot act: {actor.message}")
                     round_ = current[number] = _Round(number, actor, jobs)
                     _give(pool, worker_of, round_, round_.begin())
-            if (done := pool.take()) is None:
+            if (done := pool.next_result()) is None:
                 return
             _, job, answers = done
             round_ = current[_number(job)]
@@ -133,7 +133,7 @@ def _give(
         job[round_.number, seat] = what
         job.trials.append(str(round_.jobs[seat]))
     for worker, job in jobs.items():
-        pool.give(worker, job)
+        pool.submit(worker, job)
 
 
 def _number(job: _Job) -> int:

@@ -5,26 +5,21 @@ That may cost the unit, never the work of the others. `LocalExecutor` uses this 
 `common.ray_executor.RayExecutor` a cluster; what comes out is the same.
 """
 
-import os
-import signal
-import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import get_context, parent_process, resource_tracker
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from firsthand.common.errors import UserError
+from firsthand.common.worker import WorkerDiedError
+from firsthand.common.workers import process_pool, results
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 TRIES = 3  # of a unit whose process dies
-_STARTED = object()
-_FROM_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+_TRY_AGAIN = object()
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class WorkerCrash:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Somebody who does units of work."""
+    """Runs a function on many jobs, here or elsewhere."""
 
     def run(
         self, function: Callable[[Job], Result], jobs: Sequence[Job]
@@ -55,9 +50,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """New processes on this machine, `workers` of them; with 0, this process does the work."""
+    """New processes on this machine."""
 
     workers: int = 1
+    """How many; with 0, this process does the work."""
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -70,127 +66,35 @@ class LocalExecutor:
             for job in jobs:
                 yield job, function(job)
             return
-        waiting = deque((job, 1) for job in jobs)  # and the number of the try
-        idle = [_Worker(function) for _ in range(min(self.workers, len(jobs)))]
-        busy: dict[Any, tuple[_Worker, Job, int]] = {}
-        try:
-            while waiting or busy:
-                while waiting and idle:
-                    worker, (job, tried) = idle.pop(), waiting.popleft()
-                    worker.give(job)
-                    busy[worker.connection] = worker, job, tried
-                for connection in wait(list(busy)):
-                    worker, job, tried = busy[connection]
-                    if (answer := worker.take()) is _STARTED:
-                        continue
-                    del busy[connection]
-                    if not isinstance(answer, WorkerCrash):
-                        idle.append(worker)
-                        yield job, answer
-                        continue
-                    idle.append(_Worker(function))
-                    if tried < TRIES:
-                        waiting.append((job, tried + 1))
-                    else:
-                        yield job, answer
-        finally:
-            for worker, *_ in busy.values():
-                worker.stop()
-            for worker in idle:
-                worker.stop()
+        waiting = deque(_Unit(number, job) for number, job in enumerate(jobs))
+
+        def lost(unit: _Unit, death: WorkerDiedError) -> Any:
+            if not death.ready and (death.exitcode or 0) >= 0:
+                raise death.error() from None
+            if unit.tries == TRIES:
+                return WorkerCrash(death.reason)
+            waiting.append(replace(unit, tries=unit.tries + 1))
+            return _TRY_AGAIN
+
+        makes = [partial(partial, _call, function)] * min(self.workers, len(jobs))
+        # Killed at once: whatever a unit is writing has no final name yet.
+        with process_pool(makes, lost, threads=None, grace=0.0) as pool:
+            for unit, result in results(pool, lambda: waiting.popleft() if waiting else None):
+                if result is not _TRY_AGAIN:
+                    yield unit.job, result
 
 
-class _Worker:
-    """A process that does one job at a time. It starts with its first one."""
+@dataclass(frozen=True)
+class _Unit:
+    """A job, its place among the jobs, and the number of the try."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        # A forked process may not decode: FFmpeg's threads do not survive the fork.
-        context = get_context("spawn")
-        self.connection, self._other_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(function, self._other_end))
-        self._started = False
+    number: int
+    job: Any
+    tries: int = 1
 
-    def give(self, job: Any) -> None:
-        if self._process.pid is None:
-            with born_deaf():
-                self._process.start()
-            self._other_end.close()  # so that the end of the process ends the connection
-        with suppress(OSError):  # it died while idle, which `take` will find
-            self.connection.send(job)
-
-    def take(self) -> Any:
-        """The result, `WorkerCrash`, or once in the beginning `_STARTED`."""
-        try:
-            kind, value = self.connection.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            code = self._process.exitcode or 0
-            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-            self.stop()
-            if code > 0 and not self._started:
-                raise UserError(
-                    f"a worker process cannot start ({how}): a script that is to have workers "
-                    "must do its work below `if __name__ == '__main__':`"
-                ) from None
-            return WorkerCrash(how)
-        if kind == "started":
-            self._started = True
-            return _STARTED
-        if kind == "user error":
-            raise UserError(value)
-        if kind == "error":
-            raise RuntimeError(f"a worker process failed:\n{value}")
-        return value
-
-    def stop(self) -> None:
-        self.connection.close()
-        self._other_end.close()
-        if self._process.pid is not None:
-            self._process.kill()  # whatever it is writing has no final name yet
-            self._process.join()
-            self._process.close()
+    def __str__(self) -> str:  # a job may hold names of thousands of files
+        return f"unit {self.number}"
 
 
-@contextmanager
-def born_deaf() -> Iterator[None]:
-    """Processes started meanwhile do not hear the terminal while they load: Ctrl-C reaches them
-    too, and what has not come to `stay_deaf` would print a traceback."""
-    resource_tracker.ensure_running()  # when it is started it lets signals in
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def stay_deaf() -> None:
-    """An interrupted parent stops its processes itself. What they start hears as usual."""
-    for number in _FROM_TERMINAL:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
-
-
-def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
-    """The life of a worker process."""
-    stay_deaf()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    connection.send(("started", None))
-    while True:
-        try:
-            job = connection.recv()
-            try:
-                answer = ("done", function(job))
-            except UserError as error:
-                answer = ("user error", str(error))
-            except Exception:
-                answer = ("error", traceback.format_exc())
-            connection.send(answer)
-        except (EOFError, OSError):
-            return
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+def _call(function: Callable[[Any], Any], unit: _Unit) -> Any:
+    return function(unit.job)

@@ -78,10 +78,10 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
 
 
 def track(
-    things: Iterable[Thing], title: str, total: int, *, shown: bool = True
+    things: Iterable[Thing], title: str, total: int, *, visible: bool = True
 ) -> Iterator[Thing]:
     """The things, with a bar of how many of them have been dealt with."""
-    if not shown:
+    if not visible:
         yield from things
         return
     with progress() as begin:
@@ -108,19 +108,19 @@ class _Lines(ProgressBar):
         self._say("")
 
     def _show(self) -> None:
-        if self.done < self._said:  # it has begun anew
-            self._begun, self._already, self._said = self._spoke, 0, 0
-        if self.done == self._said:
+        if self.done < self._last_done:  # it has begun anew
+            self._begun, self._already, self._last_done = self._last_time, 0, 0
+        if self.done == self._last_done:
             return
-        passed = self._clock() - self._spoke
-        tenth = 10 * self.done // max(self.total, 1) > 10 * self._said // max(self.total, 1)
+        passed = self._clock() - self._last_time
+        tenth = 10 * self.done // max(self.total, 1) > 10 * self._last_done // max(self.total, 1)
         if self.done >= self.total or passed >= _SILENT or (tenth and passed >= _APART):
             self._say(self._time())
 
     def _say(self, clock: str) -> None:
-        self._spoke, self._said = self._clock(), self.done
-        told = (f"{self.title} {self.done:,}/{self.total:,}", self.words, clock)
-        print(" · ".join(part for part in told if part), flush=True)
+        self._last_time, self._last_done = self._clock(), self.done
+        line = (f"{self.title} {self.done:,}/{self.total:,}", self.words, clock)
+        print(" · ".join(part for part in line if part), flush=True)
 
     def _time(self) -> str:
         """How long it took, or how long the rest takes at the same pace."""

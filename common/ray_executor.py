@@ -20,14 +20,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RayExecutor:
-    """Tasks of a Ray cluster, `workers` at a time.
-
-    `address` is that of the cluster, or "auto" for the one that this machine belongs to; None
-    starts one that is this machine alone and ends with the work.
-    """
+    """Tasks of a Ray cluster, one processor core each."""
 
     workers: int = 2
+    """How many tasks at a time."""
     address: str | None = None
+    """Of the cluster, or `auto` for the one that this machine belongs to; None starts one that is
+    this machine alone and ends with the work."""
 
     def __post_init__(self) -> None:
         if self.workers < 1:

@@ -15,48 +15,48 @@ from typing import Any
 from firsthand.common.atomic import write_bytes
 from firsthand.common.errors import OutputError, UserError
 
-Place = str | Path
+Uri = str | Path
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # what pip must install for a URL
 
 
-def is_remote(place: Place) -> bool:
-    return "://" in str(place) and not str(place).startswith("file://")
+def is_remote(uri: Uri) -> bool:
+    return "://" in str(uri) and not str(uri).startswith("file://")
 
 
-def local(place: Place) -> Path:
-    """A place on this machine as a path."""
-    return Path(str(place).removeprefix("file://"))
+def local(uri: Uri) -> Path:
+    """A file or folder of this machine as a path."""
+    return Path(str(uri).removeprefix("file://"))
 
 
-def join(place: Place, *names: str) -> str:
-    return "/".join([str(place).rstrip("/"), *names])
+def join(uri: Uri, *names: str) -> str:
+    return "/".join([str(uri).rstrip("/"), *names])
 
 
-def read(place: Place) -> bytes | None:
+def read(uri: Uri) -> bytes | None:
     """All of a file, or None if there is none."""
     try:
-        with _reaching(place, "read") as (files, path):
+        with _reaching(uri, "read") as (files, path):
             if files is not None:
                 return files.cat_file(path)
-            if (file := local(place)).exists() and not file.is_file():  # a pipe would never end
-                raise UserError(f"{place}: is no file but a folder, pipe or device")
+            if (file := local(uri)).exists() and not file.is_file():  # a pipe would never end
+                raise UserError(f"{uri}: is no file but a folder, pipe or device")
             return file.read_bytes()
     except FileNotFoundError:
         return None
 
 
-def write(place: Place, data: bytes) -> None:
-    """Put a whole file at `place`, or leave what was there."""
-    with _reaching(place, "written") as (files, path):
+def write(uri: Uri, data: bytes) -> None:
+    """Put a whole file at `uri`, or leave what was there."""
+    with _reaching(uri, "written") as (files, path):
         if files is not None:
             _in_folder(files, path, partial(files.pipe_file, path, data))
             return
-        write_bytes(local(place), data)
+        write_bytes(local(uri), data)
 
 
-def upload(file: Path, place: Place) -> None:
+def upload(file: Path, uri: Uri) -> None:
     """Copy a file of this machine to a URL."""
-    with _reaching(place, "written") as (files, path):
+    with _reaching(uri, "written") as (files, path):
         _in_folder(files, path, partial(files.put_file, str(file), path))
 
 
@@ -69,19 +69,19 @@ def _in_folder(files: Any, path: str, write: Callable[[], None]) -> None:
         write()
 
 
-def download(place: Place, file: Path) -> None:
+def download(uri: Uri, file: Path) -> None:
     """Copy a whole file to this machine."""
     try:
-        with _reaching(place, "read") as (files, path):
+        with _reaching(uri, "read") as (files, path):
             if files is None:
-                shutil.copyfile(local(place), file)
+                shutil.copyfile(local(uri), file)
             else:
                 files.get_file(path, str(file))
     except FileNotFoundError:
-        raise UserError(f"{place}: is not there") from None
+        raise UserError(f"{uri}: is not there") from None
 
 
-def sizes(folder: Place) -> dict[str, int]:
+def sizes(folder: Uri) -> dict[str, int]:
     """The bytes of every file in a folder, by name; nothing if there is no folder."""
     try:
         with _reaching(folder, "listed") as (files, path):
@@ -99,26 +99,26 @@ def sizes(folder: Place) -> dict[str, int]:
     }
 
 
-def size(place: Place) -> int | None:
+def size(uri: Uri) -> int | None:
     """The bytes of a file, or None if there is none."""
     try:
-        with _reaching(place, "read") as (files, path):
-            return local(place).stat().st_size if files is None else files.size(path)
+        with _reaching(uri, "read") as (files, path):
+            return local(uri).stat().st_size if files is None else files.size(path)
     except FileNotFoundError:
         return None
 
 
-def remove(place: Place) -> None:
+def remove(uri: Uri) -> None:
     """Remove a file, if it is there."""
     try:
-        with _reaching(place, "removed") as (files, path):
-            local(place).unlink() if files is None else files.rm_file(path)
+        with _reaching(uri, "removed") as (files, path):
+            local(uri).unlink() if files is None else files.rm_file(path)
     except FileNotFoundError:
         pass
 
 
 @contextmanager
-def _reaching(place: Place, what: str) -> Iterator[tuple[Any, str]]:
+def _reaching(uri: Uri, what: str) -> Iterator[tuple[Any, str]]:
     """The file system of a URL (None for this machine) and the path in it.
 
     Raises:
@@ -126,18 +126,18 @@ def _reaching(place: Place, what: str) -> Iterator[tuple[Any, str]]:
         UserError: anything else that the network or the disk has against it.
     """
     try:
-        if not is_remote(place):
+        if not is_remote(uri):
             yield None, ""
             return
         from fsspec.core import url_to_fs
 
-        yield url_to_fs(str(place))
+        yield url_to_fs(str(uri))
     except (FileNotFoundError, UserError):
         raise
     except ImportError as error:
-        extra = _EXTRAS.get(str(place).partition("://")[0])
+        extra = _EXTRAS.get(str(uri).partition("://")[0])
         wanted = f"first install firsthand[{extra}]" if extra else error
-        raise UserError(f"{place}: cannot be {what}: {wanted}") from None
+        raise UserError(f"{uri}: cannot be {what}: {wanted}") from None
     except Exception as error:
         kind = OutputError if what == "written" else UserError
-        raise kind(f"{place}: cannot be {what}: {error}") from error
+        raise kind(f"{uri}: cannot be {what}: {error}") from error

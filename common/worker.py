@@ -1,4 +1,7 @@
-"""One of several processes that do jobs: how it is started, asked, replaced and stopped."""
+"""A process that does jobs one after the other: how it starts, serves, dies and is stopped.
+
+`common.workers` makes pools of them; nothing else starts one.
+"""
 
 import os
 import signal
@@ -8,61 +11,90 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from multiprocessing import parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext
 from typing import Any
 
 from firsthand.common.errors import UserError, unwritable
-from firsthand.common.executor import born_deaf, stay_deaf
 
-# One environment and one policy a process: more threads each would only get in each other's way.
-_ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
-}
-
-_MERCY = 5.0  # seconds that an orphan has for tidying up
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 
 class WorkerDiedError(RuntimeError):
-    """A process ended in the midst of a job."""
+    """A process ended in the midst of a job.
+
+    Attributes:
+        exitcode: its exit status, or minus the signal that killed it; None if it is still ending.
+        ready: whether it had begun its first job. One that had not can hardly do another.
+    """
+
+    def __init__(self, job: Any, exitcode: int | None, ready: bool) -> None:
+        self.exitcode, self.ready = exitcode, ready
+        killed = exitcode is not None and exitcode < 0
+        how = f"was killed by signal {-(exitcode or 0)}" if killed else f"exited {exitcode}"
+        super().__init__(f"a worker process died ({how}) at {job}")
+
+    @property
+    def reason(self) -> str:
+        """How the process ended, without the job."""
+        if self.exitcode is not None and self.exitcode < 0:
+            return f"killed by {signal.Signals(-self.exitcode).name}"
+        return f"exited with {self.exitcode}"
+
+    def error(self) -> Exception:
+        """What to raise: itself, or how to start workers if the process never was ready."""
+        if self.ready:
+            return self
+        return UserError(
+            f"a worker process cannot start ({self.reason}): a script that is to have workers must "
+            "do its work below `if __name__ == '__main__':`, and what they use is defined in a "
+            "module that they can import; workers=0 starts none"
+        )
 
 
 class Terminated(BaseException):
     """What SIGTERM raises in a worker: no policy takes it for an error of its own."""
 
 
-class Worker:
-    """A process and the job it is busy with. It starts with its first job."""
+class WorkerProcess:
+    """A process and the job it is busy with. It starts with its first job.
 
-    def __init__(self, context: SpawnContext, make: Callable[[], Callable[[Any], Any]]) -> None:
+    Args:
+        make: called once in the process; what it returns is called with every job, and closed in
+            the end if it has a method `close`.
+        threads: of numeric libraries in the process; None leaves that to them.
+        grace: seconds in which a process that is stopped, or whose parent is gone, may tidy up;
+            with 0 it is killed at once.
+    """
+
+    def __init__(
+        self, make: Callable[[], Callable[[Any], Any]], threads: int | None, grace: float
+    ) -> None:
+        # A forked process may not decode: FFmpeg's threads do not survive the fork.
+        context = get_context("spawn")
         self.connection, self._other_end = context.Pipe()
-        self._context, self._make = context, make
-        self._process = context.Process(target=serve, args=(make, self._other_end))
+        self._process = context.Process(target=serve, args=(make, self._other_end, grace))
+        self._threads, self._grace = threads, grace
         self._started = self._ready = False
         self.busy = False
         self.job: Any = None
 
-    def successor(self) -> "Worker":
-        """Another of its kind, which has done nothing yet."""
-        return Worker(self._context, self._make)
+    def submit(self, job: Any) -> None:
+        """Let the process, which must be idle, do a job.
 
-    def give(self, job: Any) -> None:
+        Raises:
+            WorkerDiedError: it died while it was idle.
+        """
         if not self._started:
-            with _one_thread(), born_deaf():
+            with _thread_limit(self._threads), terminal_signals_blocked():
                 self._process.start()
-            self._other_end.close()
+            self._other_end.close()  # so that the end of the process ends the connection
             self._started = True
         self.job, self.busy = job, True
         try:
             self.connection.send(job)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             raise self._death() from None
 
     @property
@@ -71,13 +103,19 @@ class Worker:
         process that it has forked lives."""
         return self._process.exitcode is not None
 
-    def take(self) -> tuple[Any, Any] | None:
-        """The finished job and its result; None if the process has only now become ready."""
+    def result(self) -> tuple[Any, Any] | None:
+        """The finished job and its result; None if the process has only now become ready.
+
+        Raises:
+            WorkerDiedError: the process ended.
+            UserError: the job raised one.
+            RuntimeError: the job raised anything else; names the job, holds the traceback.
+        """
         try:
             if self.ended and not self.connection.poll():
                 raise EOFError
             kind, value = self.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             raise self._death() from None
         if kind == "ready":
             self._ready = True
@@ -91,17 +129,9 @@ class Worker:
         self.busy = False
         return self.job, value
 
-    def _death(self) -> Exception:
+    def _death(self) -> WorkerDiedError:
         self._process.join(timeout=5)
-        code = self._process.exitcode
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited {code}"
-        if not self._ready:
-            return UserError(
-                f"a worker process ended before it could begin ({how}). A script starts workers "
-                'under `if __name__ == "__main__":`, and what they use is defined in a '
-                "module that they can import; workers=0 starts none"
-            )
-        return WorkerDiedError(f"a worker process died ({how}) at {self.job}")
+        return WorkerDiedError(self.job, self._process.exitcode, self._ready)
 
     def stop(self) -> None:
         if self.connection.closed:
@@ -110,9 +140,11 @@ class Worker:
         if not self._started:
             self._other_end.close()
             return
-        if self.busy:
+        if not self._grace:
+            self._process.kill()
+        elif self.busy:
             self._process.terminate()  # an idle one ends when it sees the closed connection
-        self._process.join(timeout=10)
+        self._process.join(timeout=self._grace or None)
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
@@ -120,10 +152,11 @@ class Worker:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _thread_limit(threads: int | None) -> Iterator[None]:
     """New processes inherit these settings; numeric libraries read them when they are loaded."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    names = _THREADS if threads is not None else ()
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(threads)))
     try:
         yield
     finally:
@@ -134,13 +167,33 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> None:
-    """The life of a worker process."""
-    stay_deaf()  # the parent stops us, and we tidy up
-    signal.signal(signal.SIGTERM, _terminate)
-    # What a policy forks, such as readers of data, ends when it is told to, as anywhere else.
-    os.register_at_fork(after_in_child=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+@contextmanager
+def terminal_signals_blocked() -> Iterator[None]:
+    """Processes started meanwhile do not get Ctrl-C, which reaches them too, while they load: what
+    has not come to `ignore_terminal_signals` would print a traceback."""
+    resource_tracker.ensure_running()  # when it is started it lets signals in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_terminal_signals() -> None:
+    """An interrupted parent stops its processes itself. What they start gets Ctrl-C as usual."""
+    for number in _FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
+
+
+def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection, grace: float) -> None:
+    """Do the jobs that come by `connection`, until it is closed: what a worker process runs."""
+    ignore_terminal_signals()
+    if grace:
+        signal.signal(signal.SIGTERM, _terminate)
+        # What a policy forks, such as readers of data, ends at SIGTERM, as anywhere else.
+        os.register_at_fork(after_in_child=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL))
+    threading.Thread(target=_die_with_parent, args=(grace,), daemon=True).start()
     with ExitStack() as stack:
         work = None
         while True:
@@ -156,17 +209,16 @@ def serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> N
                 except KeyboardInterrupt:  # the policy's own: Ctrl-C does not come here
                     answer = ("stop", None)
                 except Exception as error:
-                    told = unwritable(error)
-                    answer = (
-                        ("user error", str(told)) if told else ("error", traceback.format_exc())
-                    )
+                    answer = ("error", traceback.format_exc())
+                    if disk_full := unwritable(error):
+                        answer = ("user error", str(disk_full))
                 connection.send(answer)
-            except (EOFError, BrokenPipeError, ConnectionResetError, Terminated):
+            except (EOFError, OSError, Terminated):
                 return  # the parent has gone, has no more jobs, or stops us
 
 
 def _terminate(number: int, _: object) -> None:
-    """Tidy up and end; a scheduler may say so twice."""
+    """Tidy up and end; a scheduler may send the signal twice."""
     signal.signal(number, signal.SIG_IGN)
     raise Terminated
 
@@ -181,10 +233,11 @@ def closing_work(work: Any) -> Iterator[Any]:
             work.close()
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(grace: float) -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)  # so that worlds are closed, whose files would stay
-    time.sleep(_MERCY)
+    if grace:
+        os.kill(os.getpid(), signal.SIGTERM)  # so that worlds are closed, whose files would stay
+        time.sleep(grace)
     os._exit(1)

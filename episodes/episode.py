@@ -28,21 +28,28 @@ class Narration:
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One recording at a constant rate: pictures, and what else was known while it was made.
+class EpisodeBase:
+    """One recording at a constant rate: images, and what else was known while it was made.
 
-    `executed` holds the actions really sent when they differ from `actions` (the ones to learn
-    from), as when noise was injected into an expert's commands (DART, Laskey et al. 2017).
-    `signals` are other numbers of every frame, of any real type or bool and any shape: what a
-    foreign recording holds that is neither `state` nor `actions`, kept as it came.
-    `source` says enough to make the recording again: origin, seed, scene, renderer, reset options.
+    Attributes:
+        frames: the images of each camera, decoded (`Episode`) or as JPEG bytes
+            (`episodes.jpeg.EncodedEpisode`).
+        fps: frames a second.
+        instruction: what to do; empty if there is no single sentence for all of it.
+        narrations: sentences about stretches of it.
+        state, actions: CALVIN's `robot_obs` and `rel_actions` of every frame.
+        executed: the actions really sent when they differ from `actions` (the ones to learn from),
+            as when noise was injected into an expert's commands (DART, Laskey et al. 2017).
+        signals: other numbers of every frame, of any real type or bool and any shape: what a
+            foreign recording holds that is neither `state` nor `actions`, kept as it came.
+        source: enough to make the recording again: origin, seed, scene, renderer, reset options.
 
     Raises:
         UserError: the lengths of the parts disagree, a signal holds no real numbers, or neither
-            pictures nor a state nor signals are present.
+            images nor a state nor signals are present.
     """
 
-    frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
+    frames: Mapping[str, Any]
     fps: float
     instruction: str = ""
     narrations: tuple[Narration, ...] = ()
@@ -53,13 +60,20 @@ class Episode:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_episode(self)
+        _check(self)
 
     def __len__(self) -> int:
-        return next(iter(lengths_of(self).values()))
+        return next(iter(_lengths(self).values()))
 
 
-def lengths_of(episode: Any) -> dict[str, int]:
+@dataclass(frozen=True)
+class Episode(EpisodeBase):
+    """A recording with decoded images."""
+
+    frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
+
+
+def _lengths(episode: Any) -> dict[str, int]:
     """Frames in each part of a (decoded or encoded) episode."""
     lengths = {f"frames[{camera}]": len(frames) for camera, frames in episode.frames.items()}
     for name in ("state", "actions", "executed"):
@@ -68,7 +82,7 @@ def lengths_of(episode: Any) -> dict[str, int]:
     return lengths | {f"signals[{name}]": len(values) for name, values in episode.signals.items()}
 
 
-def check_episode(episode: Any) -> None:
+def _check(episode: Any) -> None:
     """Raise `UserError` unless the parts of a (decoded or encoded) episode fit together."""
     if not episode.frames and episode.state is None and not episode.signals:
         raise UserError("an episode needs at least one camera, a state or a signal, and has none")
@@ -78,7 +92,7 @@ def check_episode(episode: Any) -> None:
                 f"signals[{name}] must be real numbers or truth values for every frame, "
                 f"not {values.dtype} of shape {values.shape}"
             )
-    lengths = lengths_of(episode)
+    lengths = _lengths(episode)
     if len(set(lengths.values())) > 1:
         raise UserError(f"the parts of an episode disagree in length: {lengths}")
     if not (episode.fps > 0 and math.isfinite(episode.fps)):
@@ -87,20 +101,22 @@ def check_episode(episode: Any) -> None:
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """Which part of a recording a training sample shows.
-
-    A window holds `length` frames `stride` seconds apart. For every frame it may also hold the
-    picture `future` seconds later (what the model learns to predict) and the next `chunk` actions
-    at the recording's own rate, the first of them the frame's own. States are shown where there are
-    any, unless `state` is off.
-    """
+    """Which part of a recording a training sample shows."""
 
     length: int
+    """Frames of a window."""
     stride: float
+    """Seconds from one of them to the next."""
     cameras: tuple[str, ...]
+    """Whose images it shows, in this order."""
     future: float | None = None
+    """It also shows, for every frame, the image so many seconds later: what the model learns to
+    predict. None for none."""
     chunk: int = 0
+    """It also holds, for every frame, so many actions at the recording's own rate, the first of
+    them the frame's own."""
     state: bool = True
+    """Whether states are shown, where there are any."""
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.stride <= 0:

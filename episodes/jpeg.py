@@ -3,24 +3,24 @@
 import io
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.episode import Episode, Narration, check_episode, lengths_of
+from firsthand.episodes.episode import Episode, EpisodeBase
 
 QUALITY = 95
 _MOST_PIXELS = 2**26
 
 
-def encode_jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> bytes:
+def encode_jpeg(image: UInt8[np.ndarray, "h w 3"], quality: int = QUALITY) -> bytes:
     """JPEG without chroma subsampling: pictures are small, and a policy acts on sharp ones."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 
@@ -93,24 +93,10 @@ class EncodedFrames:
 
 
 @dataclass(frozen=True)
-class EncodedEpisode:
-    """An `Episode` whose pictures are JPEG bytes: what workers hand over and stores hold."""
+class EncodedEpisode(EpisodeBase):
+    """An `Episode` whose images are JPEG bytes: what workers hand over and stores hold."""
 
     frames: Mapping[str, EncodedFrames]
-    fps: float
-    instruction: str = ""
-    narrations: tuple[Narration, ...] = ()
-    state: Float32[np.ndarray, "t 15"] | None = None
-    actions: Float32[np.ndarray, "t 7"] | None = None
-    executed: Float32[np.ndarray, "t 7"] | None = None
-    signals: Mapping[str, Shaped[np.ndarray, "t ..."]] = field(default_factory=dict)
-    source: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_episode(self)
-
-    def __len__(self) -> int:
-        return next(iter(lengths_of(self).values()))
 
     @classmethod
     def encode(cls, episode: Episode, quality: int = QUALITY) -> "EncodedEpisode":

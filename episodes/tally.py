@@ -77,7 +77,7 @@ class Tally:
         return cls(Counter(values["used"]), lost, Counter(values["notes"]))
 
 
-def notes_of(tally: Tally, said: Sequence[str] = ()) -> tuple[str, ...]:
-    """The notes in words, after those that were `said` of the whole dataset."""
+def notes_of(tally: Tally, first: Sequence[str] = ()) -> tuple[str, ...]:
+    """The notes in words, after those that were `first` of the whole dataset."""
     met = sorted(tally.notes.items())
-    return (*said, *(f"{text} ({count} times)" if count > 1 else text for text, count in met))
+    return (*first, *(f"{text} ({count} times)" if count > 1 else text for text, count in met))

@@ -31,6 +31,7 @@ class GroundingModel(PretrainedModel):
     takes clips of `clip.frames` images.
     """
 
+    config: GroundingConfig
     format_version = 1
 
     def __init__(self, config: GroundingConfig, vocabulary: Vocabulary | None = None) -> None:

@@ -42,6 +42,7 @@ from firsthand.policy.statistics import Statistics
 class Policy(PretrainedModel):
     """One model for pretraining on video, for cloning demonstrations and for acting."""
 
+    config: PolicyConfig
     format_version = FORMAT_VERSION
     read_files = staticmethod(load_policy)
 

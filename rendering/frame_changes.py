@@ -12,22 +12,22 @@ from firsthand.common.njit import njit
 @no_type_check
 def compare(
     poses,  # (n, 4, 4) now
-    shown,  # (n,) now
+    visible,  # (n,) now
     colors,  # (n, 3) now
     old_poses,  # (n, 4, 4) in: last time; out: now
-    old_shown,  # (n,) the same
+    old_visible,  # (n,) the same
     old_colors,  # (n, 3) the same
     moved,  # (n,) out: moved, come or gone
     changed,  # (n,) out: moved or of another colour
 ):
     anything = False
-    for n in range(len(shown)):
-        same = shown[n] == old_shown[n]
+    for n in range(len(visible)):
+        same = visible[n] == old_visible[n]
         for i in range(4):
             for k in range(4):
                 same = same and poses[n, i, k] == old_poses[n, i, k]
                 old_poses[n, i, k] = poses[n, i, k]
-        old_shown[n] = shown[n]
+        old_visible[n] = visible[n]
         moved[n] = not same
         anything = anything or not same
         for k in range(3):

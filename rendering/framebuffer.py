@@ -18,28 +18,28 @@ class FrameState:
 
     count: int
     poses: Float[np.ndarray, "n 4 4"] = field(init=False)
-    shown: Bool[np.ndarray, "n"] = field(init=False)
+    visible: Bool[np.ndarray, "n"] = field(init=False)
     colors: Float[np.ndarray, "n 3"] = field(init=False)
     moved: Bool[np.ndarray, "n"] = field(init=False)  # by the last update
     changed: Bool[np.ndarray, "n"] = field(init=False)  # moved or recoloured by the last update
 
     def __post_init__(self) -> None:
         self.poses = np.full((self.count, 4, 4), np.nan)
-        self.shown = np.zeros(self.count, np.bool_)
+        self.visible = np.zeros(self.count, np.bool_)
         self.colors = np.full((self.count, 3), np.nan)
         self.moved, self.changed = np.ones((2, self.count), np.bool_)
 
     def update(
         self,
         poses: Float[np.ndarray, "n 4 4"],
-        shown: Bool[np.ndarray, "n"],
+        visible: Bool[np.ndarray, "n"],
         colors: Float[np.ndarray, "n 3"],
     ) -> bool:
         """Becomes a snapshot of now; returns whether anything has moved, come or gone."""
         from firsthand.rendering.frame_changes import compare
 
         return compare(
-            poses, shown, colors, self.poses, self.shown, self.colors, self.moved, self.changed
+            poses, visible, colors, self.poses, self.visible, self.colors, self.moved, self.changed
         )
 
 

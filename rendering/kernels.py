@@ -63,7 +63,7 @@ def rasterize(
     face_start,  # (n + 1,)
     spheres,  # (n, 4) centre and radius of a sphere around each mesh, in its frame
     poses,  # (n, 4, 4) mesh frame -> world
-    shown,  # (n,)
+    visible,  # (n,)
     camera,  # (3, 4) world -> (x w, y w, w), with pixel centres at whole x and y
     facing,  # 1 draws the faces that look at the camera, -1 those that look away
     near,  # metres
@@ -89,8 +89,8 @@ def rasterize(
         side /= np.sqrt(side[0] ** 2 + side[1] ** 2 + side[2] ** 2)
     m = np.empty((3, 4))  # mesh frame -> pixels
     candidates = np.empty(len(edges), np.int32)
-    for instance in range(len(shown)):
-        if not shown[instance]:
+    for instance in range(len(visible)):
+        if not visible[instance]:
             continue
         pose, sphere = poses[instance], spheres[instance]
         x = pose[0, 0] * sphere[0] + pose[0, 1] * sphere[1] + pose[0, 2] * sphere[2] + pose[0, 3]
@@ -259,26 +259,28 @@ def rasterize(
 
 @njit("void(f8[:,::1], i8[::1], f8[:,:,::1], f8[:,:,::1])", error_model="numpy")
 @no_type_check
-def place(
+def pose_instances(
     links,  # (l, 7) world position and x, y, z, w quaternion of every link
     link_of,  # (n,) the link an instance belongs to
     frames,  # (n, 4, 4) the instance in its link's frame
     poses,  # (n, 4, 4) out: the instance in the world
 ):
-    turn = np.empty((3, 3))
+    rotation = np.empty((3, 3))
     for n in range(len(link_of)):
         link, frame, pose = links[link_of[n]], frames[n], poses[n]
         x, y, z, w = link[3], link[4], link[5], link[6]
         s = 2.0 / (x * x + y * y + z * z + w * w)
-        turn[0, 0], turn[0, 1] = 1.0 - s * (y * y + z * z), s * (x * y - z * w)
-        turn[0, 2], turn[1, 0] = s * (x * z + y * w), s * (x * y + z * w)
-        turn[1, 1], turn[1, 2] = 1.0 - s * (x * x + z * z), s * (y * z - x * w)
-        turn[2, 0], turn[2, 1] = s * (x * z - y * w), s * (y * z + x * w)
-        turn[2, 2] = 1.0 - s * (x * x + y * y)
+        rotation[0, 0], rotation[0, 1] = 1.0 - s * (y * y + z * z), s * (x * y - z * w)
+        rotation[0, 2], rotation[1, 0] = s * (x * z + y * w), s * (x * y + z * w)
+        rotation[1, 1], rotation[1, 2] = 1.0 - s * (x * x + z * z), s * (y * z - x * w)
+        rotation[2, 0], rotation[2, 1] = s * (x * z - y * w), s * (y * z + x * w)
+        rotation[2, 2] = 1.0 - s * (x * x + y * y)
         for i in range(3):
             for k in range(4):
                 pose[i, k] = (
-                    turn[i, 0] * frame[0, k] + turn[i, 1] * frame[1, k] + turn[i, 2] * frame[2, k]
+                    rotation[i, 0] * frame[0, k]
+                    + rotation[i, 1] * frame[1, k]
+                    + rotation[i, 2] * frame[2, k]
                 )
             pose[i, 3] += link[i]
         pose[3, 0] = pose[3, 1] = pose[3, 2] = 0.0

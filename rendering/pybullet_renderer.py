@@ -134,12 +134,12 @@ class RasterRenderer:
 
     def render(self, camera: Camera) -> Picture:
         """See `Renderer.render`. Shapes whose opacity is 0 are left out."""
-        from firsthand.rendering.kernels import place
+        from firsthand.rendering.kernels import pose_instances
 
         links = self._link_poses()
         if links != self._placed:  # several cameras may look at one moment
             self._placed = links
-            place(np.array(links), self._link_of, self._frames, self._poses)
+            pose_instances(np.array(links), self._link_of, self._frames, self._poses)
         return self._rasteriser.draw(camera, self._poses, self._colors, self._shown)
 
     def recolor(self, body: int, link: int, rgba: Color) -> None:
@@ -175,11 +175,11 @@ class RasterRenderer:
 
 def _matrices(poses: Float[np.ndarray, "n 7"]) -> Float[np.ndarray, "n 4 4"]:
     """Positions and x, y, z, w quaternions as 4x4 matrices."""
-    from firsthand.rendering.kernels import place
+    from firsthand.rendering.kernels import pose_instances
 
     matrices = np.zeros((len(poses), 4, 4))
     still = np.tile(np.eye(4), (len(poses), 1, 1))
-    place(np.asarray(poses, np.float64), np.arange(len(poses)), still, matrices)
+    pose_instances(np.asarray(poses, np.float64), np.arange(len(poses)), still, matrices)
     return matrices
 
 

@@ -16,6 +16,13 @@ LENGTHS = np.array([0.92, 1.06, 1.0, 0.80])
 FIRST, SECOND = 0.042, 0.038  # lengths of a finger's two bones, metres
 THUMB = np.array([0.036, -0.085, 0.016])
 WRIST = np.array([0.0, -0.125, 0.032])
+SKINS: tuple[Color, ...] = (
+    (0.96, 0.79, 0.67),
+    (0.88, 0.66, 0.52),
+    (0.72, 0.49, 0.35),
+    (0.52, 0.34, 0.23),
+    (0.36, 0.23, 0.16),
+)
 
 
 def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:

@@ -48,7 +48,7 @@ class WindowLoading:
                     f"{part.corpus.name}: nothing of it would be learned, it has no split 'train', "
                     f"only {', '.join(part.corpus.splits) or 'none'}: leave it out or split it anew"
                 )
-            if part.corpus.place is None:
+            if part.corpus.folder is None:
                 part.corpus.verify()
         train, valid = _open(parts, learned, "train"), _open(parts, held_out, "valid")
         needed = train.decoded_bytes * (1 + self.workers) + valid.decoded_bytes

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.episode import Course, Window
-from firsthand.episodes.sampling.order import Order, Place, some_windows
+from firsthand.episodes.sampling.order import Order, Position, some_windows
 from firsthand.policy.batch import Batch
 from firsthand.training.augment import UNCHANGED, Augment, ImageChange
 from firsthand.training.config import TrainConfig
@@ -121,7 +121,7 @@ class _Batches(Dataset[Collated]):
     def __init__(self, windows: WindowSource, augment: Augment, lanes: int) -> None:
         self._windows, self._augment, self._lanes = windows, augment, lanes
 
-    def __getitem__(self, positions: list[Place]) -> Collated:
+    def __getitem__(self, positions: list[Position]) -> Collated:
         self._windows.keep_for(self._lanes)
         changes = [self._augment(epoch, index) for epoch, index in positions]
         return collate([self._windows[index] for _, index in positions], changes)
@@ -206,7 +206,7 @@ class _Places:
     def __len__(self) -> int:
         return len(self._passes)
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[Position]]:
         for number in self._passes:
             yield self._order.batch(number * self._team.size + self._team.rank, self._size)
 

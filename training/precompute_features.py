@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
 from firsthand.common.executor import Executor, WorkerCrash
 from firsthand.common.progress import track
@@ -34,9 +34,9 @@ from firsthand.training.loader import WindowSource
 
 @dataclass(frozen=True)
 class Job:
-    """A shard of a corpus at `place`, to be looked at by the encoder of a policy in a directory."""
+    """A shard file at `location`, to be encoded by the policy that is saved in a directory."""
 
-    place: str
+    location: str
     shard: Shard
     target: str
     policy: str
@@ -64,12 +64,12 @@ def make_features(
     except ValueError as error:
         raise UserError(str(error)) from error
     folder = folder_of(corpus)
-    inside = places.join(folder, identity)
+    inside = uri.join(folder, identity)
     jobs = [
         Job(
-            shard.name if corpus.place is None else places.join(corpus.place, shard.name),
+            shard.name if corpus.folder is None else uri.join(corpus.folder, shard.name),
             shard,
-            places.join(inside, f"{shard.fingerprint}.h5"),
+            uri.join(inside, f"{shard.fingerprint}.h5"),
             str(directory),
             identity,
             kind,
@@ -80,14 +80,14 @@ def make_features(
     policy.save_pretrained(directory)
     for job, result in track(team.run(make_shard, jobs), "encoding shards", len(jobs)):
         if isinstance(result, WorkerCrash):
-            raise UserError(f"{job.place}: {result.reason}")
+            raise UserError(f"{job.location}: {result.reason}")
     return inside
 
 
 def make_shard(job: Job) -> None:
     """Encode a shard unless that has been done."""
     target = job.target
-    if places.size(target) is not None:  # files appear when they are whole
+    if uri.size(target) is not None:  # files appear when they are whole
         return
     policy = _policy(job.policy)
     sizes = _sizes(policy)
@@ -99,13 +99,13 @@ def make_shard(job: Job) -> None:
         return tokens.float().cpu().numpy()
 
     with tempfile.TemporaryDirectory() as beside:
-        remote = places.is_remote(target)
-        out = Path(beside, "features.h5") if remote else places.local(target)
-        with EpisodeFile(fetch_shard(job.place, job.shard)) as file:
+        remote = uri.is_remote(target)
+        out = Path(beside, "features.h5") if remote else uri.local(target)
+        with EpisodeFile(fetch_shard(job.location, job.shard)) as file:
             check_fingerprint(file, job.shard)
             write_features(file, out, job.identity, tuple(sizes), job.kind, encode)
         if remote:
-            places.upload(out, target)
+            uri.upload(out, target)
 
 
 @lru_cache(maxsize=1)

@@ -85,7 +85,7 @@ class EnvPool:
             message[index] = command
             message.trials.append(self._trials[index])
         for worker, message in messages.items():
-            self._pool.give(worker, message)
+            self._pool.submit(worker, message)
 
     def recv(self) -> dict[int, Answer] | None:
         """Wait for a process; returns the answers to what one `send` gave it, or None if none has
@@ -95,7 +95,7 @@ class EnvPool:
             UserError: an environment raised one.
             RuntimeError: a process failed; says at which trials.
         """
-        if (done := self._pool.take()) is None:
+        if (done := self._pool.next_result()) is None:
             return None
         answers: dict[int, Answer] = done[2]
         return {index: self._with_images(index, answer) for index, answer in answers.items()}

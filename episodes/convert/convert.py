@@ -17,12 +17,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
-from firsthand.common import uri as place
+from firsthand.common import uri
 from firsthand.common.errors import OutputError, UserError
 from firsthand.common.executor import Executor, LocalExecutor, WorkerCrash
 from firsthand.common.lock import lock
 from firsthand.common.progress import progress
-from firsthand.common.uri import Place
+from firsthand.common.uri import Uri
 from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.convert.shard_job import ShardJob, ShardRecord, make_shard, settings_of
 from firsthand.episodes.convert.source import Item, Listing, Source, recordings
@@ -35,26 +35,26 @@ from firsthand.episodes.tally import Tally
 MANIFEST, REPORT, _LOCK = "corpus.json", "report.json", ".lock"
 _NAMED = 10  # lost items that a message names
 _OURS = re.compile(r"\.?[0-9a-f]{20}\.(h5|json)(\..*)?")  # shards, and halves of them
-_HALF = re.compile(r"\..*\.partial")  # what `place.write` had not finished
+_HALF = re.compile(r"\..*\.partial")  # what `uri.write` had not finished
 
 
 @dataclass(frozen=True)
 class ConvertSettings:
-    """Attributes:
-    shard_megabytes: about how large a file becomes.
-    held_out: share of the groups (videos, children, …) to measure on, unless the dataset has
-        splits of its own; at least one group unless it is 0. Of a single group it is a share of
-        the recordings.
-    split_by: "recording" cuts groups, so that what is measured is partly known from training.
-    seed: decides which groups are held out.
-    max_lost: the share of items that may be lost without the conversion failing.
-    """
+    """How recordings are packed, split and counted, whatever the dataset."""
 
     shard_megabytes: float = 64.0
+    """About how large a file becomes, in MB."""
     held_out: float = 0.1
+    """Share of the groups (videos, children, …) to measure on, 0 to 1, unless the dataset has
+    splits of its own; at least one group unless it is 0. Of a single group it is a share of the
+    recordings."""
     split_by: By = "group"
+    """What is held out whole. `recording` cuts groups, so that what is measured is partly known
+    from training."""
     seed: int = 0
+    """Decides which groups are held out."""
     max_lost: float = 0.05
+    """Share of the items, 0 to 1, that may be lost without the conversion failing."""
 
     def __post_init__(self) -> None:
         if not self.shard_megabytes > 0:
@@ -67,7 +67,7 @@ class ConvertSettings:
 
 def convert(
     source: Source,
-    out: Place,
+    out: Uri,
     settings: ConvertSettings | None = None,
     executor: Executor | None = None,
 ) -> ConversionReport:
@@ -85,7 +85,7 @@ def convert(
     settings, executor = settings or ConvertSettings(), executor or LocalExecutor(0)
     listing = source.listing()
     _check_names(listing, source.origin)
-    folder = place.join(out, "shards")
+    folder = uri.join(out, "shards")
     packed = pack(listing.items, settings.shard_megabytes)
     shards = [ShardJob(source, items, folder) for items in packed]
     key = _key(shards, listing, settings)
@@ -104,7 +104,7 @@ def convert(
         report = ConversionReport.of(
             source.origin, items, splits, lost, (*listing.notes, *word), tallies
         )
-        place.write(place.join(out, REPORT), report.to_json())
+        uri.write(uri.join(out, REPORT), report.to_json())
         _acceptable(report, settings, out)
         kept = {"key": key, "source": settings_of(source), **asdict(settings)}
         write_index(out, _indexed(shards, splits), origin=source.origin, settings=kept)
@@ -131,21 +131,21 @@ def _key(shards: Sequence[ShardJob], listing: Listing, settings: ConvertSettings
     """Changes with whatever decides the corpus."""
     items = [[item.name, item.group, item.split] for item in listing.items]
     divided = [settings.held_out, settings.split_by, settings.seed]
-    said = [listing.lost, listing.notes, listing.tally.to_json()]
-    decided_by = [[shard.key for shard in shards], items, said, divided]
+    listed = [listing.lost, listing.notes, listing.tally.to_json()]
+    decided_by = [[shard.key for shard in shards], items, listed, divided]
     return sha256(to_json(decided_by).encode()).hexdigest()
 
 
-def _unchanged(out: Place, key: str, shards: Sequence[ShardJob]) -> ConversionReport | None:
+def _unchanged(out: Uri, key: str, shards: Sequence[ShardJob]) -> ConversionReport | None:
     """The report of a corpus that is there, whole as far as sizes tell, and made of just this."""
-    report = place.read(place.join(out, REPORT))
+    report = uri.read(uri.join(out, REPORT))
     try:
         manifest = read_manifest(out)
     except UserError:  # damaged: it is made again
         return None
     if manifest is None or report is None or manifest.settings.get("key") != key:
         return None
-    found = place.sizes(place.join(out, "shards"))
+    found = uri.sizes(uri.join(out, "shards"))
     sizes = {entry.name.rpartition("/")[2]: entry.bytes for entry in manifest.shards}
     records = {f"{shard.key}.json" for shard in shards}
     whole = sizes.items() <= found.items() and records <= found.keys()
@@ -194,9 +194,7 @@ def _try(job: tuple[Source, Item]) -> None:
             pass
 
 
-def _acceptable(
-    report: ConversionReport, settings: ConvertSettings, out: Place
-) -> ConversionReport:
+def _acceptable(report: ConversionReport, settings: ConvertSettings, out: Uri) -> ConversionReport:
     """Refuse a corpus of which too much was lost."""
     count, lost = len(report.lost), report.lost[:_NAMED]
     listed = "; ".join(f"{name} {reason}" for name, reason in lost)
@@ -206,7 +204,7 @@ def _acceptable(
     if report.lost_share > settings.max_lost:
         raise UserError(
             f"{count} of {report.items} items are lost ({report.lost_share:.1%}), more than "
-            f"max_lost={settings.max_lost:g}: {listed}. All are in {place.join(out, REPORT)}; "
+            f"max_lost={settings.max_lost:g}: {listed}. All are in {uri.join(out, REPORT)}; "
             "what could be read is kept, so mend the data or raise max_lost and convert again"
         )
     return report
@@ -226,27 +224,27 @@ def _indexed(shards: Sequence[ShardJob], splits: Sequence[str]) -> Iterator[Inde
         first += len(groups)
 
 
-def _sweep(out: Place, keep: Sequence[ShardJob]) -> None:
+def _sweep(out: Uri, keep: Sequence[ShardJob]) -> None:
     """Remove shards of earlier states of the dataset, and halves that a killed process left.
 
     Not from a URL, where nobody knows who else is at work.
     """
-    if place.is_remote(out):
+    if uri.is_remote(out):
         return
     names = {f"{shard.key}.{ending}" for shard in keep for ending in ("h5", "json")}
-    for folder, ours in ((str(out), _HALF), (place.join(out, "shards"), _OURS)):
-        for name in place.sizes(folder).keys() - names:
+    for folder, ours in ((str(out), _HALF), (uri.join(out, "shards"), _OURS)):
+        for name in uri.sizes(folder).keys() - names:
             if ours.fullmatch(name):
-                place.remove(place.join(folder, name))
+                uri.remove(uri.join(folder, name))
 
 
 @contextmanager
-def _held(out: Place) -> Iterator[None]:
+def _held(out: Uri) -> Iterator[None]:
     """Keep other processes of this machine out of a folder until the block ends."""
-    if place.is_remote(out):
+    if uri.is_remote(out):
         yield
         return
-    folder = place.local(out)
+    folder = uri.local(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = set(os.listdir(folder))

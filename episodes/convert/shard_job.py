@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from firsthand.common import uri as place
+from firsthand.common import uri
 from firsthand.common.errors import OutputError, UserError
 from firsthand.episodes.convert.source import Item, Source, recordings
 from firsthand.episodes.corpus.index_writer import describe
@@ -50,7 +50,7 @@ class ShardRecord:
     @classmethod
     def read(cls, folder: str, key: str) -> "ShardRecord | None":
         """A finished shard's record; None unless it and its file are there."""
-        data = place.read(place.join(folder, f"{key}.json"))
+        data = uri.read(uri.join(folder, f"{key}.json"))
         if data is None:
             return None
         try:
@@ -94,9 +94,9 @@ def make_shard(shard: ShardJob) -> ShardRecord:
     Raises:
         OutputError: it cannot be written.
     """
-    file = place.join(shard.folder, f"{shard.key}.h5")
+    file = uri.join(shard.folder, f"{shard.key}.h5")
     record = ShardRecord.read(shard.folder, shard.key)
-    if record is not None and (not record.bytes or place.size(file) == record.bytes):
+    if record is not None and (not record.bytes or uri.size(file) == record.bytes):
         return replace(record, summary=None)
     with _file_for(file) as path:
         counts, lost, tally = _write(shard, path)
@@ -104,7 +104,7 @@ def make_shard(shard: ShardJob) -> ShardRecord:
         summary = describe(EpisodeFile(path)) if made else None
         record = ShardRecord(counts, lost, path.stat().st_size if made else 0, summary, tally)
     facts = asdict(record) | {"tally": tally.to_json()}
-    place.write(place.join(shard.folder, f"{shard.key}.json"), to_json(facts).encode())
+    uri.write(uri.join(shard.folder, f"{shard.key}.json"), to_json(facts).encode())
     return replace(record, summary=None)
 
 
@@ -150,11 +150,11 @@ def _add(writer: EpisodeWriter, source: Source, item: Item, tally: Tally) -> str
 @contextmanager
 def _file_for(target: str) -> Iterator[Path]:
     """Where to write what is to appear at `target`; a file for a URL goes there in the end."""
-    if not place.is_remote(target):
-        yield place.local(target)
+    if not uri.is_remote(target):
+        yield uri.local(target)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "shard.h5")
         yield path
         if path.exists():
-            place.upload(path, target)
+            uri.upload(path, target)

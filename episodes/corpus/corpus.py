@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
 from firsthand.common.progress import track
-from firsthand.common.uri import Place
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.common.uri import Uri
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.corpus.index import Index, check_index, load_index
 from firsthand.episodes.corpus.index_writer import IndexBuilder
 from firsthand.episodes.corpus.manifest import NAME, Content, Manifest, Shard, read_manifest
@@ -44,7 +44,7 @@ class Corpus:
     processes by fork or by pickle.
 
     Attributes:
-        place: of its `corpus.json`; None when it consists of plain files.
+        folder: of its `corpus.json`; None when it consists of plain files.
         manifest: what `corpus.json` says, likewise.
     """
 
@@ -55,46 +55,46 @@ class Corpus:
         contents: tuple[Content, ...],
         splits: tuple[str, ...],
         manifest: Manifest | None = None,
-        place: str | None = None,
+        folder: str | None = None,
     ) -> None:
         self.shards, self.contents, self.splits = shards, contents, splits
-        self.manifest, self.place = manifest, place
+        self.manifest, self.folder = manifest, folder
         self._index = index
         self._members: dict[str, np.ndarray] = {}  # recordings of splits that may overlap
         self._files: OrderedDict[int, EpisodeFile] = OrderedDict()
         self._pid = os.getpid()
 
     @classmethod
-    def open(cls, place: Place | Sequence[Place]) -> "Corpus":
+    def open(cls, location: Uri | Sequence[Uri]) -> "Corpus":
         """A folder or URL with a `corpus.json`, a file of episodes, a folder of such files, or a
         list of files and folders.
 
         Raises:
             UserError: nothing of the kind is there, or its index is damaged.
         """
-        if not isinstance(place, str | Path):
-            return cls.of([file for one in place for file in _files_at(one)])
-        manifest = None if _is_file(place) else read_manifest(place)
+        if not isinstance(location, str | Path):
+            return cls.of([file for one in location for file in _files_at(one)])
+        manifest = None if _is_file(location) else read_manifest(location)
         if manifest is None:
-            return cls.of(_files_at(place))
-        index = load_index(place, manifest.index)
+            return cls.of(_files_at(location))
+        index = load_index(location, manifest.index)
         corpus = cls(
             manifest.shards,
             index,
             manifest.contents,
             tuple(sorted(manifest.splits)),
             manifest,
-            str(place),
+            str(location),
         )
         per_shard = np.array([shard.recordings for shard in manifest.shards], np.int64)
         try:
             check_index(index, len(corpus.contents), len(corpus.splits), per_shard)
         except UserError as error:
-            raise UserError(f"{place}: {error}") from None
+            raise UserError(f"{location}: {error}") from None
         return corpus
 
     @classmethod
-    def of(cls, files: Sequence[EpisodeFile | Place]) -> "Corpus":
+    def of(cls, files: Sequence[EpisodeFile | Uri]) -> "Corpus":
         """Plain files of episodes, one after the other; each recording is a group of its own.
 
         Raises:
@@ -103,7 +103,7 @@ class Corpus:
         builder, shards, members = IndexBuilder(), [], {}
         first = 0
         for given in files:
-            file = given if isinstance(given, EpisodeFile) else EpisodeFile(places.local(given))
+            file = given if isinstance(given, EpisodeFile) else EpisodeFile(uri.local(given))
             split_of: dict[str, str] = {}
             number = {name: first + episode for episode, name in enumerate(file.names())}
             for split in file.splits:
@@ -145,7 +145,7 @@ class Corpus:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return self.place or ", ".join(shard.name for shard in self.shards)
+        return self.folder or ", ".join(shard.name for shard in self.shards)
 
     @property
     def fingerprint(self) -> str:
@@ -210,10 +210,10 @@ class Corpus:
     def _open(self, number: int) -> EpisodeFile:
         shard = self.shards[number]
         path = Path(shard.name)
-        if self.place is not None:
-            path = remote.fetch_shard(places.join(self.place, shard.name), shard)
+        if self.folder is not None:
+            path = remote_files.fetch_shard(uri.join(self.folder, shard.name), shard)
         file = EpisodeFile(path)
-        remote.check_fingerprint(file, shard)
+        remote_files.check_fingerprint(file, shard)
         return file
 
     def problems(self) -> list[str]:
@@ -225,7 +225,7 @@ class Corpus:
         alone = len(numbers) == 1
         with ThreadPoolExecutor(_VERIFIED_AT_ONCE) as pool:  # checksums leave the interpreter lock
             found = pool.map(partial(self._problem, progress=alone), numbers)
-            return [p for p in track(found, "verifying", len(numbers), shown=not alone) if p]
+            return [p for p in track(found, "verifying", len(numbers), visible=not alone) if p]
 
     def _problem(self, number: int, progress: bool) -> str:
         first = int(np.searchsorted(self.recordings["shard"], number))
@@ -254,17 +254,17 @@ class Corpus:
         return {**self.__dict__, "_files": OrderedDict()}
 
 
-def _is_file(place: Place) -> bool:
-    if places.is_remote(place):
-        return str(place).endswith(SUFFIXES)
-    return places.local(place).is_file()
+def _is_file(location: Uri) -> bool:
+    if uri.is_remote(location):
+        return str(location).endswith(SUFFIXES)
+    return uri.local(location).is_file()
 
 
-def _files_at(place: Place) -> list[Path]:
+def _files_at(location: Uri) -> list[Path]:
     """A file of episodes, or those in a folder."""
-    if places.is_remote(place):
-        raise UserError(f"{place}: holds no {NAME}; plain files are read from this machine only")
-    path = places.local(place)
+    if uri.is_remote(location):
+        raise UserError(f"{location}: holds no {NAME}; plain files are read from this machine only")
+    path = uri.local(location)
     if path.is_file():
         return [path]
     if not path.is_dir():

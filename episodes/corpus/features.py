@@ -20,10 +20,10 @@ import h5py
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.atomic import PartialFile
 from firsthand.common.errors import UserError
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.storage.checked_file import SealedFile
 from firsthand.episodes.storage.checksum import seal
@@ -43,12 +43,12 @@ def folder_of(corpus: Corpus) -> str:
     Raises:
         UserError: its files lie in several folders.
     """
-    if corpus.place is not None:
-        return places.join(corpus.place, "features")
+    if corpus.folder is not None:
+        return uri.join(corpus.folder, "features")
     folders = {str(Path(shard.name).parent) for shard in corpus.shards}
     if len(folders) > 1:
         raise UserError(f"the files {corpus.name} lie in several folders: name them one by one")
-    return places.join(folders.pop(), "features")
+    return uri.join(folders.pop(), "features")
 
 
 def write_features(
@@ -110,11 +110,11 @@ def begin(folder: str, identity: str, kind: str, cameras: Mapping[str, int]) -> 
     """
     if kind not in KINDS:
         raise UserError(f"kind must be {' or '.join(KINDS)}, not {kind}")
-    place = places.join(folder, f"{identity}.json")
+    path = uri.join(folder, f"{identity}.json")
     about = {"kind": kind, "cameras": dict(cameras)}
-    found = places.read(place)
+    found = uri.read(path)
     if found is None:
-        places.write(place, to_json(about).encode())
+        uri.write(path, to_json(about).encode())
     elif (there := _about(found, folder)) != about:
         raise UserError(
             f"{folder}/{identity}: holds features of {there}, not {about}: remove it to make others"
@@ -148,7 +148,7 @@ class StoredFeatures:
         self._folder = folder_of(corpus)
         self._files: OrderedDict[str, FeatureFile] = OrderedDict()
         self._pid = os.getpid()
-        found = places.read(places.join(self._folder, f"{identity}.json"))
+        found = uri.read(uri.join(self._folder, f"{identity}.json"))
         if found is None:
             raise UserError(f"{self._folder}: {self._what_else()}")
         have = _about(found, self._folder)["cameras"]
@@ -159,7 +159,7 @@ class StoredFeatures:
                     f"{self._folder}: features of encoder {identity} are for {camera} {of}, "
                     f"the policy looks at {size} pixels: make them with `firsthand features`"
                 )
-        there = places.sizes(places.join(self._folder, identity))
+        there = uri.sizes(uri.join(self._folder, identity))
         missing = [s.name for s in corpus.shards if f"{s.fingerprint}.h5" not in there]
         if missing:
             raise UserError(
@@ -168,7 +168,7 @@ class StoredFeatures:
             )
 
     def _what_else(self) -> str:
-        names = sorted(name.removesuffix(".json") for name in places.sizes(self._folder))
+        names = sorted(name.removesuffix(".json") for name in uri.sizes(self._folder))
         others = f", only of {', '.join(names)}" if names else ""
         return (
             f"there are no features of the policy's encoder {self._identity}{others}: "
@@ -188,10 +188,10 @@ class StoredFeatures:
         if self._pid != os.getpid():  # the files of the process that forked this one
             self._files, self._pid = OrderedDict(), os.getpid()
         if shard not in self._files:
-            place = places.join(self._folder, self._identity, f"{shard}.h5")
-            path = places.local(place)
-            if places.is_remote(place):
-                path = remote.fetch(place, shard, lambda path: FeatureFile(path).close())
+            file = uri.join(self._folder, self._identity, f"{shard}.h5")
+            path = uri.local(file)
+            if uri.is_remote(file):
+                path = remote_files.fetch(file, shard, lambda path: FeatureFile(path).close())
             self._files[shard] = FeatureFile(path, self._identity, shard)
             if len(self._files) > _OPEN:
                 self._files.popitem(last=False)[1].close()

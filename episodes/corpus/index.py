@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
-from firsthand.common.uri import Place
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.common.uri import Uri
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.corpus.manifest import Content, IndexFile
 from firsthand.episodes.corpus.strings import StringTable
 from firsthand.episodes.episode import Narration
@@ -67,7 +67,7 @@ class Index:
     texts: StringTable
     groups: StringTable
     sources: StringTable
-    loaded_from: tuple[Place, Mapping[str, IndexFile]] | None = field(default=None, compare=False)
+    loaded_from: tuple[Uri, Mapping[str, IndexFile]] | None = field(default=None, compare=False)
 
     @property
     def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -103,28 +103,28 @@ class Index:
         row = self.recordings[recording]
         first = int(row["narration"])
         return tuple(
-            Narration(float(said["start"]), float(said["end"]), self.texts[int(said["text"])])
-            for said in self.narrations[first : first + int(row["narrations"])]
+            Narration(float(n["start"]), float(n["end"]), self.texts[int(n["text"])])
+            for n in self.narrations[first : first + int(row["narrations"])]
         )
 
 
-def load_index(place: Place, files: Mapping[str, IndexFile], verify: bool = True) -> Index:
-    """Memory-map the arrays of the corpus at `place`, fetching them first if that is a URL.
+def load_index(folder: Uri, files: Mapping[str, IndexFile], verify: bool = True) -> Index:
+    """Memory-map the arrays of the corpus at `folder`, fetching them first if that is a URL.
 
     Raises:
         UserError: one is missing, damaged or not what it should be.
     """
     if set(files) != set(ARRAYS):
-        raise UserError(f"{place}: its index has the parts {sorted(files)}, not {sorted(ARRAYS)}")
-    arrays = {name: _load(place, files[name], ARRAYS[name], verify) for name in ARRAYS}
+        raise UserError(f"{folder}: its index has the parts {sorted(files)}, not {sorted(ARRAYS)}")
+    arrays = {name: _load(folder, files[name], ARRAYS[name], verify) for name in ARRAYS}
     strings = {
         f"{name}s": StringTable(arrays[f"{name}s"], arrays[f"{name}_ends"])
         for name in ("text", "group", "source")
     }
-    return Index(arrays["recordings"], arrays["narrations"], **strings, loaded_from=(place, files))
+    return Index(arrays["recordings"], arrays["narrations"], **strings, loaded_from=(folder, files))
 
 
-def _load(place: Place, file: IndexFile, dtype: np.dtype, verify: bool) -> np.ndarray:
+def _load(folder: Uri, file: IndexFile, dtype: np.dtype, verify: bool) -> np.ndarray:
     def check(path: Path) -> None:
         found = path.stat().st_size
         if found != file.bytes:
@@ -132,12 +132,12 @@ def _load(place: Place, file: IndexFile, dtype: np.dtype, verify: bool) -> np.nd
         if digest(path) != file.sha256:
             raise UserError(f"{path}: is damaged: its checksum is wrong; make the index again")
 
-    whole = places.join(place, file.name)
+    whole = uri.join(folder, file.name)
     try:
-        if places.is_remote(place):
-            path = remote.fetch(whole, file.sha256, check)
+        if uri.is_remote(folder):
+            path = remote_files.fetch(whole, file.sha256, check)
         else:
-            path = places.local(whole)
+            path = uri.local(whole)
             if verify:
                 check(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -180,7 +180,7 @@ def check_index(
 def _problems(
     index: Index, contents: int, splits: int, per_shard: Int64[np.ndarray, "shards"]
 ) -> Iterator[str]:
-    rows, said = index.recordings, index.narrations["text"]
+    rows, texts = index.recordings, index.narrations["text"]
     for name in ("texts", "groups", "sources"):
         strings: StringTable = getattr(index, name)
         size = int(strings.ends[-1]) if len(strings) else 0
@@ -209,9 +209,9 @@ def _problems(
     if rows["length"].min() < 1 or not 0 < rows["fps"].min() <= rows["fps"].max() < np.inf:
         yield "has a recording without length or rate"
     ends = np.cumsum(rows["narrations"], dtype=np.int64)
-    if rows["narrations"].min() < 0 or ends[-1] != len(said):
-        yield f"has {len(said)} narrations, its recordings {ends[-1]}"
+    if rows["narrations"].min() < 0 or ends[-1] != len(texts):
+        yield f"has {len(texts)} narrations, its recordings {ends[-1]}"
     if (rows["narration"] != ends - rows["narrations"]).any():
         yield "does not list the narrations in the order of the recordings"
-    if len(said) and not 0 <= said.min() <= said.max() < len(index.texts):
+    if len(texts) and not 0 <= texts.min() <= texts.max() < len(index.texts):
         yield "names a text that is not there"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
-from firsthand.common.uri import Place
+from firsthand.common.uri import Uri
 from firsthand.episodes.corpus.index import NARRATION, RECORDING, Index
 from firsthand.episodes.corpus.manifest import Content, IndexFile, Manifest, Shard, content_of
 from firsthand.episodes.corpus.statistics import merge_statistics, statistics_of
@@ -42,7 +42,7 @@ class IndexBuilder:
     def __init__(self) -> None:
         self._rows = [np.empty(0, RECORDING)]
         self._narrations = [np.empty(0, NARRATION)]
-        self._said = 0
+        self._narration_count = 0
         self._texts, self._groups, self._sources = (
             StringInterner(),
             StringInterner(),
@@ -73,7 +73,7 @@ class IndexBuilder:
             )
             rows[episode] = (
                 header.fps,
-                self._said,
+                self._narration_count,
                 len(header.narrations),
                 len(self._rows) - 1,
                 episode,
@@ -84,10 +84,12 @@ class IndexBuilder:
                 self._texts.number(header.instruction),
                 self._sources.number(to_json(header.source)),
             )
-            self._said += len(header.narrations)
+            self._narration_count += len(header.narrations)
         self._rows.append(rows)
-        said = [(n.start, n.end, self._texts.number(n.text)) for h in headers for n in h.narrations]
-        self._narrations.append(np.array(said, NARRATION))
+        texts = [
+            (n.start, n.end, self._texts.number(n.text)) for h in headers for n in h.narrations
+        ]
+        self._narrations.append(np.array(texts, NARRATION))
 
     def finish(self) -> tuple[Index, tuple[Content, ...], tuple[str, ...]]:
         """The index, and what its numbers for contents and splits mean."""
@@ -118,7 +120,7 @@ def describe(file: EpisodeFile) -> dict[str, Any]:
 
 
 def write_index(
-    out: Place, shards: Iterable[IndexedShard], origin: str, settings: Mapping[str, Any]
+    out: Uri, shards: Iterable[IndexedShard], origin: str, settings: Mapping[str, Any]
 ) -> Manifest:
     """Make a corpus of shards that lie at `out`: its index, then its manifest, which is returned.
 
@@ -155,18 +157,18 @@ def write_index(
         index=write_arrays(out, index),
     )
     manifest.write(out)
-    if not places.is_remote(out):  # where another process may be about to name them
+    if not uri.is_remote(out):  # where another process may be about to name them
         _remove_stale(out, {file.name for file in manifest.index.values()})
     return manifest
 
 
-def _remove_stale(out: Place, used: set[str]) -> None:
-    for name in places.sizes(places.join(out, FOLDER)):
+def _remove_stale(out: Uri, used: set[str]) -> None:
+    for name in uri.sizes(uri.join(out, FOLDER)):
         if f"{FOLDER}/{name}" not in used:
-            places.remove(places.join(out, FOLDER, name))
+            uri.remove(uri.join(out, FOLDER, name))
 
 
-def write_arrays(out: Place, index: Index) -> dict[str, IndexFile]:
+def write_arrays(out: Uri, index: Index) -> dict[str, IndexFile]:
     """Put the arrays of an index beside the shards; returns what a manifest says of them."""
     files = {}
     for name, array in index.arrays.items():
@@ -175,5 +177,5 @@ def write_arrays(out: Place, index: Index) -> dict[str, IndexFile]:
         data = buffer.getvalue()
         checksum = sha256(data).hexdigest()
         files[name] = IndexFile(f"{FOLDER}/{name}.{checksum[:12]}.npy", len(data), checksum)
-        places.write(places.join(out, files[name].name), data)
+        uri.write(uri.join(out, files[name].name), data)
     return files

@@ -113,10 +113,10 @@ def summarise(corpus: Corpus) -> CorpusSummary:
 def _text_counts(corpus: Corpus) -> Int64[np.ndarray, "texts"]:
     """In how many recordings each text is said; the empty one does not count."""
     rows, number = corpus.recordings, np.arange(len(corpus))
-    said_in = np.concatenate([number, np.repeat(number, rows["narrations"])])
+    recording_of = np.concatenate([number, np.repeat(number, rows["narrations"])])
     texts = np.concatenate([rows["instruction"], corpus.narration_table["text"]])
-    said = np.unique(said_in * len(corpus.texts) + texts) % len(corpus.texts)
-    counts = np.bincount(said, minlength=len(corpus.texts))
+    found = np.unique(recording_of * len(corpus.texts) + texts) % len(corpus.texts)
+    counts = np.bincount(found, minlength=len(corpus.texts))
     return counts * (np.diff(corpus.texts.ends, prepend=0) > 0)
 
 
@@ -173,8 +173,8 @@ def _title(corpus: Corpus, recording: int) -> str:
     """Its number as `firsthand replay` counts, its length, and all that is said in it."""
     row = corpus.recordings[recording]
     texts = [int(row["instruction"]), *corpus.narration_rows(recording)["text"].tolist()]
-    said = _brief("; ".join(text for n in dict.fromkeys(texts) if (text := corpus.texts[n])))
-    return f"episode {recording}, {row['length'] / row['fps']:.1f} s: {said}".rstrip(": ")
+    words = _brief("; ".join(text for n in dict.fromkeys(texts) if (text := corpus.texts[n])))
+    return f"episode {recording}, {row['length'] / row['fps']:.1f} s: {words}".rstrip(": ")
 
 
 def _cells(
@@ -184,10 +184,10 @@ def _cells(
     file, episode = corpus.file(recording)
     indices = np.linspace(0, file.header(episode).length - 1, frames).round().astype(int)
     for pixels in file.frames(episode, camera, indices):
-        picture = Image.fromarray(pixels)
-        scale = size / max(picture.size)
-        width, height = (max(1, math.floor(side * scale)) for side in picture.size)
-        scaled = picture.resize((width, height), Image.Resampling.BICUBIC)
+        image = Image.fromarray(pixels)
+        scale = size / max(image.size)
+        width, height = (max(1, math.floor(side * scale)) for side in image.size)
+        scaled = image.resize((width, height), Image.Resampling.BICUBIC)
         cell = Image.new("RGB", (size, size), "lightgray")
         cell.paste(scaled, ((size - width) // 2, (size - height) // 2))
         yield cell

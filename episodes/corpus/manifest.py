@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
-from firsthand.common.uri import Place
+from firsthand.common.uri import Uri
 from firsthand.episodes.storage.header import SignalSpec, to_json
 
 NAME = "corpus.json"
@@ -69,20 +69,20 @@ class Manifest:
     statistics: Mapping[str, Any]
     index: Mapping[str, IndexFile]
 
-    def write(self, place: Place) -> None:
-        """Replace the manifest of the corpus at `place` in one step."""
+    def write(self, folder: Uri) -> None:
+        """Replace the manifest of the corpus at `folder` in one step."""
         facts = {"format_version": FORMAT_VERSION, **asdict(self)}
-        places.write(places.join(place, NAME), to_json(facts | {"sha256": _sum(facts)}).encode())
+        uri.write(uri.join(folder, NAME), to_json(facts | {"sha256": _sum(facts)}).encode())
 
 
-def read_manifest(place: Place) -> Manifest | None:
-    """The manifest of the corpus at `place`, or None if there is none.
+def read_manifest(folder: Uri) -> Manifest | None:
+    """The manifest of the corpus at `folder`, or None if there is none.
 
     Raises:
         UserError: it is damaged, or of a format that cannot be read.
     """
-    path = places.join(place, NAME)
-    data = places.read(path)
+    path = uri.join(folder, NAME)
+    data = uri.read(path)
     if data is None:
         return None
     try:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
-from firsthand.common.uri import Place
+from firsthand.common.uri import Uri
 from firsthand.episodes.corpus.manifest import Shard
 from firsthand.episodes.storage.reader import EpisodeFile
 
@@ -21,21 +21,21 @@ _DEFAULT_GB = 50
 _PARTIAL = ".partial"
 
 
-def fetch_shard(place: Place, shard: Shard) -> Path:
+def fetch_shard(location: Uri, shard: Shard) -> Path:
     """A shard as a file of this machine; a fetched one has been checked byte by byte.
 
     Raises:
         UserError: it is not there, cannot be reached, or arrives damaged.
     """
-    if not places.is_remote(place):
-        return places.local(place)
+    if not uri.is_remote(location):
+        return uri.local(location)
 
     def check(path: Path) -> None:
         with EpisodeFile(path) as file:
             check_fingerprint(file, shard)
             file.verify()
 
-    return fetch(place, shard.fingerprint, check)
+    return fetch(location, shard.fingerprint, check)
 
 
 def check_fingerprint(file: EpisodeFile, shard: Shard) -> None:
@@ -47,7 +47,7 @@ def check_fingerprint(file: EpisodeFile, shard: Shard) -> None:
         )
 
 
-def fetch(place: Place, version: str, check: Callable[[Path], None]) -> Path:
+def fetch(location: Uri, version: str, check: Callable[[Path], None]) -> Path:
     """A remote file under a name of its own in the cache, fetched unless that version is there.
 
     It gets its name when it has passed `check`, and processes that want the same file wait for the
@@ -58,18 +58,18 @@ def fetch(place: Place, version: str, check: Callable[[Path], None]) -> Path:
         UserError: it cannot be reached, or does not pass.
     """
     folder = Path(os.environ.get("FIRSTHAND_CACHE") or Path.home() / ".cache" / "firsthand")
-    stem = sha256(f"{place}\n{version}".encode()).hexdigest()[:20]
-    path = folder / f"{stem}-{str(place).rpartition('/')[2]}"
+    stem = sha256(f"{location}\n{version}".encode()).hexdigest()[:20]
+    path = folder / f"{stem}-{str(location).rpartition('/')[2]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         while not _use(path):
             with _ours(path.with_name(path.name + _PARTIAL)) as partial:
                 if partial is not None and not path.exists():
-                    _fetch(place, partial, check)
+                    _fetch(location, partial, check)
                     os.replace(partial, path)
                     _make_room(folder, path)
     except OSError as error:
-        raise UserError(f"{place}: cannot be kept in {folder}: {error.strerror}") from None
+        raise UserError(f"{location}: cannot be kept in {folder}: {error.strerror}") from None
     return path
 
 
@@ -82,13 +82,13 @@ def _use(path: Path) -> bool:
     return True
 
 
-def _fetch(place: Place, partial: Path, check: Callable[[Path], None]) -> None:
+def _fetch(location: Uri, partial: Path, check: Callable[[Path], None]) -> None:
     try:
-        places.download(place, partial)
+        uri.download(location, partial)
         check(partial)
     except UserError as error:
-        what = str(error).removeprefix(f"{partial}: ").removeprefix(f"{place}: ")
-        raise UserError(f"{place}: {what}") from None
+        what = str(error).removeprefix(f"{partial}: ").removeprefix(f"{location}: ")
+        raise UserError(f"{location}: {what}") from None
 
 
 @contextmanager

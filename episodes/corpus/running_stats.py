@@ -30,6 +30,17 @@ class RunningStats:
         self.min, self.max = np.full(shape, np.inf), np.full(shape, -np.inf)
 
     @classmethod
+    def of(cls, values: Shaped[np.ndarray, "n *shape"]) -> "RunningStats":
+        """Of at least one row of real numbers or truth values."""
+        stats = cls(values.shape[1:])
+        exact = values.astype(np.float64)
+        with _overflowing():
+            stats.count, stats.mean = len(exact), exact.mean(axis=0)
+            stats.squares = ((exact - stats.mean) ** 2).sum(axis=0)
+        stats.min, stats.max = exact.min(axis=0), exact.max(axis=0)
+        return stats
+
+    @classmethod
     def counted(
         cls, values: Float64[np.ndarray, "k"], counts: Int64[np.ndarray, "k n"]
     ) -> "RunningStats":
@@ -51,13 +62,7 @@ class RunningStats:
         """Real numbers or truth values, one set a row."""
         if not len(values):
             return
-        batch = RunningStats(values.shape[1:])
-        exact = values.astype(np.float64)
-        with _overflowing():
-            batch.count, batch.mean = len(exact), exact.mean(axis=0)
-            batch.squares = ((exact - batch.mean) ** 2).sum(axis=0)
-        batch.min, batch.max = exact.min(axis=0), exact.max(axis=0)
-        self.merge(batch)
+        self.merge(RunningStats.of(values))
 
     def merge(self, other: "RunningStats") -> None:
         if not other.count:

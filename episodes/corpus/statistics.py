@@ -33,17 +33,17 @@ def statistics_of(file: EpisodeFile) -> list[dict[str, Any]]:
         add("actions", file.actions(episode))
         for signal in header.signals:
             add(f"signals/{signal}", file.signal(episode, signal))
-        shown = np.linspace(0, header.length - 1, PICTURES).round().astype(int)
+        chosen = np.linspace(0, header.length - 1, PICTURES).round().astype(int)
         for camera in header.cameras:
-            pictures = file.frames(episode, camera, np.unique(shown))
-            levels[camera] = levels.get(camera, 0) + _levels(pictures)
+            images = file.frames(episode, camera, np.unique(chosen))
+            levels[camera] = levels.get(camera, 0) + _levels(images)
     for camera, counts in levels.items():
         found[f"pixels/{camera}", (3,)] = RunningStats.counted(np.arange(256) / 255, counts)
     return [{"of": name, **running.to_json()} for (name, _), running in sorted(found.items())]
 
 
-def _levels(pictures: UInt8[np.ndarray, "t h w 3"]) -> Int64[np.ndarray, "256 3"]:
-    channels = (pictures[..., channel].ravel() for channel in range(3))
+def _levels(images: UInt8[np.ndarray, "t h w 3"]) -> Int64[np.ndarray, "256 3"]:
+    channels = (images[..., channel].ravel() for channel in range(3))
     return np.stack([np.bincount(channel, minlength=256) for channel in channels], axis=1)
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item
+from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.jpeg import EncodedEpisode, EncodedFrames
 from firsthand.episodes.tally import Tally
+from firsthand.episodes.text.clean_narration import NarrationFilter
 from firsthand.episodes.video.decode import OpenVideo
-from firsthand.episodes.video.frames import CAMERA, VideoSettings, encode_shown
-from firsthand.episodes.video.seek import shown_at
+from firsthand.episodes.video.frames import CAMERA, VideoSettings, encode_frame
+from firsthand.episodes.video.seek import frames_at
 
 _VERSION = 1  # of what this file makes of the same input: a new one makes it again
 _LONGEST = 3600
@@ -43,18 +45,24 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings(VideoSettings):
-    """How clips become recordings.
-
-    Attributes:
-        fps: frames a second of the recordings.
-        seconds: length of a clip. It holds a frame at either end, one more than `length`.
-    """
+    """How clips become recordings."""
 
     fps: float = 3.0
+    """Frames a second of the recordings."""
     seconds: float = 3.0
+    """Length of a clip. It holds a frame at either end, one more than `length`."""
 
 
-Pictures = Callable[[Sequence[Fraction]], Iterator[bytes | None]]
+@dataclass(frozen=True, kw_only=True)
+class NarratedClips(ClipSettings, NarrationFilter, Rooted):
+    """A dataset of long videos, of which clips are cut where narrations pass a filter."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_filter()
+
+
+ImagesAt = Callable[[Sequence[Fraction]], Iterator[bytes | None]]
 
 
 def clip_around(time: float, seconds: float, text: str, name: str = "") -> Clip:
@@ -113,21 +121,21 @@ def read_clips(
     """
     with opened(path, tally) as video:
 
-        def pictures(times: Sequence[Fraction]) -> Iterator[bytes | None]:
+        def images(times: Sequence[Fraction]) -> Iterator[bytes | None]:
             last, encoded = None, None
-            for shown in shown_at(video, times):
-                if shown is not last:
-                    last, encoded = shown, shown and encode_shown(shown, settings)
+            for frame in frames_at(video, times):
+                if frame is not last:
+                    last, encoded = frame, frame and encode_frame(frame, settings)
                 yield encoded
 
         end = None if video.duration is None else video.duration - video.period
-        yield from cut_clips(clips, settings, pictures, end, tally, path.stem)
+        yield from cut_clips(clips, settings, images, end, tally, path.stem)
 
 
 def cut_clips(
     clips: Sequence[Clip],
     settings: VideoSettings,
-    pictures: Pictures,
+    images: ImagesAt,
     end: Fraction | None,
     tally: Tally,
     name: str,
@@ -140,7 +148,7 @@ def cut_clips(
     unfinished clips are in memory.
 
     Args:
-        pictures: gives the pictures at sorted times, fewer if the video ends before, None where
+        images: gives the pictures at sorted times, fewer if the video ends before, None where
             it shows nothing for long. A clip that would show that is lost alone.
         end: when the last frame of the video is shown, if that is known.
         tally: told how many clips are used and which are lost.
@@ -164,17 +172,17 @@ def cut_clips(
     reached = Fraction(0)
 
     def recordings(clip: Clip, clip_times: list[Fraction]) -> Iterator[EncodedEpisode]:
-        shown = [held[time] for time in clip_times if time in held]
-        if not shown:  # the video ended before it said it would
+        data = [held[time] for time in clip_times if time in held]
+        if not data:  # the video ended before it said it would
             tally.lose(unit, _where(name, clip), _behind(clip, reached))
-        elif None in shown:
+        elif None in data:
             tally.lose(unit, _where(name, clip), f"the video shows nothing {_during(clip)}")
         else:
             tally.use(unit)
-            yield _recording(clip, clip_times[0], tuple(filter(None, shown)), settings)
+            yield _recording(clip, clip_times[0], tuple(filter(None, data)), settings)
 
-    for time, picture in zip(times, pictures(times), strict=False):
-        held[time], reached = picture, time
+    for time, image in zip(times, images(times), strict=False):
+        held[time], reached = image, time
         while waiting and waiting[0][1][-1] <= time:
             yield from recordings(*waiting.popleft())
             _forget(held, waiting)

@@ -22,15 +22,12 @@ Locate = Callable[[str | Path], Path]  # a dataset's `inside`: the file that it 
 
 @dataclass(frozen=True, kw_only=True)
 class Rooted:
-    """A dataset at a place on this machine.
-
-    Attributes:
-        root: its folder, or its file.
-        links: follow links in it wherever they lead. Names in its tables stay inside in any case.
-    """
+    """A dataset at a path of this machine."""
 
     root: Path
+    """Its folder, or its file."""
     links: bool = False
+    """Follow links in it wherever they lead. Names in its tables stay inside in any case."""
 
     def inside(self, name: str | Path) -> Path:
         """See `episodes.untrusted.trust.inside`; "" and "." are the folder itself."""

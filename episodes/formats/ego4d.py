@@ -13,18 +13,16 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item, Listing
 from firsthand.episodes.formats.clips import (
     Clip,
-    ClipSettings,
+    NarratedClips,
     clip_around,
     clips_of,
     item_of_clips,
     read_clips,
 )
-from firsthand.episodes.formats.dataset_folder import Rooted
 from firsthand.episodes.formats.saycam.utterances import is_time
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.clean_narration import (
-    NarrationFilter,
     Sentence,
     clean,
     without_repeats,
@@ -51,27 +49,20 @@ _SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ego4D(ClipSettings, NarrationFilter, Rooted):
-    """A folder as Ego4D's downloader fills it. A video is an item and a group.
-
-    Attributes:
-        videos: folder of the files UID.mp4, from `root`; found by itself if "".
-        benchmark: keep the official split of this benchmark. Videos that are not in it go to train,
-            and those of which it uses parts in several splits are left out.
-        apart: seconds within which the same sentence counts once.
-        unsure: also use sentences in which something could not be made out.
-        others: also use sentences about other people than the one who wears the camera.
-    """
+class Ego4D(NarratedClips):
+    """A folder as Ego4D's downloader fills it. A video is an item and a group."""
 
     videos: str = ""
+    """Folder of the files UID.mp4, from `root`; found by itself if empty."""
     benchmark: Literal["none", "em", "av", "fho"] = "none"
+    """Keep the official split of this benchmark. Videos that are not in it go to train, and those
+    of which it uses parts in several splits are left out."""
     apart: float = 1.0
+    """Seconds within which the same sentence counts once."""
     unsure: bool = False
+    """Also use sentences in which something could not be made out."""
     others: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_filter()
+    """Also use sentences about other people than the one who wears the camera."""
 
     @property
     def origin(self) -> str:
@@ -84,26 +75,26 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
             UserError: narrations or videos are missing, or a file is no such table. What is none in
                 it costs itself: a video's narrations, a pass of them, an entry of `ego4d.json`.
         """
-        narrations = self._find(_NARRATIONS)
-        if narrations is None:
+        path_of_narrations = self._find(_NARRATIONS)
+        if path_of_narrations is None:
             raise UserError(
                 f"{self.root}: holds no {_NARRATIONS[0]} of Ego4D (nor any in v2/annotations)"
             )
-        said = _by_video(load_annotations(narrations), narrations)
+        narrations_of = _by_video(load_annotations(path_of_narrations), path_of_narrations)
         items, lost, tally = [], [], Tally()
         manifest = self._manifest(tally)
-        folder = self._folder(said)
-        for uid in sorted(said):
+        folder = self._folder(narrations_of)
+        for uid in sorted(narrations_of):
             split = self._split(manifest.get(uid, {}))
             try:
                 path = self.inside(Path(folder, f"{uid}.mp4"))
                 if not is_there(path):
                     tally.note(f"narrated videos are not in {folder}/")
-                elif not isinstance(said[uid], dict):
-                    lost.append((uid, f"its narrations are no table: {said[uid]!r:.100}"))
+                elif not isinstance(narrations_of[uid], dict):
+                    lost.append((uid, f"its narrations are no table: {narrations_of[uid]!r:.100}"))
                 elif split is None:
                     tally.note(f"videos are in several splits of {self.benchmark}")
-                elif clips := self._clips(uid, said[uid], tally):
+                elif clips := self._clips(uid, narrations_of[uid], tally):
                     items.append(item_of_clips(path, self.root, clips, self, uid, split))
                 else:
                     tally.note("videos have no narration to use")
@@ -146,12 +137,12 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         tally.use("row", len(known))
         return {str(video.get("video_uid")): video for video in known}
 
-    def _folder(self, said: dict[str, Any]) -> str:
+    def _folder(self, narrations_of: dict[str, Any]) -> str:
         if self.videos:
             return self.videos
         for name in (Path(version, folder) for version in _VERSIONS for folder in _VIDEOS):
             folder = self.inside(name)
-            if folder.is_dir() and any(path.stem in said for path in folder.glob("*.mp4")):
+            if folder.is_dir() and any(path.stem in narrations_of for path in folder.glob("*.mp4")):
                 return str(name)
         raise UserError(f"{self.root}: holds no video UID.mp4 that narrations speak of")
 
@@ -162,17 +153,17 @@ class Ego4D(ClipSettings, NarrationFilter, Rooted):
         split = about.get(f"split_{self.benchmark}")
         return "train" if split is None else _SPLITS.get(str(split))
 
-    def _clips(self, video: str, said: dict[str, Any], tally: Tally) -> list[Clip]:
+    def _clips(self, video: str, passes: dict[str, Any], tally: Tally) -> list[Clip]:
         sentences = []
-        for number, entry in _narrations_of(video, said, tally):
-            told = entry if isinstance(entry, dict) else {}
-            values: list[Any] = [next((told[k] for k in keys if k in told), None) for keys in _KEYS]
+        for number, entry in _narrations_of(video, passes, tally):
+            fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
+            values: list[Any] = [next((fields[k] for k in ks if k in fields), None) for ks in _KEYS]
             text, time, uid = values
             if not isinstance(text, str) or not is_time(time):
                 tally.lose("clip", video, f"a narration has no text or time: {entry!r:.100}")
             elif not is_text(text):
                 tally.lose("clip", video, f"{text!r:.100} holds a character that is not text")
-            elif told.get("is_summary") or not self._wanted(sentence := clean(text)):
+            elif fields.get("is_summary") or not self._wanted(sentence := clean(text)):
                 tally.note("narrations do not pass the filter")
             else:
                 sentences.append((float(time), sentence.text, f"{uid or number}@{time:.3f}"))
@@ -199,12 +190,12 @@ def _by_video(content: Any, path: Path) -> dict[str, Any]:
     return content
 
 
-def _narrations_of(video: str, said: dict[str, Any], tally: Tally) -> Iterator[tuple[int, Any]]:
+def _narrations_of(video: str, passes: dict[str, Any], tally: Tally) -> Iterator[tuple[int, Any]]:
     """All narrations, each with its pass; a video that was narrated once lacks the second."""
     for number, name in enumerate(_PASSES, 1):
-        told = said.get(name) or []
-        narrations = told.get("narrations", []) if isinstance(told, dict) else told
-        if isinstance(narrations, list):
-            yield from ((number, entry) for entry in narrations)
+        content = passes.get(name) or []
+        entries = content.get("narrations", []) if isinstance(content, dict) else content
+        if isinstance(entries, list):
+            yield from ((number, entry) for entry in entries)
         else:
-            tally.lose("clip", f"{video}: {name}", f"has no list of narrations: {told!r:.100}")
+            tally.lose("clip", f"{video}: {name}", f"has no list of narrations: {content!r:.100}")

@@ -19,18 +19,17 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import Item, Listing
 from firsthand.episodes.formats.clips import (
     Clip,
-    ClipSettings,
+    NarratedClips,
     clip_around,
     clips_of,
     item_of_clips,
     read_clips,
 )
-from firsthand.episodes.formats.dataset_folder import Rooted
-from firsthand.episodes.formats.image_folder import find_pictures, read_picture_clips
+from firsthand.episodes.formats.image_folder import find_images, read_image_clips
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import read_table
-from firsthand.episodes.text.clean_narration import NarrationFilter, basic_form, clean
+from firsthand.episodes.text.clean_narration import basic_form, clean
 from firsthand.episodes.untrusted.trust import is_there
 
 _FILES = {"train": "EPIC_100_train.csv", "valid": "EPIC_100_validation.csv"}
@@ -43,32 +42,26 @@ _VIDEOS = ("{p}/videos/", "{p}/", "", "videos/", "videos/{p}/",
            *(f"videos/{part}/{{p}}/" for part in ("train", "validation", "test")))  # fmt: skip
 _ENDINGS = (".MP4", ".mp4", ".MOV", ".mov", ".mkv", ".webm", ".avi")
 _FRAMES = ("{p}/rgb_frames/{v}", "rgb_frames/{v}", "rgb_frames/{p}/{v}", "rgb/{v}")
-_PLACES = tuple(
-    top + place
+_PATTERNS = tuple(
+    top + path
     for top in _TOPS
-    for place in (*(folder + "{v}" + ending for folder in _VIDEOS for ending in _ENDINGS), *_FRAMES)
+    for path in (*(folder + "{v}" + ending for folder in _VIDEOS for ending in _ENDINGS), *_FRAMES)
 )
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d(?:\.\d*)?)")
 Row = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
+class EpicKitchens(NarratedClips):
     """A folder as the downloader of EPIC-KITCHENS fills it, with the annotations in it.
 
     A video is an item. Videos of EPIC_100_train.csv and EPIC_100_validation.csv keep that split.
-
-    Attributes:
-        whole: show an action from its start to its stop instead of `seconds` around its middle.
-        group: what a split must not cut, if there is no official one.
     """
 
     whole: bool = False
+    """Show an action from its start to its stop instead of `seconds` around its middle."""
     group: Literal["participant", "video"] = "participant"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_filter()
+    """What a split must not cut, if there is no official one."""
 
     @property
     def origin(self) -> str:
@@ -94,7 +87,7 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
         for split, rows in tables.items():
             for video, actions in sorted(_by_video(rows).items()):
                 try:
-                    if (path := self._pictures(video, _participants(actions))) is None:
+                    if (path := self._images(video, _participants(actions))) is None:
                         tally.note("annotated videos are not in the folder")
                     elif clips := self._clips(actions, tally):
                         items.append(self._item(path, clips, actions, split))
@@ -111,9 +104,9 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         path = self.inside(item.detail["path"])
         if path.is_dir():
-            names = [Path(item.detail["path"], name) for name in find_pictures(path)]
+            names = [Path(item.detail["path"], name) for name in find_images(path)]
             rate = item.detail["rate"]
-            return read_picture_clips(names, self.inside, rate, clips_of(item), self, tally)
+            return read_image_clips(names, self.inside, rate, clips_of(item), self, tally)
         return read_clips(path, clips_of(item), self, tally)
 
     def _rows(self, split: str, tally: Tally) -> list[Row] | None:
@@ -128,11 +121,11 @@ class EpicKitchens(ClipSettings, NarrationFilter, Rooted):
                 return [row for _, row in read_table(path, _COLUMNS, lose)[0]]
         return None
 
-    def _pictures(self, video: str, participants: list[str]) -> Path | None:
+    def _images(self, video: str, participants: list[str]) -> Path | None:
         """Where a video is, by the participant that most of its actions name or by another."""
         for participant in participants:
             self.inside(f"{participant}/{video}")  # raises for names that lead elsewhere
-            for name in (place.format(p=participant, v=video) for place in _PLACES):
+            for name in (pattern.format(p=participant, v=video) for pattern in _PATTERNS):
                 if is_there(self.root / name):
                     return self.inside(name)
         return None

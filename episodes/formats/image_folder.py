@@ -34,14 +34,11 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFolders(VideoSettings, Rooted):
-    """Every folder below `root` that holds pictures (jpg, png) is a video, in the order of their
-    numbers. What is said in it: see `episodes.text.narrations`, with the folder in a video's place.
-
-    Attributes:
-        rate: pictures a second in the folders.
-    """
+    """Every folder below `root` that holds images (jpg, png) is a video, in the order of their
+    numbers. Narrations: see `episodes.text.narrations`, with the folder in a video's place."""
 
     rate: float = 10.0
+    """Images a second in the folders."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,13 +58,13 @@ class PictureFolders(VideoSettings, Rooted):
         root = Path(os.path.abspath(self.root))
         tally = Tally()
         below = walk(root, self.links, tally)
-        found = {folder: [n for n in names if _is_picture(n)] for folder, names in below.items()}
-        folders = sorted(folder for folder, pictures in found.items() if pictures)
+        found = {folder: [n for n in names if _is_image(n)] for folder, names in below.items()}
+        folders = sorted(folder for folder, images in found.items() if images)
         if not folders:
             tally.note(f"{root}: holds no folder of pictures ({', '.join(ENDINGS)})")
         videos = [folder for folder in folders if folder != root]
-        said, strangers, _ = read_narrations(root, videos, below, tally, self.links)
-        items = [self._item(f, root, found[f], said.get(f, VideoText())) for f in folders]
+        texts, strangers, _ = read_narrations(root, videos, below, tally, self.links)
+        items = [self._item(f, root, found[f], texts.get(f, VideoText())) for f in folders]
         notes = [f"narrations name {name}, which is no folder here" for name in strangers]
         gaps = [(folder.relative_to(root), _gap(found[folder])) for folder in folders]
         notes += [f"{name}: {gap}" for name, gap in gaps if gap]
@@ -75,16 +72,16 @@ class PictureFolders(VideoSettings, Rooted):
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
         folder = self.inside(item.name)
-        told = tuple(Narration(*values) for values in item.detail["narrations"])
+        narrations = tuple(Narration(*values) for values in item.detail["narrations"])
         instruction = item.detail["instruction"]
-        names = [Path(item.name, name) for name in find_pictures(folder)]
-        said = in_seconds(told, len(names) / Fraction(self.rate), tally, item.name)
+        names = [Path(item.name, name) for name in find_images(folder)]
+        narrations = in_seconds(narrations, len(names) / Fraction(self.rate), tally, item.name)
         count = len(names) * self.fps / self.rate
         times = [k / Fraction(self.fps) for k in range(max(1, round(count)))]
-        pictures = pictures_at(names, self.inside, self.rate, times, self, tally)
+        images = images_at(names, self.inside, self.rate, times, self, tally)
         spans = []
         for first in range(0, len(times), self.length):
-            data = tuple(islice(pictures, self.length))
+            data = tuple(islice(images, self.length))
             start = first / self.fps
             end = start + len(data) / self.fps
             spans.append((start, end))
@@ -92,41 +89,41 @@ class PictureFolders(VideoSettings, Rooted):
                 {CAMERA: EncodedFrames(data, self.size, self.size)},
                 self.fps,
                 instruction,
-                narrations_within(said, start, end),
+                narrations_within(narrations, start, end),
                 source={"start_seconds": start},
             )
-        if instruction or said:
-            count_sentences(instruction, said, spans, tally, item.name)
+        if instruction or narrations:
+            count_sentences(instruction, narrations, spans, tally, item.name)
 
-    def _item(self, folder: Path, root: Path, pictures: list[str], said: VideoText) -> Item:
+    def _item(self, folder: Path, root: Path, images: list[str], text: VideoText) -> Item:
         name = str(folder.relative_to(root))
-        frames = len(pictures) * self.fps / self.rate
-        versions = sorted(f"{picture} {file_version(folder / picture)}" for picture in pictures)
+        frames = len(images) * self.fps / self.rate
+        versions = sorted(f"{image} {file_version(folder / image)}" for image in images)
         return Item(
             name,
             group=name,
             version=hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16],
             megabytes=frames * self.size**2 * 3 * 0.1 / 1e6,
             detail={
-                "instruction": said.instruction,
-                "narrations": [[n.start, n.end, n.text] for n in said.narrations],
+                "instruction": text.instruction,
+                "narrations": [[n.start, n.end, n.text] for n in text.narrations],
             },
         )
 
 
-def find_pictures(folder: Path) -> list[str]:
+def find_images(folder: Path) -> list[str]:
     """The names of the pictures in a folder in the order of the numbers in them.
 
     Raises:
         UserError: there is none.
     """
-    names = sorted((name for name in os.listdir(folder) if _is_picture(name)), key=_number)
+    names = sorted((name for name in os.listdir(folder) if _is_image(name)), key=_number)
     if not names:
         raise UserError(f"holds no picture ({', '.join(ENDINGS)})")
     return names
 
 
-def read_picture_clips(
+def read_image_clips(
     names: Sequence[Path],
     locate: Locate,
     rate: float,
@@ -138,13 +135,13 @@ def read_picture_clips(
     end = (len(names) - 1) / Fraction(rate)
     name = names[0].parent.name
 
-    def pictures(times: Sequence[Fraction]) -> Iterator[bytes]:
-        return pictures_at(names, locate, rate, times, settings, tally)
+    def images(times: Sequence[Fraction]) -> Iterator[bytes]:
+        return images_at(names, locate, rate, times, settings, tally)
 
-    return cut_clips(clips, settings, pictures, end, tally, name)
+    return cut_clips(clips, settings, images, end, tally, name)
 
 
-def pictures_at(
+def images_at(
     names: Sequence[Path],
     locate: Locate,
     rate: float,
@@ -175,24 +172,24 @@ def read_jpegs(
     Raises:
         UserError: none can be read; says why the first cannot.
     """
-    shown: bytes | None = None
+    last: bytes | None = None
     reasons: list[str] = []
     waiting = 0  # places before the first that can be read
     for name, same in groupby(names):
-        places = sum(1 for _ in same)
+        count = sum(1 for _ in same)
         try:
-            shown = read_jpeg(locate(name), settings)
+            last = read_jpeg(locate(name), settings)
         except UserError as error:
             reasons.append(str(error).partition(f"{name}: ")[2] or str(error))
             tally.lose("picture", str(name), reasons[-1])
-            if shown is None:
-                waiting += places
+            if last is None:
+                waiting += count
                 continue
         else:
             tally.use("picture")
-        yield from repeat(shown, waiting + places)
+        yield from repeat(last, waiting + count)
         waiting = 0
-    if shown is None and reasons:
+    if last is None and reasons:
         raise UserError(f"holds no picture that can be read: {names[0].name} {reasons[0]}")
 
 
@@ -222,7 +219,7 @@ def read_jpeg(path: Path, settings: VideoSettings) -> bytes:
     return encode_jpeg(square(pixels, settings), settings.quality)
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS) and not is_hidden(name)
 
 
@@ -232,9 +229,9 @@ def _number(name: str) -> tuple[list[str], list[int], str]:
     return parts[::2], [int(number) for number in parts[1::2]], name
 
 
-def _gap(pictures: list[str]) -> str:
+def _gap(images: list[str]) -> str:
     """Says where pictures seem to be missing; times would be wrong behind it."""
-    names = sorted(pictures, key=_number)
+    names = sorted(images, key=_number)
     numbers = [_number(name)[1][-1:] for name in names]
     for k in range(2, len(names)):
         before, here, after = numbers[k - 2 : k + 1]

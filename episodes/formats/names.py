@@ -18,19 +18,19 @@ def signal_name(name: str) -> str:
     return "recorded_state" if plain == "state" else plain
 
 
-def named_cameras(root: Path, asked: Sequence[str], there: Sequence[str]) -> dict[str, str]:
+def named_cameras(root: Path, wanted: Sequence[str], there: Sequence[str]) -> dict[str, str]:
     """Our names of cameras -> the dataset's.
 
     Args:
         root: the dataset, for errors.
-        asked: names of the dataset's, or "ours=theirs"; () asks for all.
+        wanted: names of the dataset's, or "ours=theirs"; () asks for all.
         there: the dataset's cameras. Without a name of ours, one keeps what is behind its last dot.
 
     Raises:
         UserError: a camera is not there, or two would get one name.
     """
     chosen: dict[str, str] = {}
-    for entry in asked or there:
+    for entry in wanted or there:
         ours, equals, theirs = entry.partition("=")
         if not equals:
             ours, theirs = plain_name(entry.rpartition(".")[2]), entry

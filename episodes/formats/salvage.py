@@ -104,10 +104,10 @@ def _cut(episode: Recorded, first: int, end: int) -> Recorded:
     if (first, end) == (0, len(episode)):
         return episode
     frames = {
-        camera: replace(seen, data=seen.data[first:end])
-        if isinstance(seen, EncodedFrames)
-        else seen[first:end]
-        for camera, seen in episode.frames.items()
+        camera: replace(images, data=images.data[first:end])
+        if isinstance(images, EncodedFrames)
+        else images[first:end]
+        for camera, images in episode.frames.items()
     }
     parts = {part: getattr(episode, part) for part in (STATE, "actions", "executed")}
     start = _start(episode)

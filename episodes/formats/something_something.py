@@ -34,7 +34,8 @@ class SomethingSomething(VideoSettings, Rooted):
     Official splits are kept; the videos of the test, whose labels are secret, are not used.
     """
 
-    fps: float = 12.0  # the videos' own
+    fps: float = 12.0
+    """Frames a second of the recordings; that of the videos themselves by default."""
 
     @property
     def origin(self) -> str:

@@ -29,7 +29,7 @@ _VERSION = 3  # of what this file makes of the same input: a new one makes it ag
 class VideoFolder(VideoSettings, Rooted):
     """All videos below a folder. Every video is a group: no split cuts one.
 
-    Names are paths from `root`. What is said in them: see `episodes.text.narrations`.
+    Names are paths from `root`. Their narrations: see `episodes.text.narrations`.
     """
 
     @property
@@ -47,35 +47,35 @@ class VideoFolder(VideoSettings, Rooted):
         below = walk(root, self.links, tally)
         files = sorted(folder / name for folder, names in below.items() for name in names)
         videos = [path for path in files if path.name.lower().endswith(ENDINGS)]
-        said, strangers, read = read_narrations(root, videos, below, tally, self.links)
-        if others := [path.name for path in files if path not in read and path not in said]:
+        texts, strangers, read_files = read_narrations(root, videos, below, tally, self.links)
+        if others := [path.name for path in files if path not in read_files and path not in texts]:
             tally.note(f"other files are not read: {kinds(others)}")
         if not videos:
             tally.note(f"{root}: holds no video (a file ending in {', '.join(ENDINGS)})")
         return Listing(
-            tuple(_item(video, root, said[video]) for video in videos),
+            tuple(_item(video, root, texts[video]) for video in videos),
             (),
             tuple(f"narrations name {name}, which is no video here" for name in strangers),
             tally,
         )
 
     def read(self, item: Item, tally: Tally) -> Iterator[EncodedEpisode]:
-        said = tuple(Narration(*values) for values in item.detail["narrations"])
+        narrations = tuple(Narration(*values) for values in item.detail["narrations"])
         path, instruction = self.inside(item.name), item.detail["instruction"]
-        return read_video(path, self, instruction, said, tally, item.name)
+        return read_video(path, self, instruction, narrations, tally, item.name)
 
 
-def _item(video: Path, root: Path, said: VideoText) -> Item:
+def _item(video: Path, root: Path, text: VideoText) -> Item:
     name = str(video.relative_to(root))
     stat = video.stat() if video.exists() else video.lstat()  # of a broken link, told when read
-    decided_by = [_VERSION, stat.st_size, stat.st_mtime_ns, asdict(said)]
+    decided_by = [_VERSION, stat.st_size, stat.st_mtime_ns, asdict(text)]
     return Item(
         name,
         group=name,
         version=hashlib.sha256(json.dumps(decided_by).encode()).hexdigest()[:16],
         megabytes=stat.st_size / 1e6,
         detail={
-            "instruction": said.instruction,
-            "narrations": [[n.start, n.end, n.text] for n in said.narrations],
+            "instruction": text.instruction,
+            "narrations": [[n.start, n.end, n.text] for n in text.narrations],
         },
     )

@@ -51,8 +51,8 @@ class FrameCache:
         return decoded
 
     def add(self, number: int, decoded: Decoded) -> None:
-        for pictures in decoded.frames.values():
-            pictures.flags.writeable = False  # windows are views of them
+        for images in decoded.frames.values():
+            images.flags.writeable = False  # windows are views of them
         self.size += decoded.size
         while self._kept and self.limit is not None and self.size > self.limit:
             self.size -= self._kept.popitem(last=False)[1].size

@@ -12,19 +12,19 @@ import numpy as np
 from firsthand.common.errors import UserError
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import Course, Window
-from firsthand.episodes.sampling.order import Order, Place, nth_batch
+from firsthand.episodes.sampling.order import Order, Position, nth_batch
 from firsthand.episodes.sampling.windows import FeaturedWindows, Windows
 
 
 @dataclass(frozen=True)
 class Part:
-    """A corpus, and its share of every batch if it is one of several.
-
-    weight: only the ratios count. None, if it is so for all: by their numbers of windows.
-    """
+    """A corpus, and its share of every batch if it is one of several."""
 
     corpus: Corpus
+    """Its recordings."""
     weight: float | None = None
+    """Only the ratios of the weights count. None, if it is so for all: by their numbers of
+    windows."""
 
 
 Corpora = Sequence[Part] | Sequence[Path] | Corpus
@@ -106,7 +106,7 @@ class Mixed:
                 before.insert(0, int(before[0] * lower / upper))
         return [after - ahead for ahead, after in pairwise(before)]
 
-    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
+    def lane(self, lane: int, start: int, stop: int) -> list[Position]:
         size = stop - start
         ranges = list(zip(self.taken(start, size), self.taken(stop, size), strict=True))
         coming = [
@@ -114,13 +114,13 @@ class Mixed:
             for part, (first, last) in zip(self._parts, ranges, strict=True)
         ]
         turns = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
-        places = []
+        positions = []
         for part in np.random.default_rng((self.seed, lane, start)).permutation(turns).tolist():
             epoch, index = next(coming[part])
-            places.append((epoch, self._first[part] + index))
-        return places
+            positions.append((epoch, self._first[part] + index))
+        return positions
 
-    def batch(self, number: int, size: int) -> list[Place]:
+    def batch(self, number: int, size: int) -> list[Position]:
         return nth_batch(self, number, size)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64
 
 from firsthand.common.errors import UserError
 
-Place = tuple[int, int]  # epoch, index of the window
+Position = tuple[int, int]  # epoch, index of the window
 
 
 @runtime_checkable
@@ -24,11 +24,11 @@ class Order(Protocol):
     @property
     def lanes(self) -> int: ...
 
-    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
+    def lane(self, lane: int, start: int, stop: int) -> list[Position]:
         """The windows from the `start`-th to before the `stop`-th of a lane's stream."""
         ...
 
-    def batch(self, number: int, size: int) -> list[Place]:
+    def batch(self, number: int, size: int) -> list[Position]:
         """Any batch of the run, found without going through the earlier ones."""
         ...
 
@@ -59,14 +59,14 @@ class Shuffled:
         """The windows of an epoch; lane l takes every `lanes`-th from the l-th on."""
         return np.random.default_rng((self.seed, epoch)).permutation(self.count)
 
-    def lane(self, lane: int, start: int, stop: int) -> list[Place]:
-        places = []
+    def lane(self, lane: int, start: int, stop: int) -> list[Position]:
+        positions = []
         for number in range(start, stop):
             epoch, offset = divmod(number * self.lanes + lane, self.count)
-            places.append((epoch, int(self._indices(epoch)[offset])))
-        return places
+            positions.append((epoch, int(self._indices(epoch)[offset])))
+        return positions
 
-    def batch(self, number: int, size: int) -> list[Place]:
+    def batch(self, number: int, size: int) -> list[Position]:
         return nth_batch(self, number, size)
 
 
@@ -99,7 +99,7 @@ class Weighted(Shuffled):
         return random.permutation(windows[drawn])
 
 
-def nth_batch(order: Order, number: int, size: int) -> list[Place]:
+def nth_batch(order: Order, number: int, size: int) -> list[Position]:
     """Batches are dealt to the lanes in turn."""
     turn, lane = divmod(number, order.lanes)
     return order.lane(lane, turn * size, (turn + 1) * size)

@@ -13,10 +13,10 @@ class Segments:
     """All windows of a corpus, cut into runs without gaps.
 
     Attributes:
-        recording: the recording that each piece is of.
-        first: number of a piece's first window.
+        recording: the recording that each segment is of.
+        first: number of a segment's first window.
         start: the frame at which that window begins.
-        windows: how many windows the piece has, at least one.
+        windows: how many windows the segment has, at least one.
         frames: how many frames those show, from `start` on.
         size: bytes of the frames' pictures.
     """
@@ -33,11 +33,11 @@ class Segments:
 
     @property
     def count(self) -> int:
-        """Windows in all pieces."""
+        """Windows in all segments."""
         return int(self.first[-1] + self.windows[-1])
 
     def at(self, window: int) -> int:
-        """The piece that a window is in."""
+        """The segment that a window is in."""
         return int(np.searchsorted(self.first, window, side="right")) - 1
 
 
@@ -48,7 +48,7 @@ def cut(
     largest: int,
     windows: Int64[np.ndarray, "r"] | None = None,
 ) -> Segments:
-    """Pieces of at most `largest` bytes, as equal in each recording as possible.
+    """Segments of at most `largest` bytes, as equal in each recording as possible.
 
     Args:
         lengths: frames of each recording.
@@ -61,7 +61,7 @@ def cut(
         UserError: a single window takes more than `largest`.
     """
     whole = lengths * frame <= largest
-    most = largest // np.maximum(frame, 1) - reach  # windows of a piece
+    most = largest // np.maximum(frame, 1) - reach  # windows of a segment
     if not (whole | (most >= 1)).all():
         worst = int(np.argmin(np.where(whole, 1, most)))
         raise UserError(

@@ -32,15 +32,13 @@ def to_frames(seconds: float, fps: float) -> int:
 
 @dataclass(frozen=True)
 class FrameCacheConfig:
-    """How windows are read whose pictures do not fit in memory (see `sampling.buffered_shuffle`).
-
-    megabytes: decoded pictures of which a lane draws its batches: more mix better.
-    lanes: runs into which an epoch is cut, each read by one process at a time: as many as there are
-        processes that read, over all ranks, or a multiple. Each lane keeps up to twice `megabytes`.
-    """
+    """How windows are read whose images do not fit in memory (see `sampling.buffered_shuffle`)."""
 
     megabytes: int = 256
+    """Decoded images of which a lane draws its batches, in MiB: more mix better."""
     lanes: int = 8
+    """Runs into which an epoch is cut, each read by one process at a time: as many as there are
+    processes that read, over all ranks, or a multiple. Each lane keeps up to twice `megabytes`."""
 
     def __post_init__(self) -> None:
         if self.megabytes < 1 or self.lanes < 1:
@@ -92,7 +90,7 @@ class Windows:
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.of(corpus)
         self.spec = spec
-        if verify and self.corpus.place is None:
+        if verify and self.corpus.folder is None:
             self.corpus.verify()
         known = split is None or split in self.corpus.splits
         self._chosen = self.corpus.split(split) if known else np.arange(0)
@@ -147,9 +145,9 @@ class Windows:
         lanes = lanes or self.lanes
         if self._config is None:
             return Shuffled(len(self), seed, lanes)
-        shards = self.corpus.recordings["shard"][self._chosen[self._pieces.recording]]
+        shards = self.corpus.recordings["shard"][self._chosen[self._segments.recording]]
         return BufferedShuffle(
-            self._pieces, shards.astype(np.int64), seed, self._config.bytes, lanes
+            self._segments, shards.astype(np.int64), seed, self._config.bytes, lanes
         )
 
     def keep_for(self, lanes: int) -> None:
@@ -193,7 +191,7 @@ class Windows:
         return np.array(sizes)[self._column("content")]
 
     @cached_property
-    def _pieces(self) -> Segments:
+    def _segments(self) -> Segments:
         """What is decoded at a time: whole recordings unless they take too much of the pool."""
         largest = self._config.bytes // 4 if self._config else self.decoded_bytes
         future = 0 if self.spec.future is None else self._frames_in(self.spec.future)
@@ -219,7 +217,7 @@ class Windows:
         fps = float(self._column("fps")[chosen])
         return Course(range(first, first + begun), frames, fps, self.spec)
 
-    def shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
+    def frames_shown(self, index: int) -> tuple[int, Int64[np.ndarray, "t"]]:
         """The recording's number in the corpus, and which of its frames a window shows."""
         chosen, start = self.locate(index)
         number = int(self._chosen[chosen])
@@ -240,13 +238,13 @@ class Windows:
         if self.spec.future is not None:
             later = times + to_frames(self.spec.future, fps)
         last = int(row["length"]) - 1
-        shown = np.minimum(np.concatenate([times, later]), last)
+        frame_numbers = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:
-            decoded = self.read(chosen, shown)
-            rows = np.arange(len(shown))
+            decoded = self.read(chosen, frame_numbers)
+            rows = np.arange(len(frame_numbers))
         else:
-            decoded = self._pool.get(self._pieces.at(int(index)), self._decode)
-            rows = shown - decoded.first
+            decoded = self._pool.get(self._segments.at(int(index)), self._decode)
+            rows = frame_numbers - decoded.first
         now, then = {}, {}
         for camera, frames in decoded.frames.items():
             now[camera] = picked(frames, rows[: len(times)])
@@ -254,29 +252,29 @@ class Windows:
         state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
         until = later[-1] if later.size and not self.spec.chunk else times[-1]
-        said = said_at(self.corpus, number, start, min(int(until), last))
+        text = text_at(self.corpus, number, start, min(int(until), last))
         return Window(
             frames=now,
             valid=times <= last,
-            instruction=said.text,
+            instruction=text.text,
             state=None if state is None else state[np.minimum(times, last) - decoded.first],
             actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
-            actions_valid=None if actions is None else (ends <= last) & said.about(ends),
+            actions_valid=None if actions is None else (ends <= last) & text.about(ends),
             future=None if self.spec.future is None else then,
             future_valid=None if self.spec.future is None else later <= last,
         )
 
-    def _decode(self, piece: int) -> Decoded:
-        start, count = int(self._pieces.start[piece]), int(self._pieces.frames[piece])
-        return self.read(int(self._pieces.recording[piece]), start + np.arange(count))
+    def _decode(self, segment: int) -> Decoded:
+        start, count = int(self._segments.start[segment]), int(self._segments.frames[segment])
+        return self.read(int(self._segments.recording[segment]), start + np.arange(count))
 
-    def read(self, recording: int, shown: Int64[np.ndarray, "t"]) -> Decoded:
+    def read(self, recording: int, frame_numbers: Int64[np.ndarray, "t"]) -> Decoded:
         """Some frames of one of the chosen recordings, and what was sensed and done meanwhile."""
         number = int(self._chosen[recording])
         file, episode = self.corpus.file(number)
         have = self.corpus.contents[self.corpus.recordings[number]["content"]].cameras
-        frames = {c: file.frames(episode, c, shown) for c in self.spec.cameras if c in have}
-        first, end = int(shown[0]), int(shown.max()) + 1
+        frames = {c: file.frames(episode, c, frame_numbers) for c in self.spec.cameras if c in have}
+        first, end = int(frame_numbers[0]), int(frame_numbers.max()) + 1
         state = file.state(episode) if self.spec.state else None
         actions = file.actions(episode) if self.spec.chunk else None
         if state is not None:
@@ -287,10 +285,10 @@ class Windows:
 
     def _decode_all(self, pool: FrameCache) -> None:
         with ThreadPoolExecutor(2) as threads:  # decoding leaves the interpreter lock
-            count = len(self._pieces)
+            count = len(self._segments)
             decoded = threads.map(self._decode, range(count))
-            for piece in track(range(count), "decoding pictures", count):
-                pool.add(piece, next(decoded))
+            for segment in track(range(count), "decoding pictures", count):
+                pool.add(segment, next(decoded))
 
 
 def picked(
@@ -315,7 +313,7 @@ class WindowText:
         return (self.first <= frames) & (frames < self.end)
 
 
-def said_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText:
+def text_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText:
     """The narration that overlaps frames `first` to `last` most, else the recording's instruction.
 
     A narration is about the frames whose middle it covers. One without duration counts when it
@@ -324,20 +322,21 @@ def said_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText
     failed attempts of play, unless no recording of the corpus has a sentence.
     """
     row = corpus.recordings[recording]
-    said, fps = corpus.narration_rows(recording), row["fps"]
-    if len(said):
+    narrations, fps = corpus.narration_rows(recording), row["fps"]
+    if len(narrations):
         start, end = first / fps, (last + 1) / fps
-        overlap = np.minimum(said["end"], end) - np.maximum(said["start"], start)
-        inside = (said["start"] == said["end"]) & (start <= said["start"]) & (said["start"] < end)
-        heard = np.where(inside | (overlap > 0), overlap, -1.0)
-        if heard[best := int(np.argmax(heard))] >= 0:
-            text = corpus.texts[int(said["text"][best])]
-            begin, over = float(said["start"][best]), float(said["end"][best])
-            if begin < over:
-                return WindowText(text, float(begin * fps - 0.5), float(over * fps - 0.5))
-            later = said["start"][said["start"] > begin]
+        begin, over = narrations["start"], narrations["end"]
+        overlap = np.minimum(over, end) - np.maximum(begin, start)
+        inside = (begin == over) & (start <= begin) & (begin < end)
+        score = np.where(inside | (overlap > 0), overlap, -1.0)
+        if score[best := int(np.argmax(score))] >= 0:
+            text = corpus.texts[int(narrations["text"][best])]
+            from_, to = float(begin[best]), float(over[best])
+            if from_ < to:
+                return WindowText(text, float(from_ * fps - 0.5), float(to * fps - 0.5))
+            later = begin[begin > from_]
             until = later.min() * fps - 0.5 if later.size else np.inf
-            return WindowText(text, float(np.floor(begin * fps)), float(until))
+            return WindowText(text, float(np.floor(from_ * fps)), float(until))
     text = corpus.texts[int(row["instruction"])]
     silent = not text and any(corpus.texts[i] for i in range(min(2, len(corpus.texts))))
     return WindowText(text, np.inf if silent else -np.inf, np.inf)
@@ -368,6 +367,6 @@ class FeaturedWindows:
 
     def __getitem__(self, index: int) -> Window:
         window = self._windows[index]
-        recording, shown = self._windows.shown(index)
-        features = {c: self._features.read(recording, c, shown) for c in window.frames}
+        recording, frame_numbers = self._windows.frames_shown(index)
+        features = {c: self._features.read(recording, c, frame_numbers) for c in window.frames}
         return replace(window, frames={}, features=features)

@@ -36,7 +36,7 @@ def merge(parts: Sequence[str | Path], path: str | Path) -> Path:
         raise UserError(f"{path}: there are no files to merge into it")
     first = EpisodeFile(parts[0])
     with EpisodeWriter(path, env_args=first.env_args, source=first.source) as writer:
-        for part in track(parts, "merging", len(parts), shown=len(parts) >= 4):
+        for part in track(parts, "merging", len(parts), visible=len(parts) >= 4):
             with EpisodeFile(part) as file:
                 split_of = {name: split for split in file.splits for name in file.names(split)}
                 for name in file.names():

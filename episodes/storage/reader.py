@@ -120,14 +120,14 @@ class EpisodeFile(SealedFile):
                 f"{self.path}: {header.name} has frames 0 to {header.length - 1}, "
                 f"not {wanted[0]} to {wanted[-1]}"
             )
-        pictures = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
+        images = np.empty((len(wanted), *header.cameras[camera], 3), np.uint8)
         with self._reading(f"{camera} of {header.name}") as file:
             data = _pick(
                 _stored(file, f"data/{header.name}/obs/{camera}", (header.length,)), wanted
             )
-            for picture, encoded in zip(pictures, data, strict=True):
-                picture[:] = decode_jpeg(encoded.tobytes())
-        return pictures if np.array_equal(back, np.arange(len(wanted))) else pictures[back]
+            for image, encoded in zip(images, data, strict=True):
+                image[:] = decode_jpeg(encoded.tobytes())
+        return images if np.array_equal(back, np.arange(len(wanted))) else images[back]
 
     def state(self, episode: int | str) -> Float32[np.ndarray, "t 15"] | None:
         header = self.header(episode)
@@ -160,7 +160,7 @@ class EpisodeFile(SealedFile):
             starts = range(0, blocks, _VERIFIED_AT_ONCE)
             hidden = not progress or blocks < 64 * _VERIFIED_AT_ONCE
             title = f"verifying {self.path.name}"
-            for first in track(starts, title, len(starts), shown=not hidden):
+            for first in track(starts, title, len(starts), visible=not hidden):
                 damaged = self._open().reader.damaged_blocks(first, _VERIFIED_AT_ONCE)
                 if damaged:
                     raise DamagedError(self._open().reader.damage + self._damaged_episodes())

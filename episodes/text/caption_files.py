@@ -54,7 +54,7 @@ def read_sentences(path: Path, lose: Lose) -> VideoText | None:
     ending = path.suffix.lower()
     if ending == ".json":
         content = load_annotations(path)
-        return None if isinstance(content, dict) else said_in(content, lose)
+        return None if isinstance(content, dict) else parse_text(content, lose)
     if ending in (".srt", ".vtt"):
         return VideoText(narrations=tuple(_cues(load_damaged_text(path), lose)))
     if ending == ".txt":
@@ -64,7 +64,7 @@ def read_sentences(path: Path, lose: Lose) -> VideoText | None:
     return VideoText(narrations=tuple(_narrations(rows, "line", lose, comma)))
 
 
-def said_in(value: Any, lose: Lose, where: str = "") -> VideoText:
+def parse_text(value: Any, lose: Lose, where: str = "") -> VideoText:
     """A text, or a list of start, end and text.
 
     Raises:
@@ -134,13 +134,13 @@ def _cues(text: str, lose: Lose) -> Iterator[Narration]:
     starts = list(_times_of_cues(lines))
     number = lines[starts[0] - 1] if starts and starts[0] else ""
     for at, end in itertools.pairwise([*starts, len(lines)]):
-        said = lines[at + 1 : end]
+        cue = lines[at + 1 : end]
         if end < len(lines):
-            said, number = _parted(said, number, webvtt)
+            cue, number = _without_next_label(cue, number, webvtt)
         times = _CUE.fullmatch(lines[at])
         start, stop = times.groups() if times else (lines[at], "")
         try:
-            yield narration({"start": start, "end": stop, "text": _spoken(said, webvtt)})
+            yield narration({"start": start, "end": stop, "text": _cue_text(cue, webvtt)})
         except UserError as error:
             lose(f"line {at + 1}", str(error))
 
@@ -156,25 +156,25 @@ def _times_of_cues(lines: list[str]) -> Iterator[int]:
             yield at
 
 
-def _parted(said: list[str], number: str, webvtt: bool) -> tuple[list[str], str]:
+def _without_next_label(cue: list[str], number: str, webvtt: bool) -> tuple[list[str], str]:
     """A cue's lines without the number (or in WebVTT the name) of the next, and what that is.
 
     A number stands below an empty line or is one more than the cue's own, which is `number`.
     """
-    last = max((at for at, line in enumerate(said) if line), default=0)
-    label = said[last] if said else ""
+    last = max((at for at, line in enumerate(cue) if line), default=0)
+    label = cue[last] if cue else ""
     numbers = [int(n) for n in (number, label) if _NUMBER.fullmatch(n)]
     counted = len(numbers) == 2 and numbers[1] == numbers[0] + 1
-    alone = last == len(said) - 1 and (last == 0 or not said[last - 1])
+    alone = last == len(cue) - 1 and (last == 0 or not cue[last - 1])
     apart = alone and last > 0 and (webvtt or _NUMBER.fullmatch(label) is not None)
-    return (said[:last], label) if counted or apart else (said, "")
+    return (cue[:last], label) if counted or apart else (cue, "")
 
 
-def _spoken(said: list[str], webvtt: bool) -> str:
+def _cue_text(cue: list[str], webvtt: bool) -> str:
     """The lines of a cue without tags, and without notes and styles behind an empty line."""
-    blocks = [list(block) for there, block in itertools.groupby(said, bool) if there]
+    blocks = [list(block) for there, block in itertools.groupby(cue, bool) if there]
     if webvtt:
-        first = blocks[:1] if said and said[0] else []
+        first = blocks[:1] if cue and cue[0] else []
         blocks = first + [b for b in blocks[len(first) :] if not _ASIDE.match(b[0])]
     return " ".join(_TAG.sub("", " ".join(itertools.chain(*blocks))).split())
 

@@ -109,18 +109,16 @@ def hands_in(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class NarrationFilter:
-    """Which narrations to use.
-
-    Attributes:
-        fewest_words, most_words: of the cleaned sentence; 0 for no upper limit.
-        verbs: only these (in their basic form: pick, put, wash); none for all.
-        hands: "mentioned" for sentences that speak of a hand, "both" of two.
-    """
+    """Which narrations to use."""
 
     fewest_words: int = 1
+    """Words that a cleaned sentence has at least."""
     most_words: int = 0
+    """Words that a cleaned sentence has at most; 0 for no limit."""
     verbs: tuple[str, ...] = ()
+    """Use only these, in their basic form (pick, put, wash); () for all."""
     hands: Literal["any", "mentioned", "both"] = "any"
+    """`mentioned` for sentences that speak of a hand, `both` of two."""
 
     def check_filter(self) -> None:
         """Raise `UserError` if nothing could pass."""
@@ -135,12 +133,12 @@ class NarrationFilter:
         words = len(sentence.text.split())
         return (
             max(1, self.fewest_words) <= words <= (self.most_words or words)
-            and (not self.verbs or (verb or verb_of(*_said(sentence))) in self.verbs)
+            and (not self.verbs or (verb or verb_of(*_parts(sentence))) in self.verbs)
             and hands_in(sentence.text) >= ("any", "mentioned", "both").index(self.hands)
         )
 
 
-def _said(sentence: Sentence) -> tuple[str, Subject]:
+def _parts(sentence: Sentence) -> tuple[str, Subject]:
     return sentence.text, sentence.subject
 
 
@@ -148,14 +146,14 @@ T = TypeVar("T")
 
 
 def without_repeats(
-    said: Iterable[T], text: Callable[[T], str], time: Callable[[T], float], apart: float
+    sentences: Iterable[T], text: Callable[[T], str], time: Callable[[T], float], apart: float
 ) -> Sequence[T]:
     """What is said in the order of time, without what was said less than `apart` seconds before.
 
     (Two narrators describe each video of Ego4D, often in the same words.)
     """
     kept, last = [], {}
-    for one in sorted(said, key=lambda one: (time(one), text(one))):
+    for one in sorted(sentences, key=lambda one: (time(one), text(one))):
         words = text(one).lower()
         if words not in last or time(one) - last[words] >= apart:
             kept.append(one)

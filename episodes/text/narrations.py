@@ -27,9 +27,9 @@ from firsthand.episodes.text.caption_files import (
     Lose,
     VideoText,
     narration,
+    parse_text,
     read_sentences,
     read_table,
-    said_in,
 )
 from firsthand.episodes.untrusted.trust import inside, load_annotations, load_json_lines
 
@@ -54,10 +54,10 @@ def read_narrations(
     reading = _Reading(root, tally, links)
     for folder in sorted(below):
         reading.folder(folder, below[folder])
-    strangers = [str(path.relative_to(root)) for path in sorted(set(reading.said) - set(videos))]
+    strangers = [str(path.relative_to(root)) for path in sorted(set(reading.texts) - set(videos))]
     for folder, names in below.items():
         reading.beside([video for video in videos if video.parent == folder], names)
-    return {v: reading.said.get(v, VideoText()) for v in videos}, strangers, reading.files
+    return {v: reading.texts.get(v, VideoText()) for v in videos}, strangers, reading.files
 
 
 @dataclass
@@ -67,14 +67,14 @@ class _Entries:
     texts: dict[Path, str] = field(default_factory=dict)
     timed: dict[Path, list[Narration]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, video: Path, said: VideoText) -> None:
+    def add(self, video: Path, text: VideoText) -> None:
         """Raises `UserError` for a second text about the whole."""
-        if said.instruction and self.texts.get(video):
+        if text.instruction and self.texts.get(video):
             raise UserError(f"{video.name} has a text about the whole already")
-        self.texts[video] = self.texts.get(video) or said.instruction
-        self.timed[video] += said.narrations
+        self.texts[video] = self.texts.get(video) or text.instruction
+        self.timed[video] += text.narrations
 
-    def said(self) -> dict[Path, VideoText]:
+    def by_video(self) -> dict[Path, VideoText]:
         return {v: VideoText(text, tuple(self.timed[v])) for v, text in self.texts.items()}
 
 
@@ -83,7 +83,7 @@ class _Reading:
     root: Path
     tally: Tally
     links: bool
-    said: dict[Path, VideoText] = field(default_factory=dict)
+    texts: dict[Path, VideoText] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
 
     def folder(self, folder: Path, names: list[str]) -> None:
@@ -92,7 +92,7 @@ class _Reading:
         for kinds, read in ((TABLES, self._table), (LISTS, self._list)):
             for name in kinds:
                 if name in there:
-                    self._tried(folder / there[name], read)
+                    self._read_or_lose(folder / there[name], read)
 
     def beside(self, videos: list[Path], names: list[str]) -> None:
         """For each video the first file that says something, in the order of `ENDINGS`."""
@@ -103,11 +103,11 @@ class _Reading:
         for video in videos:
             found = {*there.get(video.stem, ()), *there.get(video.name, ())}
             for name in sorted(found, key=lambda n: (ENDINGS.index(Path(n).suffix.lower()), n)):
-                if said := self._tried(video.with_name(name), read_sentences):
-                    self._say(video, said)
+                if text := self._read_or_lose(video.with_name(name), read_sentences):
+                    self._set_text(video, text)
                     break
 
-    def _tried(
+    def _read_or_lose(
         self, path: Path, read: Callable[[Path, Lose], VideoText | None]
     ) -> VideoText | None:
         """What a file says, if anything; a file that cannot be read is lost."""
@@ -119,13 +119,13 @@ class _Reading:
         self.files.add(path)
         try:
             inside(self.root, name, self.links)
-            said = read(path, lose)
+            text = read(path, lose)
         except UserError as error:
             lose("", str(error).removeprefix(f"{path}: "))
             return None
-        if said is None:
+        if text is None:
             self.files.discard(path)
-        return None if said == VideoText() else said
+        return None if text == VideoText() else text
 
     def _list(self, path: Path, lose: Lose) -> VideoText:
         content = load_annotations(path)
@@ -134,10 +134,10 @@ class _Reading:
         entries = _Entries()
         for key, value in content.items():
             try:
-                entries.add(self._video(path, key), said_in(value, lose, f"{key!r:.100}, "))
+                entries.add(self._video(path, key), parse_text(value, lose, f"{key!r:.100}, "))
             except UserError as error:
                 lose(f"{key!r:.100}", str(error))
-        return self._take(entries)
+        return self._add_entries(entries)
 
     def _table(self, path: Path, lose: Lose) -> VideoText:
         if path.suffix.lower() == ".jsonl":
@@ -157,26 +157,26 @@ class _Reading:
                 if text is None:
                     raise UserError("has no text")
                 if _is_empty(row.get("start")) and _is_empty(row.get("end")):
-                    said = said_in(text, lose, f"line {number}, ")
+                    entry = parse_text(text, lose, f"line {number}, ")
                 else:
-                    said = VideoText(narrations=(narration({**row, "text": text}, comma),))
-                entries.add(video, said)
+                    entry = VideoText(narrations=(narration({**row, "text": text}, comma),))
+                entries.add(video, entry)
             except UserError as error:
                 lose(f"line {number}", str(error))
-        return self._take(entries)
+        return self._add_entries(entries)
 
-    def _take(self, entries: _Entries) -> VideoText:
+    def _add_entries(self, entries: _Entries) -> VideoText:
         """What says nothing leaves what an earlier file says."""
-        for video, said in entries.said().items():
-            self._say(video, said if said != VideoText() else self.said.get(video, said))
+        for video, text in entries.by_video().items():
+            self._set_text(video, text if text != VideoText() else self.texts.get(video, text))
         return VideoText()
 
-    def _say(self, video: Path, said: VideoText) -> None:
+    def _set_text(self, video: Path, text: VideoText) -> None:
         """Of a video, instead of what was read before, which is noted."""
-        before = self.said.get(video, said)
-        if before != said and (count := bool(before.instruction) + len(before.narrations)):
+        before = self.texts.get(video, text)
+        if before != text and (count := bool(before.instruction) + len(before.narrations)):
             self.tally.note("sentences are left out for those of a file that goes before", count)
-        self.said[video] = said
+        self.texts[video] = text
 
     def _video(self, path: Path, name: str) -> Path:
         video = Path(os.path.normpath(path.parent / name)) if "\0" not in name else self.root.parent

@@ -50,13 +50,13 @@ def count_sentences(
     """
     tally.use("sentence", bool(instruction))
     end = spans[-1][1]
-    for said in narrations:
-        if any(narrations_within([said], *span) for span in spans):
+    for narration in narrations:
+        if any(narrations_within([narration], *span) for span in spans):
             tally.use("sentence")
-            if said.end > end + 1:
+            if narration.end > end + 1:
                 tally.note("sentences that go on behind the end of their video are shortened")
             continue
-        where = f"{name} at {said.start:.2f} to {said.end:.2f} seconds"
+        where = f"{name} at {narration.start:.2f} to {narration.end:.2f} seconds"
         behind = f"behind the end of the video at {end:.2f} seconds"
-        reason = f"lies {behind if said.start >= end else 'where nothing is shown'}"
+        reason = f"lies {behind if narration.start >= end else 'where nothing is shown'}"
         tally.lose("sentence", where, reason)

@@ -93,11 +93,11 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
-        place = -1
+        last_position = -1
         for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
             if count > _MAX_ITEMS:
                 raise UserError(f"its pickle holds more than {_MAX_ITEMS:,} instructions")
-            place, name = position or 0, opcode.name
+            last_position, name = position or 0, opcode.name
             if name in _PUSHED:
                 if isinstance(argument, int) and abs(argument) >= _MAX_WHOLE:
                     raise UserError("its pickle holds a number of more than 64 bits")
@@ -108,7 +108,7 @@ class _Machine:
                 self.stack.append(tuple(self._take(_SMALL_TUPLES[name])))
             else:
                 self._step(name, argument)
-        if self.marks or place != len(data) - 1:
+        if self.marks or last_position != len(data) - 1:
             raise ValueError("it ends too early or too late")
         (value,) = self.stack
         return value

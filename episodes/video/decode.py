@@ -30,7 +30,7 @@ _SEEKABLE = ("mov", "matroska")  # others have no time stamps to trust anywhere 
 
 
 @dataclass(frozen=True)
-class Shown:
+class TimedFrame:
     """A frame of the video and when it is on the screen, in seconds from the first one's start."""
 
     frame: av.VideoFrame
@@ -117,14 +117,14 @@ class OpenVideo:
             return Fraction(self._container.duration, av.time_base) - late
         return None
 
-    def frames(self) -> Iterator[Shown]:
+    def frames(self) -> Iterator[TimedFrame]:
         """All frames in the order they are shown."""
         if not self._at_start:
             self._container.close()
             self._container = self._open()
         yield from self._decode(from_start=True)
 
-    def frames_from(self, time: Fraction) -> Iterator[Shown]:
+    def frames_from(self, time: Fraction) -> Iterator[TimedFrame]:
         """The frames from some keyframe on that is shown at `time` or before."""
         if self._origin is None:
             next(self.frames(), None)
@@ -156,7 +156,7 @@ class OpenVideo:
             return False
         return True
 
-    def _decode(self, from_start: bool) -> Iterator[Shown]:
+    def _decode(self, from_start: bool) -> Iterator[TimedFrame]:
         self._at_start = False
         count, start, end = 0, None, Fraction(0)
         aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
@@ -181,7 +181,7 @@ class OpenVideo:
                 apart = now - (now if keyframe is None else keyframe)
                 self._keyframes_apart, keyframe = max(self._keyframes_apart, apart), now
             start, end = now, now + (min(duration, Fraction(MAX_GAP)) or self.period)
-            yield Shown(frame, start, end, aspect)
+            yield TimedFrame(frame, start, end, aspect)
         if from_start or start is not None:
             self._check_complete(count, end + (self._origin or 0))
 

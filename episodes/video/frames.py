@@ -15,7 +15,7 @@ from firsthand.episodes.episode import Narration
 from firsthand.episodes.jpeg import QUALITY, EncodedEpisode, EncodedFrames, encode_jpeg
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.timing import count_sentences, in_seconds, narrations_within
-from firsthand.episodes.video.decode import MAX_GAP, OpenVideo, Shown
+from firsthand.episodes.video.decode import MAX_GAP, OpenVideo, TimedFrame
 
 CAMERA = "rgb_static"  # an egocentric video's only camera, as in GR-1
 REGIONS = ("whole", "left half", "right half", "left view")
@@ -25,22 +25,19 @@ _TINY = Fraction(1, 10**9)
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """How videos become recordings.
-
-    Attributes:
-        fps: frames a second of the recordings, whatever the video's own rate.
-        size: side of the pictures; the middle square of the region is scaled to it.
-        region: the part of the picture to use. "left view" is the left half of pictures at least
-            twice as wide as high (two views side by side) and the whole of others.
-        seconds: longer videos become several recordings of at most this length.
-        quality: of the JPEG pictures.
-    """
+    """How videos become recordings."""
 
     fps: float = 10.0
+    """Frames a second of the recordings, whatever the video's own rate."""
     size: int = 96
+    """Edge of the square images, in pixels; the middle square of the region is scaled to it."""
     region: str = "whole"
+    """Part of the image to use, one of `REGIONS`. `left view` is the left half of images at least
+    twice as wide as high (two views side by side) and the whole of others."""
     seconds: float = 20.0
+    """Longest recording; a longer video becomes several."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000:
@@ -82,14 +79,14 @@ def read_video(
         UserError: why the file cannot be used (without its name). It may come after the first
             recordings.
     """
-    pictures: list[bytes] = []
+    images: list[bytes] = []
     spans: list[tuple[float, float]] = []  # of the recordings, in seconds of the video
     start = 0.0  # when the present recording starts
 
     def recording() -> EncodedEpisode:
-        spans.append((start, start + len(pictures) / settings.fps))
+        spans.append((start, start + len(images) / settings.fps))
         return EncodedEpisode(
-            {CAMERA: EncodedFrames(tuple(pictures), settings.size, settings.size)},
+            {CAMERA: EncodedFrames(tuple(images), settings.size, settings.size)},
             settings.fps,
             instruction,
             narrations_within(narrations, *spans[-1]),
@@ -99,16 +96,16 @@ def read_video(
     counted, name = tally or Tally(), name or path.name
     with OpenVideo(path, tally, name) as video:
         narrations = in_seconds(narrations, video.duration, counted, name)
-        for time, picture in _resampled(video, settings):
-            if pictures and time is not None:
+        for time, image in _resampled(video, settings):
+            if images and time is not None:
                 yield recording()
-                pictures = []
+                images = []
             start = start if time is None else time
-            pictures.append(picture)
-            if len(pictures) == settings.length:
+            images.append(image)
+            if len(images) == settings.length:
                 yield recording()
-                start, pictures = start + len(pictures) / settings.fps, []
-    if pictures:
+                start, images = start + len(images) / settings.fps, []
+    if images:
         yield recording()
     count_sentences(instruction, narrations, spans, counted, name)
 
@@ -118,34 +115,34 @@ def _resampled(video: OpenVideo, settings: VideoSettings) -> Iterator[tuple[floa
     of the video is converted at most once."""
     period = 1 / Fraction(settings.fps)
     grid, origin = 0, Fraction(0)  # next point of the grid to fill, and where the grid begins
-    shown: Shown | None = None
+    current: TimedFrame | None = None
 
-    def filled(shown: Shown, until: Fraction) -> Iterator[tuple[float | None, bytes]]:
+    def up_to(current: TimedFrame, until: Fraction) -> Iterator[tuple[float | None, bytes]]:
         nonlocal grid
         encoded = b""
         while grid * period <= until - origin:
-            encoded = encoded or encode_shown(shown, settings)
+            encoded = encoded or encode_frame(current, settings)
             yield (None if grid else float(origin)), encoded
             grid += 1
 
     for following in video.frames():
-        if shown and following.start - shown.start > MAX_GAP:
-            yield from filled(shown, shown.start)
+        if current and following.start - current.start > MAX_GAP:
+            yield from up_to(current, current.start)
             grid, origin = 0, following.start
-        elif shown:  # a point halfway between two frames takes the earlier one
-            yield from filled(shown, (shown.start + following.start) / 2)
-        shown = following
-    if shown is None:
+        elif current:  # a point halfway between two frames takes the earlier one
+            yield from up_to(current, (current.start + following.start) / 2)
+        current = following
+    if current is None:
         raise UserError("holds no frame that can be decoded")
-    yield from filled(shown, max(origin, shown.end - _ROUNDING * period - _TINY))
+    yield from up_to(current, max(origin, current.end - _ROUNDING * period - _TINY))
 
 
-def encode_shown(shown: Shown, settings: VideoSettings) -> bytes:
+def encode_frame(frame: TimedFrame, settings: VideoSettings) -> bytes:
     """The JPEG picture that recordings hold of a frame."""
-    return encode_jpeg(to_picture(shown.frame, settings, shown.aspect), settings.quality)
+    return encode_jpeg(to_image(frame.frame, settings, frame.aspect), settings.quality)
 
 
-def to_picture(
+def to_image(
     frame: av.VideoFrame, settings: VideoSettings, aspect: float = 1.0
 ) -> UInt8[np.ndarray, "size size 3"]:
     """Upright, and the middle square of the region of it."""

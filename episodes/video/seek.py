@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.video.decode import MAX_GAP, OpenVideo, Shown
+from firsthand.episodes.video.decode import MAX_GAP, OpenVideo, TimedFrame
 
 
-def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown | None]:
+def frames_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[TimedFrame | None]:
     """The frame nearest in time to each of `times`; of two equally near ones the earlier. None
     where nothing is shown: more than a frame away from both, in a gap of more than `MAX_GAP`.
 
@@ -22,20 +22,20 @@ def shown_at(video: OpenVideo, times: Iterable[Fraction]) -> Iterator[Shown | No
         UserError: why the file cannot be used (without its name).
     """
     frames = iter(())
-    earlier: Shown | None = None
-    shown: Shown | None = None
-    following: Shown | None = None
+    earlier: TimedFrame | None = None
+    current: TimedFrame | None = None
+    following: TimedFrame | None = None
     for time in times:
-        if shown is None or (following and video.worth_seeking(following.start, time)):
+        if current is None or (following and video.worth_seeking(following.start, time)):
             frames = video.frames_from(time)
-            earlier, shown, following = None, next(frames, None), next(frames, None)
-        while shown and following and time > (shown.start + following.start) / 2:
-            earlier, shown, following = shown, following, next(frames, None)
-        if shown is None:
+            earlier, current, following = None, next(frames, None), next(frames, None)
+        while current and following and time > (current.start + following.start) / 2:
+            earlier, current, following = current, following, next(frames, None)
+        if current is None:
             raise UserError("holds no frame that can be decoded")
-        if following is None and time > shown.end:
+        if following is None and time > current.end:
             return
-        away = abs(time - shown.start) > video.period
-        beside = following if time > shown.start else earlier
-        silent = beside is not None and abs(beside.start - shown.start) > MAX_GAP
-        yield None if away and silent else shown
+        away = abs(time - current.start) > video.period
+        neighbour = following if time > current.start else earlier
+        silent = neighbour is not None and abs(neighbour.start - current.start) > MAX_GAP
+        yield None if away and silent else current

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firsthand.common.errors import UserError
-from firsthand.policy.checkpoints import model_path as places
+from firsthand.policy.checkpoints import model_path
 
 if TYPE_CHECKING:
     from firsthand.policy.policy import Policy
@@ -24,10 +24,11 @@ def locate(source: str) -> str:
     """
     path = Path(source)
     if not path.exists():
-        if places.is_hub_id(source):
+        if model_path.is_hub_id(source):
             return source
-        raise UserError(f"no checkpoint at {source}: there is no such directory{places.near(path)}")
-    if (found := places.within(path)) is None:
+        near = model_path.near(path)
+        raise UserError(f"no checkpoint at {source}: there is no such directory{near}")
+    if (found := model_path.within(path)) is None:
         raise UserError(
             f"no checkpoint in {source}: name a run, one of its checkpoints, or a saved policy"
         )
@@ -48,7 +49,7 @@ def identity(source: str) -> tuple[str, int | None]:
     """
     from firsthand.policy.checkpoints.storage import FILES
 
-    directory = places.locate(source, FILES, "policy")
+    directory = model_path.locate(source, FILES, "policy")
     *described, weights = FILES
     with (directory / weights).open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()

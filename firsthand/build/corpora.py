@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from firsthand.cli.console import say
-from firsthand.common import uri as place
+from firsthand.common import uri
 from firsthand.common.errors import UserError
 from firsthand.common.executor import LocalExecutor
 from firsthand.episodes.convert.convert import ConvertSettings, convert
@@ -179,22 +179,22 @@ def _watched(config: HomeConfig) -> Path:
     return path
 
 
-def named(places: Sequence[str] | str) -> tuple[Part, ...]:
+def named(paths: Sequence[str] | str) -> tuple[Part, ...]:
     """Corpora, and files and folders of episodes, shuffled together.
 
     Raises:
         UserError: something is not there.
     """
-    places = [places] if isinstance(places, str) else places
-    indexed = [path for path in places if is_corpus(path)]
-    plain = [path for path in places if path not in indexed]
+    paths = [paths] if isinstance(paths, str) else paths
+    indexed = [path for path in paths if is_corpus(path)]
+    plain = [path for path in paths if path not in indexed]
     opened = [Corpus.open(path) for path in indexed]
     return tuple(map(Part, [Corpus.open(plain), *opened] if plain or not indexed else opened))
 
 
 def is_corpus(path: str) -> bool:
     """Whether a folder or URL is a corpus with an index, as far as one can tell at once."""
-    return place.is_remote(path) or (place.local(path) / "corpus.json").is_file()
+    return uri.is_remote(path) or (uri.local(path) / "corpus.json").is_file()
 
 
 def say_report(report: ConversionReport) -> None:

@@ -15,7 +15,7 @@ from firsthand.cli.run_dir import CONFIG, VERSIONS
 from firsthand.cli.schema import flatten
 from firsthand.cli.settings import Schema
 from firsthand.commands.evaluate import show_results
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
 from firsthand.envs.evaluation.summary import ChainResults, TaskResults
 from firsthand.episodes.convert.report import ConversionReport
@@ -49,10 +49,10 @@ def execute(config: InspectConfig) -> None:
     Raises:
         UserError: nothing is there, or nothing that can be read.
     """
-    if places.is_remote(config.path):
+    if uri.is_remote(config.path):
         inspect_dataset(config.path, config.sheet)
         return
-    path = places.local(config.path)
+    path = uri.local(config.path)
     if not path.exists():
         raise UserError(f"there is nothing at {path}{near(path)}")
     if (path / VERSIONS).is_file():
@@ -137,7 +137,11 @@ def inspect_run(path: Path, sheet: Path | None = None) -> None:
     say(f"files: {', '.join(sorted(p.name for p in path.iterdir() if p.name[0] != '.'))}")
     say(f"settings: {path / CONFIG}")
     episodes = next(
-        (place for place in (path, path / "corpus") if place.is_dir() and _holds_episodes(place)),
+        (
+            folder
+            for folder in (path, path / "corpus")
+            if folder.is_dir() and _holds_episodes(folder)
+        ),
         None,
     )
     if episodes is not None:
@@ -235,7 +239,7 @@ def inspect_dataset(path: str | Path, sheet: Path | None = None) -> None:
     table(f"episodes, {checked}", ("", ""), summarise(corpus).rows())
     if corpus.manifest is not None:
         _say_statistics(corpus.manifest.statistics)
-        _say_report(places.join(path, "report.json"))
+        _say_report(uri.join(path, "report.json"))
     if problems[1:]:
         for problem in problems:
             say(problem)
@@ -266,7 +270,7 @@ def _range(values: Any) -> str:
 
 def _say_report(path: str) -> None:
     """What conversion lost, and what it found odd."""
-    data = places.read(path)
+    data = uri.read(path)
     if data is None:
         return
     try:

@@ -27,7 +27,7 @@ from firsthand.episodes.formats.saycam.utterances import (
 )
 from firsthand.synthetic.home.behaviour.activities import FPS
 from firsthand.synthetic.home.language.speech import named
-from firsthand.synthetic.home.progress import finished
+from firsthand.synthetic.home.numbered_work import finished
 
 FRAMES = "train_5fps"
 FULL = 12.0  # hours from which on the test sets are as large as they get
@@ -37,32 +37,30 @@ _VERSION = 3  # of what the corpus shows: raise it whenever a seed would show so
 
 @dataclass(frozen=True)
 class HomeConfig:
-    """What is rendered.
+    """How much of the home's corpus to make, and what is said in it.
 
     Raises:
         UserError: a number is out of range.
     """
 
     hours: float = 12.0
-    """Of recordings, in all."""
+    """Length of all recordings together."""
     seconds: float = 60.0
-    """Of each recording; 4 at least."""
+    """Length of a recording."""
     size: int = 96
     """Edge of the square frames, in pixels."""
     seed: int = 0
-    """Of everything random."""
+    """Decides everything that is drawn by chance."""
     alignment: float = 0.45
-    """Share of utterances that name something in view while they last, within [0, 1]."""
+    """Share of utterances, 0 to 1, that name something in view while they last."""
     related: float = 0.0
-    """Share of these that report how two things are related, as far as there are such relations,
-    within [0, 1]."""
+    """Share of these, 0 to 1, that say how two things are related, as far as there are such."""
     split_by: Literal["video", "utterance"] = "video"
-    """Whether whole recordings are divided into train, val and test, or, as for CVCL, single
-    utterances."""
+    """What is divided into train, val and test whole: recordings or, as CVCL has it, utterances."""
     evaluation: bool = True
-    """Whether test sets are made as well; smaller ones for fewer than 12 hours."""
+    """Whether test sets are made as well, smaller ones for fewer than 12 hours."""
     workers: int = 2
-    """Processes; results do not depend on them."""
+    """Processes; they change nothing but the time."""
 
     def __post_init__(self) -> None:
         for name, low in (("size", 16), ("workers", 1), ("seed", 0)):
@@ -142,14 +140,14 @@ def _record(config: HomeConfig, out: Path, index: int) -> None:
 
     rows = []
     chosen = (config.seed, index, config.seconds, config.size, config.alignment, config.related)
-    for said in record_home(*chosen):
-        for name, jpeg in zip(said.row.frame_filenames, said.jpegs, strict=True):
+    for spoken in record_home(*chosen):
+        for name, jpeg in zip(spoken.row.frame_filenames, spoken.jpegs, strict=True):
             (out / FRAMES / name).write_bytes(jpeg)
         rows.append({
-            "row": asdict(said.row),
-            "bytes": [len(jpeg) for jpeg in said.jpegs],
-            "in_view": said.in_view,
-            "verb": said.verb,
+            "row": asdict(spoken.row),
+            "bytes": [len(jpeg) for jpeg in spoken.jpegs],
+            "in_view": spoken.in_view,
+            "verb": spoken.verb,
         })  # fmt: skip
     write_json(out / _MAKING / f"{index:06}.json", rows)
 
@@ -158,8 +156,8 @@ def _whole(ledger: Path, frames: Path) -> bool:
     """Whether a recording is finished: a machine that stopped may have left frames short."""
     if not ledger.exists():
         return False
-    for said in json.loads(ledger.read_bytes()):
-        for name, size in zip(said["row"]["frame_filenames"], said["bytes"], strict=True):
+    for entry in json.loads(ledger.read_bytes()):
+        for name, size in zip(entry["row"]["frame_filenames"], entry["bytes"], strict=True):
             path = frames / name
             if not path.exists() or path.stat().st_size != size:
                 return False
@@ -169,16 +167,16 @@ def _whole(ledger: Path, frames: Path) -> bool:
 def _write_tables(
     config: HomeConfig, out: Path, ledgers: Sequence[Sequence[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Write the utterances, the vocabulary and the truth; returns what there is of each."""
-    said = [entry for ledger in ledgers for entry in ledger]
-    rows = [_row(entry["row"]) for entry in said]
+    """Write the utterances, the vocabulary and the ground truth; returns what there is of each."""
+    entries = [entry for ledger in ledgers for entry in ledger]
+    rows = [_row(entry["row"]) for entry in entries]
     splits = split_utterances(rows, config.seed, config.split_by)
     for name, part in splits.items():
         write_utterances(out / f"{name}.json", part)
     write_utterances(out / "train_shuffled.json", shuffle_texts(splits["train"], config.seed))
     vocabulary = make_vocabulary(row.utterance for row in splits["train"])
     write_vocabulary(out / "vocab.json", vocabulary)
-    truth = [
+    labels = [
         {
             "video_filename": row.video_filename,
             "utterance_num": row.utterance_num,
@@ -186,10 +184,10 @@ def _write_tables(
             "in_view": entry["in_view"],
             "verb": entry["verb"],
         }
-        for row, entry in zip(rows, said, strict=True)
+        for row, entry in zip(rows, entries, strict=True)
     ]
-    write_json(out / "in_view.json", {"data": truth})
-    aligned = sum(any(noun in entry["in_view"] for noun in entry["named"]) for entry in truth)
+    write_json(out / "in_view.json", {"data": labels})
+    aligned = sum(any(noun in entry["in_view"] for noun in entry["named"]) for entry in labels)
     return {
         "utterances": len(rows),
         "frames": sum(row.num_frames for row in rows),

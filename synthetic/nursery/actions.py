@@ -204,9 +204,9 @@ def hide_behind(stage: Stage, rng: Rng) -> Script | None:
     for body in candidates(stage, rng):
         narrow = body.toy.radius < 0.42 * (high[0] - low[0]) and body.toy.half_height < 0.05
         # behind along the line of sight, so that it is hidden from where the viewer sits
-        sight = (low + high)[:2] / 2 - stage.eye[:2]
+        ahead = (low + high)[:2] / 2 - stage.eye[:2]
         depth = high[1] + body.toy.radius + 0.012
-        spot = stage.eye[:2] + sight * (depth - stage.eye[1]) / sight[1]
+        spot = stage.eye[:2] + ahead * (depth - stage.eye[1]) / ahead[1]
         in_view = np.hypot(*(body.position[:2] - spot)) > 0.1 or body.position[1] < high[1]
         if narrow and in_view and clear(stage, spot, body.toy.radius - 0.01, body):
 

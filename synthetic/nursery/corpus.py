@@ -22,22 +22,27 @@ _RATES = (1, 2, 5, 10, 25, 50)  # frames a second that divide the simulation's r
 
 @dataclass(frozen=True)
 class NurseryConfig:
-    """How much to make: `clips` of `seconds` at `fps`, square pictures of `size` pixels a side.
-
-    The last `held_out` share of the clips is the split `valid`, the others are `train`.
-    `workers` is the number of processes; it changes nothing but the time.
+    """How much of the nursery's corpus to make.
 
     Raises:
         UserError: a number is out of range.
     """
 
     clips: int = 60
+    """How many."""
     seconds: float = 10.0
+    """Length of a clip."""
     fps: int = 10
+    """Frames a second: 1, 2, 5, 10, 25 or 50, which divide the simulation's rate."""
     size: int = 96
+    """Edge of the square images, in pixels."""
     seed: int = 0
+    """Decides everything that is drawn by chance."""
     held_out: float = 0.1
+    """Share of the clips, 0 to below 1, that are the split `valid`: the last ones. The others are
+    `train`."""
     workers: int = 2
+    """Processes; they change nothing but the time."""
 
     def __post_init__(self) -> None:
         for name in ("clips", "size", "workers"):

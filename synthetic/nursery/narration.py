@@ -119,5 +119,5 @@ def sentence(event: Event, names: Sequence[str], rng: np.random.Generator) -> st
     way = ways[0] if rng.random() < 0.6 else ways[rng.integers(len(ways))]
     thing = call(event.thing, names, rng) if event.thing in names else f"the {event.thing}"
     other = call(event.other, names, rng) if event.other in names else f"the {event.other}"
-    said = frame.format(plain, third, ing, rest)
-    return said.format(x=thing, o=other, way=way)
+    text = frame.format(plain, third, ing, rest)
+    return text.format(x=thing, o=other, way=way)

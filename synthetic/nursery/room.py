@@ -115,10 +115,10 @@ def furnish(rng: np.random.Generator) -> Furniture:
     kinds = rng.choice(
         ["drawer", "door", "lamp", "screen"], 2, p=[0.27, 0.23, 0.23, 0.27], replace=False
     )
-    places = [-1, 1] if rng.random() < 0.5 else [1, -1]
+    sides = [-1, 1] if rng.random() < 0.5 else [1, -1]
     fixed, sliders, obstacles = [], [], []
-    for kind, place in zip(kinds, places, strict=True):
-        x = place * rng.uniform(0.17, 0.22)
+    for kind, side in zip(kinds, sides, strict=True):
+        x = side * rng.uniform(0.17, 0.22)
         piece = _PIECES[str(kind)](rng, x)
         fixed += piece.fixed
         sliders += piece.sliders

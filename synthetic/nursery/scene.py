@@ -13,22 +13,14 @@ from jaxtyping import Bool, Float
 
 from firsthand.episodes.episode import Narration
 from firsthand.rendering.rasterizer import Light
-from firsthand.synthetic.hand import hand_parts
+from firsthand.synthetic.hand import SKINS, hand_parts
 from firsthand.synthetic.nursery.actions import play
 from firsthand.synthetic.nursery.motions import REACH
 from firsthand.synthetic.nursery.narration import sentence
 from firsthand.synthetic.nursery.room import Furniture, furnish, pattern, room
 from firsthand.synthetic.nursery.simulation import TICKS, Body, Event, Hand, Stage, Vector
 from firsthand.synthetic.nursery.toys import KINDS, Toy, make_toy
-from firsthand.synthetic.parts import COLORS, Color, MeshPart, dyed, rotation
-
-SKINS: tuple[Color, ...] = (
-    (0.96, 0.79, 0.67),
-    (0.88, 0.66, 0.52),
-    (0.72, 0.49, 0.35),
-    (0.52, 0.34, 0.23),
-    (0.36, 0.23, 0.16),
-)
+from firsthand.synthetic.parts import COLORS, MeshPart, dyed, rotation
 
 
 @dataclass(frozen=True)

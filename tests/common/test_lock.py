@@ -12,7 +12,7 @@ from firsthand.common import lock as locks
 from firsthand.common.atomic import PartialFile
 from firsthand.common.errors import UserError
 from firsthand.episodes.convert import convert as conversion
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.formats.lerobot import writer as lerobot_writer
 from tests.firsthand.cli.test_run_dir import settings
 
@@ -56,7 +56,7 @@ def a_run(folder: Path) -> None:
 
 
 def fetched(folder: Path) -> None:
-    with remote._ours(folder / "a.partial") as partial:
+    with remote_files._ours(folder / "a.partial") as partial:
         assert partial is not None
         partial.write_text("whole")
         os.replace(partial, folder / "a")
@@ -91,6 +91,6 @@ def test_what_another_process_holds_is_refused(write, flock, tmp_path, capsys) -
 def test_without_locks_nobody_s_download_counts_as_abandoned(flock, tmp_path) -> None:
     half = tmp_path / "half.partial"
     half.touch()
-    assert remote._is_abandoned(half)
+    assert remote_files._is_abandoned(half)
     flock(errno.ENOLCK)
-    assert not remote._is_abandoned(half)
+    assert not remote_files._is_abandoned(half)

@@ -89,7 +89,7 @@ def test_a_terminal_gets_one_live_line(capsys, monkeypatch):
 def test_things_are_tracked(capsys):
     assert list(track("abc", "letters", 3)) == ["a", "b", "c"]
     assert capsys.readouterr().out.splitlines() == ["letters 0/3", "letters 3/3 · 0:00"]
-    assert list(track("abc", "letters", 3, shown=False)) == ["a", "b", "c"]
+    assert list(track("abc", "letters", 3, visible=False)) == ["a", "b", "c"]
     assert not capsys.readouterr().out
 
 

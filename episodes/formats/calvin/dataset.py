@@ -40,20 +40,18 @@ class Calvin(Rooted):
 
     `state` is robot_obs and `actions` are rel_actions, in single precision. The trajectory that a
     window was cut from is its group.
-
-    Attributes:
-        episodes: "language" makes a recording of every window with a sentence, which is its
-            instruction; "play" takes the trajectories whole, the sentences as narrations.
-        cameras: whose pictures to keep.
-        signals: what else to keep of every frame; "actions" are the absolute ones, which become
-            `absolute_actions`. Also robot_obs, depth_static, depth_gripper, rgb_tactile, ….
-        seconds: play that is longer becomes several recordings of at most this length.
     """
 
     episodes: Literal["language", "play"] = "language"
+    """`language` makes a recording of every window with a sentence, which is its instruction;
+    `play` takes the trajectories whole, the sentences as narrations."""
     cameras: tuple[str, ...] = ("rgb_static", "rgb_gripper")
+    """Whose images to keep."""
     signals: tuple[str, ...] = ("actions", "scene_obs")
+    """What else to keep of every frame; `actions` are the absolute ones, which become
+    `absolute_actions`. Also robot_obs, depth_static, depth_gripper, rgb_tactile, …."""
     seconds: float = 20.0
+    """Play that is longer becomes several recordings of at most this length."""
 
     def __post_init__(self) -> None:
         if not self.seconds * FPS >= 1:
@@ -64,13 +62,13 @@ class Calvin(Rooted):
         return "calvin"
 
     def listing(self) -> Listing:
-        pieces = self._windows if self.episodes == "language" else self._parts
+        items_of = self._windows if self.episodes == "language" else self._parts
         items, notes, tally = [], [], Tally()
         folders, lost = self._folders()
         for folder in folders:
-            kept, given_up = pieces(folder)
+            kept, items_lost = items_of(folder)
             items += kept
-            lost += given_up
+            lost += items_lost
             rows = [(f"{folder.name}/{name}", why) for name, why in folder.language.lost]
             played = [(f"{folder.name}/{name}", why) for name, why in folder.lost]
             if self.episodes == "language":
@@ -90,12 +88,12 @@ class Calvin(Rooted):
         """Those of play: they are in a trajectory, or lost."""
         for name, reason in malformed:
             tally.lose("sentence", name, reason)
-        for said in folder.language.annotations:
+        for annotation in folder.language.annotations:
             try:
-                folder.trajectory_of(said.first, said.end)
+                folder.trajectory_of(annotation.first, annotation.end)
                 tally.use("sentence")
             except UserError as error:
-                where = f"{folder.name}/{said.first:07d}-{said.end - 1:07d}"
+                where = f"{folder.name}/{annotation.first:07d}-{annotation.end - 1:07d}"
                 tally.lose("sentence", where, str(error))
 
     def _folders(self) -> tuple[list[Folder], list[tuple[str, str]]]:
@@ -125,14 +123,14 @@ class Calvin(Rooted):
     def _windows(self, folder: Folder) -> tuple[list[Item], list[tuple[str, str]]]:
         """An item for every annotated window."""
         items, lost = [], []
-        seen: dict[tuple[int, int], int] = {}
-        for said in folder.language.annotations:
-            window = (said.first, said.end)
-            seen[window] = seen.get(window, 0) + 1
-            name = f"{folder.name}/{said.first:07d}-{said.end - 1:07d}"
-            name += f" ({seen[window]})" if seen[window] > 1 else ""
+        times: dict[tuple[int, int], int] = {}
+        for annotation in folder.language.annotations:
+            window = (annotation.first, annotation.end)
+            times[window] = times.get(window, 0) + 1
+            name = f"{folder.name}/{annotation.first:07d}-{annotation.end - 1:07d}"
+            name += f" ({times[window]})" if times[window] > 1 else ""
             try:
-                items.append(self._item(folder, name, *window, instruction=said))
+                items.append(self._item(folder, name, *window, instruction=annotation))
             except UserError as error:
                 lost.append((name, str(error)))
         return items, lost
@@ -142,10 +140,10 @@ class Calvin(Rooted):
         items, lost = [], []
         for first, last in folder.trajectories.tolist():
             for start, end in parts(first, last + 1, int(self.seconds * FPS)):
-                said = folder.said_within(start, end)
+                annotations = folder.annotations_within(start, end)
                 name = f"{folder.name}/{start:07d}-{end - 1:07d}"
                 try:
-                    items.append(self._item(folder, name, start, end, narrations=said))
+                    items.append(self._item(folder, name, start, end, narrations=annotations))
                 except UserError as error:
                     lost.append((name, str(error)))
         return items, lost
@@ -162,8 +160,8 @@ class Calvin(Rooted):
         """Raises `UserError` when frames are missing, or are not of one trajectory."""
         trajectory = folder.trajectory_of(first, end)
         size, version = folder.fingerprint(first, end)
-        said = [instruction] if instruction else narrations
-        texts = [[a.first, a.end, a.text, a.task] for a in said]
+        annotations = [instruction] if instruction else narrations
+        texts = [[a.first, a.end, a.text, a.task] for a in annotations]
         detail: dict[str, Any] = {
             "folder": "" if folder.path == self.root else folder.name,
             "first": first,
@@ -277,8 +275,8 @@ class Calvin(Rooted):
 
     def _why_not(self, key: str, value: np.ndarray) -> str:
         """Why an array is not what its key promises, or ""."""
-        picture = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
-        if key in self.cameras and not picture:
+        is_image = value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
+        if key in self.cameras and not is_image:
             return f"{key} is {value.dtype} {value.shape}, no picture (h, w, 3) of uint8"
         numbers = value.dtype.kind == "f" and value.shape == _SHAPES.get(key, value.shape)
         if key in _SHAPES and not numbers:

@@ -59,8 +59,8 @@ class Folder:
         self.ids, self.sizes, self.times = _frame_files(path)
         self.trajectories = self._load_trajectories()
         self.language = self._load_language()
-        windows = [(said.first, said.end) for said in self.language.annotations]
-        self._said = np.array(windows, np.int64).reshape(-1, 2)
+        windows = [(annotation.first, annotation.end) for annotation in self.language.annotations]
+        self._windows = np.array(windows, np.int64).reshape(-1, 2)
         self.notes += [*self.language.notes, *self._stray_frames(), *self._statistics()]
         self.scenes = self._load_scenes()
 
@@ -159,9 +159,9 @@ class Folder:
         digest = hashlib.sha256(b"".join(part.tobytes() for part in decided_by))
         return int(sizes.sum()), digest.hexdigest()[:20]
 
-    def said_within(self, first: int, end: int) -> list[Annotation]:
+    def annotations_within(self, first: int, end: int) -> list[Annotation]:
         """The annotations that say something about a frame of first … end - 1."""
-        there = (self._said[:, 0] < end) & (self._said[:, 1] > first)
+        there = (self._windows[:, 0] < end) & (self._windows[:, 1] > first)
         return [self.language.annotations[index] for index in np.flatnonzero(there)]
 
     def scene_of(self, trajectory: int) -> str:
@@ -184,16 +184,16 @@ class Folder:
             )
             self.notes.append(f"{path.name} holds no table of scenes{why}")
             return []
-        said: dict[str, tuple[int, int]] = {}
-        for name, place in rows:
+        stated: dict[str, tuple[int, int]] = {}
+        for name, frames in rows:
             try:
-                first, last = map(int, place)
-                said[str(name).removeprefix("calvin_scene_")] = (first, last)
+                first, last = map(int, frames)
+                stated[str(name).removeprefix("calvin_scene_")] = (first, last)
             except (ValueError, TypeError, OverflowError):
-                what = f"{name!r:.40} is {place!r:.80}"
+                what = f"{name!r:.40} is {frames!r:.80}"
                 self.notes.append(f"{path.name}: {what}, no first and last frame of a scene")
         scenes = []
-        for name, (first, last) in said.items():
+        for name, (first, last) in stated.items():
             true = _FOOTAGE.get(last + 1 - first, name)
             if true != name:
                 self.notes.append(
@@ -209,7 +209,7 @@ class Folder:
         if not is_there(path):
             return ["there is no statistics.yaml"]
         try:
-            mean, deviation = _robot_statistics(load_text(path, 1 << 20))
+            mean, std = _robot_statistics(load_text(path, 1 << 20))
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
             return [f"statistics.yaml has no means and deviations of robot_obs: {error!s:.100}"]
         chosen = np.unique(np.linspace(0, len(self.ids) - 1, _SAMPLED).astype(int))
@@ -224,13 +224,13 @@ class Folder:
         if not sample:
             return []
         found = np.mean(sample, 0)
-        far = np.abs(found - mean) / (deviation + 1e-3)
+        far = np.abs(found - mean) / (std + 1e-3)
         worst = int(far.argmax())
         if far[worst] <= 1:
             return []
         return [
             f"statistics.yaml says that robot_obs[{worst}] averages {mean[worst]:.3f} with a "
-            f"deviation of {deviation[worst]:.3f}, but {len(sample)} frames average "
+            f"deviation of {std[worst]:.3f}, but {len(sample)} frames average "
             f"{found[worst]:.3f}: it is not of this folder"
         ]
 
@@ -268,10 +268,10 @@ def _robot_statistics(text: str) -> tuple[np.ndarray, np.ndarray]:
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
     (normalise,) = [t for t in content["robot_obs"] if "mean" in t]
-    mean, deviation = (np.array(normalise[key], np.float64) for key in ("mean", "std"))
-    if mean.shape != deviation.shape or mean.shape != (15,):
-        raise ValueError(f"shapes {mean.shape} and {deviation.shape}")
-    return mean, deviation
+    mean, std = (np.array(normalise[key], np.float64) for key in ("mean", "std"))
+    if mean.shape != std.shape or mean.shape != (15,):
+        raise ValueError(f"shapes {mean.shape} and {std.shape}")
+    return mean, std
 
 
 def _last(trajectory: tuple[int, int]) -> tuple[int, int]:

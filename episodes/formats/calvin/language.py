@@ -19,7 +19,7 @@ from firsthand.episodes.untrusted.npy import load_npy
 
 FILE = "auto_lang_ann.npy"
 MAX_FRAMES = 10_000_000  # names of frames have seven digits
-_SHOWN = 3  # examples in a note
+_EXAMPLES = 3  # examples in a note
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def to_language(rows: Sequence[tuple[Any, Any, Any]]) -> Language:
     lost = []
     for number, row in enumerate(rows):
         try:
-            said = _annotation(*row)
-            annotations[said] = annotations.get(said, 0) + 1
+            annotation = _annotation(*row)
+            annotations[annotation] = annotations.get(annotation, 0) + 1
         except UserError as error:
             lost.append((f"annotation {number}", str(error)))
     return Language(tuple(annotations), tuple(lost), tuple(_oddities(annotations)))
@@ -115,5 +115,5 @@ def _oddities(annotations: dict[Annotation, int]) -> list[str]:
 
 
 def _examples(annotations: list[Annotation]) -> str:
-    shown = [f"{a.first}-{a.end - 1} {a.text!r}" for a in annotations[:_SHOWN]]
-    return ", ".join(shown) + (", …" if len(annotations) > _SHOWN else "")
+    examples = [f"{a.first}-{a.end - 1} {a.text!r}" for a in annotations[:_EXAMPLES]]
+    return ", ".join(examples) + (", …" if len(annotations) > _EXAMPLES else "")

@@ -48,7 +48,7 @@ class TableFiles:
         self._number = 0
         self._writer: ParquetWriter | None = None
 
-    def place(self) -> tuple[int, int]:
+    def chunk_file(self) -> tuple[int, int]:
         """Chunk and file that the next table goes to."""
         if self._writer is not None and os.path.getsize(self._path) >= self._limit:
             self.close()

@@ -65,15 +65,15 @@ def decoded(
     """
     from firsthand.episodes.video.decode import OpenVideo
     from firsthand.episodes.video.frames import upright
-    from firsthand.episodes.video.seek import shown_at
+    from firsthand.episodes.video.seek import frames_at
 
     times = list(times)
     count, reason, damage = 0, "", Tally()
     with OpenVideo(path, damage) as video:
-        shown_then = zip(times, shown_at(video, times), strict=False)
+        frames = zip(times, frames_at(video, times), strict=False)
         while True:
             try:
-                time, shown = next(shown_then)
+                time, frame = next(frames)
             except StopIteration:
                 break
             except UserError as error:
@@ -81,13 +81,13 @@ def decoded(
                     raise
                 reason = str(error)
                 break
-            if shown is None:  # in a gap of a minute or more
+            if frame is None:  # in a gap of a minute or more
                 yield f"has no picture at {float(time):.3f} s"
                 count += 1
                 continue
-            if abs(shown.start - time) <= _NEAR * period and not reason:
-                _check_colours(shown.frame.format)
-                yield upright(shown.frame.to_ndarray(format="rgb24"), shown.frame)[0]
+            if abs(frame.start - time) <= _NEAR * period and not reason:
+                _check_colours(frame.frame.format)
+                yield upright(frame.frame.to_ndarray(format="rgb24"), frame.frame)[0]
                 count += 1
                 continue
             missing = f"has no picture at {float(time):.3f} s"
@@ -95,8 +95,8 @@ def decoded(
                 yield f"{missing}: {damage.lost[-1][2]}"
                 count += 1
                 continue
-            if reason or shown.end - time > _NEAR * period or shown.start > time:
-                raise UserError(f"{missing}; the nearest is at {float(shown.start):.3f} s")
+            if reason or frame.end - time > _NEAR * period or frame.start > time:
+                raise UserError(f"{missing}; the nearest is at {float(frame.start):.3f} s")
             reason = f"{missing}, where it is over"
     for time in times[count:]:
         yield reason or f"has no picture at {float(time):.3f} s, where it is over"
@@ -107,37 +107,30 @@ def _check_colours(form: "av.VideoFormat") -> None:
         raise NoColoursError(f"has pixels of the kind {form.name}, which are no colours")
 
 
-def square(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The middle square of a picture, scaled (bicubic, antialiased)."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box))
-
-
 def encode(
-    seen: Iterable[UInt8[np.ndarray, "h w 3"] | str], size: int | None, quality: int
+    images: Iterable[UInt8[np.ndarray, "h w 3"] | str], size: int | None, quality: int
 ) -> tuple[EncodedFrames, dict[int, str]]:
     """A camera's pictures as JPEG, and why frames have none.
 
     Args:
-        seen: a picture for every frame, or why there is none.
+        images: a picture for every frame, or why there is none.
         size: of their middle squares; None keeps them as they are.
 
     Raises:
         UserError: most frames have none, so that little but the camera would be lost without it.
     """
+    from firsthand.episodes.video.frames import VideoSettings, square
+
+    settings = VideoSettings(size=size) if size else None
     data: list[bytes] = []
     missing: dict[int, str] = {}
     shapes: dict[int, tuple[int, ...]] = {}
-    for frame, picture in enumerate(seen):
-        if isinstance(picture, str):
-            missing[frame] = picture
+    for frame, image in enumerate(images):
+        if isinstance(image, str):
+            missing[frame] = image
             data.append(b"")
             continue
-        pixels = square(picture, size) if size else picture
+        pixels = square(image, settings) if settings else image
         shapes[frame] = pixels.shape
         data.append(encode_jpeg(pixels, quality))
     shape = most_common(shapes.values())

@@ -65,19 +65,21 @@ def load_tasks(path: Path, stamp: tuple[int, int]) -> Tasks:
         numbers = columns.pop("task_index", [])
         texts = next(iter(columns.values()), [])  # a pandas index, which may have any name
         pairs = [(row, *pair) for row, pair in enumerate(zip(numbers, texts, strict=False), 1)]
-    said: dict[int, set[str]] = {}
+    texts_of: dict[int, set[str]] = {}
     for row, number, text in pairs:
         if not isinstance(number, int) or not isinstance(text, str):
             lost.append(f"row {row} is no number and text")
         else:
-            said.setdefault(number, set()).add(text)
-    lost += [f"task {number} has two sentences" for number, found in said.items() if len(found) > 1]
-    single = {number: min(found) for number, found in said.items() if len(found) == 1}
+            texts_of.setdefault(number, set()).add(text)
+    lost += [
+        f"task {number} has two sentences" for number, found in texts_of.items() if len(found) > 1
+    ]
+    single = {number: min(found) for number, found in texts_of.items() if len(found) == 1}
     clear = {number: text for number, text in single.items() if is_text(text)}
     lost += [
         f"task {number} holds a character that is not text" for number in single.keys() - clear
     ]
-    if not said:
+    if not texts_of:
         raise UserError(f"{path}: holds no table of tasks" + (f": {lost[0]:.200}" if lost else ""))
     return Tasks(clear, f" ({lost[0]:.200})" if lost else "")
 
@@ -92,17 +94,17 @@ def sentences(
         tally.lose("sentence", name, "its task_index holds no whole numbers")
         return "", ()
     cuts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
-    said = []
+    narrations = []
     for first, end in zip(cuts, cuts[1:], strict=False):
         if (task := int(tasks[first])) in known.texts:
-            said.append(Narration(first / layout.fps, end / layout.fps, known.texts[task]))
+            narrations.append(Narration(first / layout.fps, end / layout.fps, known.texts[task]))
         else:
             reason = f"its task {task} is not in {path.name}{known.wrong}"
             tally.lose("sentence", f"{name}: frames {first} to {end - 1}", reason)
-    tally.use("sentence", len(said))
+    tally.use("sentence", len(narrations))
     if len(cuts) == 2:
-        return "".join(n.text for n in said), ()
-    return "", tuple(n for n in said if n.text)
+        return "".join(n.text for n in narrations), ()
+    return "", tuple(n for n in narrations if n.text)
 
 
 def restored(
@@ -115,7 +117,7 @@ def restored(
     if not ours:
         return instruction, narrations, source
     try:
-        instruction, said, source = (json.loads(ours[name]) for name in OURS)
-        return str(instruction), tuple(Narration(**n) for n in said), dict(source)
+        instruction, timed, source = (json.loads(ours[name]) for name in OURS)
+        return str(instruction), tuple(Narration(**n) for n in timed), dict(source)
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"its columns {', '.join(OURS)} are damaged: {error!s:.100}") from None

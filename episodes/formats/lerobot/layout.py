@@ -39,7 +39,7 @@ class Feature:
     is_depth: bool = False  # a picture of distances, not of colours
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         return self.kind in ("video", "image")
 
     @property
@@ -106,8 +106,8 @@ class LeRobotInfo:
 
     def _feature(self, name: str, content: Any) -> Feature:
         """What is no number, or nothing that can be understood, is for the reader to leave out."""
-        said: dict[str, Any] = content if isinstance(content, dict) else {}
-        kind, names, shape = str(said.get("dtype")), said.get("names"), said.get("shape")
+        values: dict[str, Any] = content if isinstance(content, dict) else {}
+        kind, names, shape = str(values.get("dtype")), values.get("names"), values.get("shape")
         if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
             if name in CLOCK:
                 raise UserError(f"{self.path}: the feature {name!r} has no type or shape")
@@ -117,7 +117,7 @@ class LeRobotInfo:
         height, width, channels = (*shape, 0, 0, 0)[:3]
         if isinstance(names, list) and names[:1] in (["channel"], ["channels"]):
             height, width, channels = width, channels, height
-        about = said.get("info") or said.get("video_info")
+        about = values.get("info") or values.get("video_info")
         about = about if isinstance(about, dict) else {}
         deep = any(about.get(key) is True for key in ("video.is_depth_map", "is_depth_map"))
         return Feature(kind, (height, width, channels), names, deep)

@@ -47,24 +47,22 @@ class LeRobot(Rooted):
 
     The sentence of an episode's frames is its instruction; where frames have different ones, they
     are narrations. Numbers keep their names and types as signals.
-
-    Attributes:
-        cameras: which ones to read, as "observation.images.front", or with a name to keep them
-            under, as "rgb_static=observation.images.front"; () reads all, each under the last part
-            of its name.
-        state: the feature that is CALVIN's robot_obs (15 numbers), "" if none is; "auto" takes
-            observation.state when its numbers are called as in `lerobot_layout.STATE_NAMES`.
-        actions: the feature that holds relative actions as ours are (7 numbers), likewise.
-        size: edge of the square that is cut from the middle of pictures and scaled; None keeps
-            them as they are.
-        quality: of the JPEG pictures.
     """
 
     cameras: tuple[str, ...] = ()
+    """Which ones to read, as `observation.images.front`, or with a name to keep them under, as
+    `rgb_static=observation.images.front`; () reads all, each under the last part of its name."""
     state: str = "auto"
+    """The feature that is CALVIN's robot_obs (15 numbers), empty if none is; `auto` takes
+    observation.state when its numbers are called as in
+    `episodes.formats.lerobot.layout.STATE_NAMES`."""
     actions: str = "auto"
+    """The feature that holds relative actions as ours are (7 numbers), likewise."""
     size: int | None = None
+    """Edge of the square that is cut from the middle of images and scaled, in pixels; None keeps
+    them as they are."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= 4096:
@@ -79,39 +77,41 @@ class LeRobot(Rooted):
     def listing(self) -> Listing:
         layout = LeRobotInfo(self.root)
         cameras = self._cameras(layout.features)
-        films = [t for t in cameras.values() if layout.features[t].kind == "video"]
+        video_features = [t for t in cameras.values() if layout.features[t].kind == "video"]
         tasks = file_stamp(tasks_path(self.root, layout.version))
         splits = _splits(layout)
         stamp = cache(lambda path: file_stamp(self.inside(path)))  # episodes share files
         there = cache(lambda path: is_there(self.inside(path)))
         rows = load_rows(layout, self.inside)
-        items, unseen = [], {theirs: list[str]() for theirs in films}
+        items, missing = [], {theirs: list[str]() for theirs in video_features}
         for row in rows.found:
             try:
-                shown = {t: v for t, v in row.videos.items() if t in films and there(v[0])}
-                faults = {t: why for t, why in row.faults.items() if t in films}
-                if films and not shown and len(films) == len(cameras):
+                present = {
+                    t: v for t, v in row.videos.items() if t in video_features and there(v[0])
+                }
+                faults = {t: why for t, why in row.faults.items() if t in video_features}
+                if video_features and not present and len(video_features) == len(cameras):
                     if faults:
                         raise UserError("; ".join(f"{t} {why}" for t, why in faults.items()))
                     rows.absent.add(row.name)
                     continue
-                stamps = [stamp(path) for path in (row.data, *(v[0] for v in shown.values()))]
+                stamps = [stamp(path) for path in (row.data, *(v[0] for v in present.values()))]
             except UserError as error:
                 rows.lost[row.name] = str(error)
                 continue
-            for theirs in films:
-                unseen[theirs] += [] if theirs in shown or theirs in faults else [row.name]
-            detail = asdict(replace(row, videos=shown, faults=faults))
+            for theirs in video_features:
+                missing[theirs] += [] if theirs in present or theirs in faults else [row.name]
+            detail = asdict(replace(row, videos=present, faults=faults))
             version = sha256(json.dumps([detail, stamps, tasks]).encode()).hexdigest()[:20]
             pixels = sum(self._pixels(layout.features[theirs]) for theirs in cameras.values())
             split = next((s for s, indices in splits.items() if row.index in indices), "")
             megabytes = row.length * pixels * _JPEG_BYTES / 1e6
             items.append(Item(row.name, row.name, version, megabytes, split, detail))
         notes = self._notes(layout, len(items) + len(rows.lost) + len(rows.absent))
-        unseen = {"data": sorted(rows.absent), **unseen}
+        missing = {"data": sorted(rows.absent), **missing}
         notes += [
             f"{what} of {len(names)} episodes is not downloaded: {some(names)}"
-            for what, names in unseen.items()
+            for what, names in missing.items()
             if names
         ]
         return Listing(tuple(items), tuple(sorted(rows.lost.items())), tuple(notes))
@@ -120,7 +120,7 @@ class LeRobot(Rooted):
         layout, detail = LeRobotInfo(self.root), item.detail
         parts = self._parts(layout.features)
         numbers, stills, faults = self._values(layout, detail, tuple(parts.values()))
-        frames, missing = self._pictures(layout, detail, stills, faults, tally)
+        frames, missing = self._images(layout, detail, stills, faults, tally)
         signals: dict[str, np.ndarray] = {}
         for name, values in numbers.items():
             if name in BOOKKEEPING or name in parts.values():
@@ -130,9 +130,9 @@ class LeRobot(Rooted):
             signals.setdefault(ours, values)
         for name in [name for name in faults if name != "task_index"]:
             tally.lose("signal", f"{item.name}: {name}", faults[name])
-        said = sentences(self.root, layout, numbers.get("task_index"), item.name, tally)
+        sentence = sentences(self.root, layout, numbers.get("task_index"), item.name, tally)
         source = {"origin": self.origin, "episode": detail["index"], "robot": layout.robot}
-        instruction, narrations, source = restored(detail["ours"], *said, source)
+        instruction, narrations, source = restored(detail["ours"], *sentence, source)
         episode = EncodedEpisode(
             frames,
             layout.fps,
@@ -176,7 +176,7 @@ class LeRobot(Rooted):
         cells = {name: columns[name].to_pylist() for name in stills if name in columns}
         return numbers, cells, faults
 
-    def _pictures(
+    def _images(
         self,
         layout: LeRobotInfo,
         detail: Mapping[str, Any],
@@ -191,16 +191,16 @@ class LeRobot(Rooted):
         cameras = self._cameras(layout.features)
         for camera, theirs in cameras.items():
             if theirs in stills:
-                seen = embedded(stills[theirs])
+                images = embedded(stills[theirs])
             elif theirs in detail["videos"]:
                 video, start = detail["videos"][theirs]
                 times = [Fraction(start) + k * period for k in range(detail["length"])]
-                seen = decoded(self.inside(video), times, period)
+                images = decoded(self.inside(video), times, period)
             else:
                 faults |= {t: why for t, why in detail["faults"].items() if t == theirs}
                 continue
             try:
-                frames[camera], lacking = encode(seen, self.size, self.quality)
+                frames[camera], lacking = encode(images, self.size, self.quality)
                 missing |= {frame: f"{theirs} {reason}" for frame, reason in lacking.items()}
             except NoColoursError as error:
                 if self.cameras:
@@ -218,26 +218,24 @@ class LeRobot(Rooted):
 
     def _cameras(self, features: Mapping[str, Feature]) -> dict[str, str]:
         """Our name -> the feature."""
-        there = [
-            n for n, f in features.items() if f.is_picture and (self.cameras or not f.is_depth)
-        ]
+        there = [n for n, f in features.items() if f.is_image and (self.cameras or not f.is_depth)]
         return named_cameras(self.root, self.cameras, there)
 
     def _parts(self, features: Mapping[str, Feature]) -> dict[str, str]:
         """What in an episode is not a signal -> the feature that it is."""
         found = {}
         for part, (usual, names, size) in _PARTS.items():
-            asked = {"state": self.state, "actions": self.actions}.get(part, "auto")
-            if asked == "auto":
+            chosen = {"state": self.state, "actions": self.actions}.get(part, "auto")
+            if chosen == "auto":
                 feature = features.get(usual)
                 if feature and (feature.shape, feature.names) == ((size,), names):
                     found[part] = usual
-            elif asked:
-                feature = features.get(asked)
+            elif chosen:
+                feature = features.get(chosen)
                 if feature is None or feature.shape != (size,) or "float" not in feature.kind:
                     there = "is not there" if feature is None else f"is {feature.shape}"
-                    raise UserError(f"{self.root}: {part}={asked} {there}, not {size} floats")
-                found[part] = asked
+                    raise UserError(f"{self.root}: {part}={chosen} {there}, not {size} floats")
+                found[part] = chosen
         return found
 
     def _notes(self, layout: LeRobotInfo, found: int) -> list[str]:
@@ -267,9 +265,9 @@ class LeRobot(Rooted):
 
 def _splits(layout: LeRobotInfo) -> dict[str, range]:
     """The numbers of the episodes in each split; {} unless there are several."""
-    said = layout.info.get("splits")
+    stated = layout.info.get("splits")
     splits = {}
-    for name, text in said.items() if isinstance(said, dict) else ():
+    for name, text in stated.items() if isinstance(stated, dict) else ():
         first, colon, end = str(text)[:40].partition(":")
         if colon and first.isdecimal() and end.isdecimal():
             name = "valid" if name in ("val", "validation") else name
@@ -280,11 +278,11 @@ def _splits(layout: LeRobotInfo) -> dict[str, range]:
 def _check_rows(numbers: Mapping[str, np.ndarray], index: int, fps: float) -> None:
     """Raises `UserError` unless the rows are all frames of the episode, at a constant rate."""
     times = numbers["timestamp"].astype(np.float64)
-    places = np.arange(len(times))
-    if (numbers["episode_index"] != index).any() or (numbers["frame_index"] != places).any():
+    expected = np.arange(len(times))
+    if (numbers["episode_index"] != index).any() or (numbers["frame_index"] != expected).any():
         raise UserError(f"its rows are not the frames 0 to {len(times) - 1} of episode {index}")
     unsure = np.spacing(np.abs(times).astype(np.float32))  # what single precision cannot tell
-    in_time = np.abs(times - places / fps) <= _LATE / fps + unsure
+    in_time = np.abs(times - expected / fps) <= _LATE / fps + unsure
     if not in_time.all():
         frame = int(np.argmin(in_time))
         raise UserError(f"its frame {frame} is at {times[frame]:.4f} s, not {frame / fps:.4f} s")

@@ -89,8 +89,8 @@ def _of_v2(
             lose(f"line {number}", "has no episode_index and length")
             continue
         numbers = {"episode_chunk": index // size, "episode_index": index}
-        shown = {v: (layout.file("video_path", {**numbers, "video_key": v}), 0.0) for v in videos}
-        row = EpisodeRow(index, length, layout.file("data_path", numbers), None, shown)
+        files = {v: (layout.file("video_path", {**numbers, "video_key": v}), 0.0) for v in videos}
+        row = EpisodeRow(index, length, layout.file("data_path", numbers), None, files)
         if _is_absent(row.data, locate):
             rows.absent.add(row.name)
         yield row
@@ -114,57 +114,57 @@ def _of_v3(
         for index in range(min(total, _MOST_EPISODES) if _is_whole(total) else 0):
             if index not in known:
                 rows.lost[episode_name(index)] = "is in no list of episodes that can be read"
-    files = {_place(line, "data") for line in listed}
-    places, faults = _places(layout, files, locate)
+    files = {_chunk_file(line, "data") for line in listed}
+    spans, faults = _spans(layout, files, locate)
     for line in listed:
-        file = layout.file("data_path", _numbers(_place(line, "data")))
-        row = _row(layout, line, file, places.get(line["episode_index"], []))
+        file = layout.file("data_path", _numbers(_chunk_file(line, "data")))
+        row = _row(layout, line, file, spans.get(line["episode_index"], []))
         if row.first_row is not None:
             yield row
         elif file not in faults and _is_absent(file, locate):
             rows.absent.add(row.name)
         else:
-            count = sum(end - first for _, first, end in places.get(row.index, []))
+            count = sum(end - first for _, first, end in spans.get(row.index, []))
             has = f"is {row.length} frames long, but {Path(file).name} has {count}"
             rows.lost[row.name] = faults.get(file, has)
 
 
 def _row(
-    layout: LeRobotInfo, line: Mapping[str, Any], file: str, places: list[tuple[str, int, int]]
+    layout: LeRobotInfo, line: Mapping[str, Any], file: str, spans: list[tuple[str, int, int]]
 ) -> EpisodeRow:
     """Without a first row unless one of the places is as long as the episode; its own file's if
     there are several."""
-    shown, video_faults = {}, {}
-    for place in (key for key in line if key.endswith("/from_timestamp")):
-        where = place.removesuffix("/from_timestamp")
-        video = where.removeprefix("videos/")
+    files, video_faults = {}, {}
+    for key in (key for key in line if key.endswith("/from_timestamp")):
+        prefix = key.removesuffix("/from_timestamp")
+        video = prefix.removeprefix("videos/")
         wrong = [
-            n for n in (f"{where}/chunk_index", f"{where}/file_index") if not _is_whole(line[n])
+            n for n in (f"{prefix}/chunk_index", f"{prefix}/file_index") if not _is_whole(line[n])
         ]
-        wrong += [] if _is_time(line[place]) else [place]
+        wrong += [] if _is_time(line[key]) else [key]
         if wrong:
             video_faults[video] = f"is of no known place: its {wrong[0]} is {line[wrong[0]]!r:.80}"
             continue
-        numbers = {**_numbers(_place(line, where)), "video_key": video}
-        shown[video] = (layout.file("video_path", numbers), line[place])
-    fitting = [p for p in places if p[2] - p[1] == line["length"] > 0]
+        numbers = {**_numbers(_chunk_file(line, prefix)), "video_key": video}
+        files[video] = (layout.file("video_path", numbers), line[key])
+    fitting = [p for p in spans if p[2] - p[1] == line["length"] > 0]
     there, first, _ = min(fitting, key=lambda p: (p[0] != file, p), default=(file, None, None))
     ours = {name: line[name] for name in OURS if name in line}
     return EpisodeRow(
-        line["episode_index"], line["length"], there, first, shown, ours, video_faults
+        line["episode_index"], line["length"], there, first, files, ours, video_faults
     )
 
 
-def _places(
+def _spans(
     layout: LeRobotInfo, listed: set[tuple[int, int]], locate: Locate
 ) -> tuple[dict[int, list[tuple[str, int, int]]], dict[str, str]]:
     """Where the rows (first … end - 1) of each episode are, in the files that are listed and those
     behind them; and which files cannot be read, and why."""
-    places: dict[int, list[tuple[str, int, int]]] = {}
+    spans: dict[int, list[tuple[str, int, int]]] = {}
     faults: dict[str, str] = {}
-    behind = {place for c, f in listed for place in ((c, f + 1), (c + 1, 0))}
-    for place in sorted(listed | behind):
-        file = layout.file("data_path", _numbers(place))
+    behind = {chunk_file for c, f in listed for chunk_file in ((c, f + 1), (c + 1, 0))}
+    for chunk_file in sorted(listed | behind):
+        file = layout.file("data_path", _numbers(chunk_file))
         try:
             if not is_there(path := locate(file)):
                 continue
@@ -178,21 +178,21 @@ def _places(
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
         for first, end in zip(cuts, cuts[1:], strict=False):
             if end > first:
-                places.setdefault(int(numbers[first]), []).append((file, first, end))
-    return places, faults
+                spans.setdefault(int(numbers[first]), []).append((file, first, end))
+    return spans, faults
 
 
 def _lines(path: Path, videos: list[str], rows: Rows) -> list[dict[str, Any]]:
     """What one file lists, without the statistics, which take more room than all the rest."""
     there = set(parquet_columns(path))
     whole = ["episode_index", "length", "data/chunk_index", "data/file_index"]
-    films = []
-    for place in (f"videos/{video}" for video in videos):
-        columns = [f"{place}/{name}" for name in ("chunk_index", "file_index", "from_timestamp")]
-        films += columns if there.issuperset(columns) else []
+    video_columns = []
+    for prefix in (f"videos/{video}" for video in videos):
+        columns = [f"{prefix}/{name}" for name in ("chunk_index", "file_index", "from_timestamp")]
+        video_columns += columns if there.issuperset(columns) else []
     texts = [name for name in OURS if name in there]
     lines = []
-    for number, line in enumerate(load_parquet(path, [*whole, *films, *texts]).to_pylist()):
+    for number, line in enumerate(load_parquet(path, [*whole, *video_columns, *texts]).to_pylist()):
         wrong = [n for n in whole if not _is_whole(line[n])]
         wrong += [n for n in texts if not isinstance(line[n], str)]
         if not wrong:
@@ -211,12 +211,12 @@ def _is_absent(file: str, locate: Locate) -> bool:
         return False
 
 
-def _place(line: Mapping[str, Any], where: str) -> tuple[int, int]:
+def _chunk_file(line: Mapping[str, Any], where: str) -> tuple[int, int]:
     return line[f"{where}/chunk_index"], line[f"{where}/file_index"]
 
 
-def _numbers(place: tuple[int, int]) -> dict[str, int | str]:
-    return {"chunk_index": place[0], "file_index": place[1]}
+def _numbers(chunk_file: tuple[int, int]) -> dict[str, int | str]:
+    return {"chunk_index": chunk_file[0], "file_index": chunk_file[1]}
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from firsthand.common.errors import UserError
 from firsthand.common.lock import lock
+from firsthand.episodes.corpus.running_stats import RunningStats
 from firsthand.episodes.episode import Episode
 from firsthand.episodes.formats.lerobot.files import FILES_A_CHUNK, TableFiles, VideoFiles, sync
 from firsthand.episodes.formats.lerobot.layout import OURS
@@ -32,7 +33,7 @@ from firsthand.episodes.formats.lerobot.schema import (
     to_sentences,
     whole,
 )
-from firsthand.episodes.formats.lerobot.statistics import FeatureStats
+from firsthand.episodes.formats.lerobot.statistics import feature_stats, image_stats, stats_table
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.header import to_json
 
@@ -66,7 +67,7 @@ class LeRobotWriter:
         self._schema: LeRobotSchema | None = None
         self._tasks: dict[str, int] = {}
         self._splits: dict[str, list[int]] = {}
-        self._summaries: dict[str, FeatureStats] = {}
+        self._stats: dict[str, RunningStats] = {}
         self._rows: list[dict[str, Any]] = []
         self._episodes = self._frames = 0
 
@@ -130,8 +131,8 @@ class LeRobotWriter:
         import pyarrow
 
         index, length, first = self._episodes, len(episode), self._frames
-        said = to_sentences(episode)
-        for text in said:
+        texts = to_sentences(episode)
+        for text in texts:
             self._tasks.setdefault(text, len(self._tasks))
         count = np.arange(length)
         columns = to_features(episode) | {
@@ -139,31 +140,37 @@ class LeRobotWriter:
             "frame_index": count,
             "episode_index": np.full(length, index),
             "index": first + count,
-            "task_index": np.array([self._tasks[text] for text in said]),
+            "task_index": np.array([self._tasks[text] for text in texts]),
         }
-        summaries = {name: FeatureStats.of(values) for name, values in columns.items()}
+        stats = {name: feature_stats(values) for name, values in columns.items()}
         row: dict[str, Any] = {
             "episode_index": index,
-            "tasks": list(dict.fromkeys(said)),
+            "tasks": list(dict.fromkeys(texts)),
             "length": length,
             "dataset_from_index": first,
             "dataset_to_index": first + length,
         }
-        row |= _place("data", self._data.place())
+        row |= _chunk_columns("data", self._data.chunk_file())
         self._data.write(pyarrow.table({n: to_column(values) for n, values in columns.items()}))
         for camera in sorted(episode.frames):
-            place, start, levels = self._videos[camera].write(to_pixels(episode.frames[camera]))
+            chunk_file, start, levels = self._videos[camera].write(
+                to_pixels(episode.frames[camera])
+            )
             name = CAMERA + camera
-            row |= _place(f"videos/{name}", place)
+            row |= _chunk_columns(f"videos/{name}", chunk_file)
             row[f"videos/{name}/from_timestamp"] = start / episode.fps
             row[f"videos/{name}/to_timestamp"] = (start + length) / episode.fps
-            summaries[name] = FeatureStats.of_pictures(length, levels)
+            stats[name] = image_stats(length, levels)
         exact = (episode.instruction, [asdict(n) for n in episode.narrations], episode.source)
         row |= {name: to_json(value) for name, value in zip(OURS, exact, strict=True)}
-        for name, summary in summaries.items():
-            row |= {f"stats/{name}/{key}": value for key, value in summary.table().items()}
-            before = self._summaries.get(name)
-            self._summaries[name] = summary if before is None else before + summary
+        for name, episode_stats in stats.items():
+            row |= {
+                f"stats/{name}/{key}": value for key, value in stats_table(episode_stats).items()
+            }
+            if name in self._stats:
+                self._stats[name].merge(episode_stats)
+            else:
+                self._stats[name] = episode_stats
         self._rows.append(row)
         if len(self._rows) == _EPISODES_AT_ONCE:
             self._write_rows()
@@ -174,8 +181,8 @@ class LeRobotWriter:
     def _write_rows(self) -> None:
         import pyarrow
 
-        place = _place("meta/episodes", self._lists.place())
-        self._lists.write(pyarrow.Table.from_pylist([row | place for row in self._rows]))
+        columns = _chunk_columns("meta/episodes", self._lists.chunk_file())
+        self._lists.write(pyarrow.Table.from_pylist([row | columns for row in self._rows]))
         self._rows = []
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -203,7 +210,7 @@ class LeRobotWriter:
         self._close()
         meta = self._partial / "meta"
         _write_tasks(meta / "tasks.parquet", list(self._tasks))
-        stats = {name: summary.table() for name, summary in sorted(self._summaries.items())}
+        stats = {name: stats_table(found) for name, found in sorted(self._stats.items())}
         _write_json(meta / "stats.json", stats)
         _write_json(meta / "info.json", self._info(self._schema))
         if self.path.exists():
@@ -212,7 +219,7 @@ class LeRobotWriter:
         sync(self.path.parent)
 
     def _info(self, schema: LeRobotSchema) -> dict[str, Any]:
-        place = "chunk-{chunk_index:03d}/file-{file_index:03d}"
+        name = "chunk-{chunk_index:03d}/file-{file_index:03d}"
         return {
             "codebase_version": "v3.0",
             "robot_type": None,
@@ -224,14 +231,14 @@ class LeRobotWriter:
             "video_files_size_in_mb": whole(self._video_megabytes),
             "fps": whole(schema.fps),
             "splits": {name: f"{n[0]}:{n[-1] + 1}" for name, n in self._splits.items()},
-            "data_path": f"data/{place}.parquet",
-            "video_path": f"videos/{{video_key}}/{place}.mp4" if schema.cameras else None,
+            "data_path": f"data/{name}.parquet",
+            "video_path": f"videos/{{video_key}}/{name}.mp4" if schema.cameras else None,
             "features": schema.features(),
         }
 
 
-def _place(name: str, place: tuple[int, int]) -> dict[str, int]:
-    return dict(zip((f"{name}/chunk_index", f"{name}/file_index"), place, strict=True))
+def _chunk_columns(name: str, chunk_file: tuple[int, int]) -> dict[str, int]:
+    return dict(zip((f"{name}/chunk_index", f"{name}/file_index"), chunk_file, strict=True))
 
 
 def _write_tasks(path: Path, texts: list[str]) -> None:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from firsthand.common.errors import UserError
-from firsthand.episodes.formats.robomimic.images import is_picture
+from firsthand.episodes.formats.robomimic.images import is_image
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.text.caption_files import text_of
 from firsthand.episodes.untrusted.hdf5 import load_dataset, load_texts
@@ -50,8 +50,8 @@ class Demo:
         if not isinstance(actions, h5py.Dataset) or actions.ndim != 2:
             raise UserError("has no actions (t, n)")
         if self.stated not in (None, len(actions)):
-            said = f"says that it has {self.stated} samples"
-            raise UserError(f"{said}, but has {len(actions)} actions")
+            claim = f"says that it has {self.stated} samples"
+            raise UserError(f"{claim}, but has {len(actions)} actions")
         return actions
 
     @cached_property
@@ -63,8 +63,8 @@ class Demo:
             return None
 
     @property
-    def pictures(self) -> dict[str, h5py.Dataset]:
-        return {name: d for name, d in self.datasets.items() if is_picture(name, d)}
+    def images(self) -> dict[str, h5py.Dataset]:
+        return {name: d for name, d in self.datasets.items() if is_image(name, d)}
 
     @property
     def numbers(self) -> dict[str, h5py.Dataset]:
@@ -75,7 +75,7 @@ class Demo:
             if dataset.shape
             and dataset.shape[0] == len(self.actions)
             and dataset.dtype.kind in "biuf"
-            and not is_picture(name, dataset)
+            and not is_image(name, dataset)
             and dataset != self.actions
         }
 
@@ -85,7 +85,7 @@ class Demo:
     @property
     def left(self) -> list[str]:
         """Datasets that belong to no frame."""
-        known = {*self.numbers, *self.pictures}
+        known = {*self.numbers, *self.images}
         return [n for n, d in self.datasets.items() if n not in known and d != self.actions]
 
 
@@ -138,8 +138,8 @@ def is_osc_pose(world: dict[str, Any]) -> bool:
     From robosuite 1.5 on the controllers of an arm, its gripper and the rest are `body_parts`, and
     "input_type" says what "control_delta" did.
     """
-    said = world.get("env_kwargs", {}).get("controller_configs")
-    whole = said[0] if isinstance(said, list) and len(said) == 1 else said
+    configs = world.get("env_kwargs", {}).get("controller_configs")
+    whole = configs[0] if isinstance(configs, list) and len(configs) == 1 else configs
     parts = whole.get("body_parts", {"": whole}) if isinstance(whole, dict) else {}
     parts = parts.values() if isinstance(parts, dict) else ()
     arms = [part for part in parts if isinstance(part, dict) and part.get("type") == "OSC_POSE"]
@@ -162,20 +162,20 @@ def find_instruction(file: h5py.File, demo: h5py.Group, tally: Tally, name: str)
     data = open_group(file, "data")
     for where, table in ((demo, "ep_meta"), (data, "problem_info")):
         try:
-            said = text_of(_plain_words(where) or _in_table(where, table))
+            sentence = text_of(_plain_words(where) or _in_table(where, table))
         except UserError as error:
             tally.lose("sentence", name, str(error))
             continue
-        if said:
+        if sentence:
             tally.use("sentence")
-            return said
+            return sentence
     return ""
 
 
 def _plain_words(group: h5py.Group) -> str:
     for name in _WORDS:
-        if said := _text(group.attrs.get(name)):
-            return said.strip()
+        if text := _text(group.attrs.get(name)):
+            return text.strip()
         if isinstance(group.get(name), h5py.Dataset):
             texts = set(load_texts(group, name))
             if len(texts) > 1:
@@ -188,12 +188,12 @@ def _in_table(group: h5py.Group, name: str) -> str:
     """The sentence in an attribute that is JSON."""
     text = _text(group.attrs.get(name))
     table = _json(text, name) if text else {}
-    said = next((table[word] for word in _WORDS if table.get(word)), "")
-    if isinstance(said, list):  # letters or words with their spaces, joined as LIBERO does
-        said = "".join(str(part) for part in said)
-    if not isinstance(said, str):
-        raise UserError(f"the sentence in {name} is {said!r:.80}")
-    return said.strip().strip('"')
+    sentence = next((table[word] for word in _WORDS if table.get(word)), "")
+    if isinstance(sentence, list):  # letters or words with their spaces, joined as LIBERO does
+        sentence = "".join(str(part) for part in sentence)
+    if not isinstance(sentence, str):
+        raise UserError(f"the sentence in {name} is {sentence!r:.80}")
+    return sentence.strip().strip('"')
 
 
 def _text(value: Any) -> str:

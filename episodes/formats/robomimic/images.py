@@ -22,7 +22,7 @@ _LEAST_SIDE, _LEAST_BYTES = 5, 100  # of pictures, and of one as JPEG
 _CHANNELS = (1, 3, 4)
 
 
-def is_picture(name: str, dataset: h5py.Dataset) -> bool:
+def is_image(name: str, dataset: h5py.Dataset) -> bool:
     """By its type, and where that leaves it open by its name."""
     if dataset.dtype == np.uint8 and dataset.ndim == 4 and dataset.shape[3] == 3:
         return True
@@ -57,7 +57,7 @@ def _sides(dataset: h5py.Dataset) -> str | None:
     return order if min(sides) >= _LEAST_SIDE else None
 
 
-def load_pictures(
+def load_images(
     group: h5py.Group, name: str, count: int
 ) -> tuple[UInt8[np.ndarray, "t h w 3"], dict[int, str]]:
     """The first `count` pictures of a dataset, and which of them are missing (black), and why.
@@ -84,21 +84,21 @@ def load_pictures(
 def _decoded(
     dataset: h5py.Dataset, count: int
 ) -> tuple[UInt8[np.ndarray, "t h w 3"], dict[int, str]]:
-    pictures: list[np.ndarray | None] = []
+    images: list[np.ndarray | None] = []
     reasons: dict[int, str] = {}
     for frame in range(count):  # one at a time: nobody vouches for their sizes
         try:
-            pictures.append(_open(dataset[frame]))
+            images.append(_open(dataset[frame]))
         except UserError as error:
             reasons[frame] = str(error)
-            pictures.append(None)
-    shapes = {frame: p.shape for frame, p in enumerate(pictures) if p is not None}
+            images.append(None)
+    shapes = {frame: p.shape for frame, p in enumerate(images) if p is not None}
     shape = most_common(shapes.values())
     reasons |= {f: f"is {s}, others are {shape}" for f, s in shapes.items() if s != shape}
     if shape is None or 2 * len(reasons) > count:
         raise UserError(f"lacks {len(reasons)} of {count} pictures: {reasons[min(reasons)]}")
     black = np.zeros(shape, np.uint8)
-    kept = (black if k in reasons or p is None else p for k, p in enumerate(pictures))
+    kept = (black if k in reasons or p is None else p for k, p in enumerate(images))
     return np.stack(list(kept)), reasons
 
 
@@ -127,16 +127,16 @@ def _colours(values: np.ndarray, order: str) -> tuple[UInt8[np.ndarray, "t h w 3
     low, high = (of(axis=sides).astype(np.float64) for of in (values.min, values.max))
     sound = (low >= 0) & (high <= 255)
 
-    def said(least: float, most: float) -> str:
+    def number_range(least: float, most: float) -> str:
         return f"is {values.dtype} from {least:g} to {most:g}"
 
     if 2 * np.count_nonzero(~sound) > len(values):
         raise UserError(
-            f"{said(low.min(), high.max())}: which number is white nobody says; "
+            f"{number_range(low.min(), high.max())}: which number is white nobody says; "
             "pictures are 0 to 255, or fractions to 1"
         )
     frames = np.flatnonzero(~sound).tolist()
-    odd = {f: f"{said(low[f], high[f])}, others hold colours" for f in frames}
+    odd = {f: f"{number_range(low[f], high[f])}, others hold colours" for f in frames}
     if odd:
         values = np.where(sound.reshape(-1, *[1] * len(sides)), values, 0)
     fractions = values.dtype.kind == "f" and high[sound].max(initial=0) <= 1

@@ -39,7 +39,7 @@ from firsthand.episodes.formats.robomimic.demo import (
     load_world,
     open_group,
 )
-from firsthand.episodes.formats.robomimic.images import load_pictures
+from firsthand.episodes.formats.robomimic.images import load_images
 from firsthand.episodes.formats.salvage import salvage, to_single
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.reader import EpisodeFile
@@ -60,23 +60,21 @@ class Robomimic(Rooted):
 
     Numbers keep their names and types as signals: those in obs/ under their own names, `actions` as
     `recorded_actions`.
-
-    Attributes:
-        fps: frames a second; None takes the control_freq of env_args.
-        cameras: which ones to read, as "agentview_rgb", or with a name to keep them under, as
-            "rgb_static=agentview_rgb"; () reads all.
-        actions: "auto" takes steps and turns of robosuite's OSC_POSE controller, in its own units
-            (`source` keeps its settings) and with the gripper turned round; "osc_pose" does it
-            where a file does not say what they are; "ours" takes any seven numbers as they are;
-            "none" leaves them to the signals.
-        upside_down: whether to turn pictures the right way up; None does it where a file says that
-            it follows OpenGL, as LIBERO's do.
     """
 
     fps: float | None = None
+    """Frames a second; None takes the control_freq of env_args."""
     cameras: tuple[str, ...] = ()
+    """Which ones to read, as `agentview_rgb`, or with a name to keep them under, as
+    `rgb_static=agentview_rgb`; () reads all."""
     actions: Literal["auto", "osc_pose", "ours", "none"] = "auto"
+    """`auto` takes steps and turns of robosuite's OSC_POSE controller, in its own units (`source`
+    keeps its settings) and with the gripper turned round; `osc_pose` does it where a file does not
+    say what they are; `ours` takes any seven numbers as they are; `none` leaves them to the
+    signals."""
     upside_down: bool | None = None
+    """Whether to turn images the right way up; None does it where a file says that it follows
+    OpenGL, as LIBERO's do."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 1000:
@@ -109,8 +107,8 @@ class Robomimic(Rooted):
             lost += [(f"{name}/{demo}", "is named, but no demo is there") for demo in strangers]
             for note in oddities:
                 notes.setdefault(note, []).append(name)
-        told = [f"{note}: {some(names)}" for note, names in notes.items()]
-        return Listing(tuple(items), tuple(lost), tuple(told), tally)
+        lines = [f"{note}: {some(names)}" for note, names in notes.items()]
+        return Listing(tuple(items), tuple(lost), tuple(lines), tally)
 
     def read(self, item: Item, tally: Tally) -> Iterator[Episode | EncodedEpisode]:
         name, demo = item.detail["file"], item.detail["demo"]
@@ -141,8 +139,8 @@ class Robomimic(Rooted):
         stamp = [regular_file(path), path.stat().st_mtime_ns]
         for demo, content in demos.items():
             splits = [split for split in SPLITS if demo in masks.get(split, ())]
-            pictures = {} if ours else content.pictures
-            pixels = sum(int(np.prod(d.shape[:3], dtype=object)) for d in pictures.values())
+            images = {} if ours else content.images
+            pixels = sum(int(np.prod(d.shape[:3], dtype=object)) for d in images.values())
             yield Item(
                 name=f"{name}/{demo}",
                 group=f"{name}/{demo}",
@@ -176,7 +174,7 @@ class Robomimic(Rooted):
                 left |= set(demo.left)
             except UserError:
                 continue  # told when it is read
-            blind += [] if demo.pictures else [name]
+            blind += [] if demo.images else [name]
             unsure += [name] if demo.stated is None and "num_samples" in demo.group.attrs else []
         if unsure:
             notes.append(f"num_samples is no number and not looked at ({some(unsure)})")
@@ -192,14 +190,14 @@ class Robomimic(Rooted):
     def _oddities_of_actions(self, file: h5py.File, sizes: dict[int, list[str]]) -> list[str]:
         """What becomes of them, by the size that they have in some demos."""
         world, notes = load_world(file), []
-        taken = self.actions == "osc_pose" or (self.actions == "auto" and is_osc_pose(world))
-        if taken and ACTION_SIZE in sizes:
+        converted = self.actions == "osc_pose" or (self.actions == "auto" and is_osc_pose(world))
+        if converted and ACTION_SIZE in sizes:
             notes.append("actions are OSC_POSE's, with the gripper turned round")
-        kept = [size for size in sorted(sizes) if not (taken and size == ACTION_SIZE)]
+        kept = [size for size in sorted(sizes) if not (converted and size == ACTION_SIZE)]
         if kept and self.actions == "auto":
-            said = ", ".join(str(size) for size in kept)
-            note = f"actions of {said} numbers are kept as a signal, not as actions"
-            if taken:
+            counts = ", ".join(str(size) for size in kept)
+            note = f"actions of {counts} numbers are kept as a signal, not as actions"
+            if converted:
                 names = demo_names(name for size in kept for name in sizes[size])
                 note += f" ({some(names)})"
             if ACTION_SIZE in kept:
@@ -256,14 +254,14 @@ class Robomimic(Rooted):
         frames: dict[str, np.ndarray] = {}
         missing: dict[int, str] = {}
         faults: dict[str, str] = {}
-        for camera, theirs in named_cameras(self.root, self.cameras, list(demo.pictures)).items():
-            name = str(demo.pictures[theirs].name)
+        for camera, theirs in named_cameras(self.root, self.cameras, list(demo.images)).items():
+            name = str(demo.images[theirs].name)
             try:
-                pictures, lacking = load_pictures(demo.group, name, count)
+                images, lacking = load_images(demo.group, name, count)
             except UserError as error:
                 faults[theirs] = str(error)
                 continue
-            frames[camera] = np.ascontiguousarray(pictures[:, ::order])
+            frames[camera] = np.ascontiguousarray(images[:, ::order])
             missing |= {frame: f"{theirs} {reason}" for frame, reason in lacking.items()}
         if faults and not frames:
             raise UserError("; ".join(f"{theirs} {why}" for theirs, why in faults.items()))
@@ -281,8 +279,8 @@ class Robomimic(Rooted):
             )
         if self.actions == "ours":
             return to_single(recorded)
-        said = self.actions == "auto" and size == ACTION_SIZE and is_osc_pose(world)
-        return to_single(recorded) * _TO_OURS if said or self.actions == "osc_pose" else None
+        osc_pose = self.actions == "auto" and size == ACTION_SIZE and is_osc_pose(world)
+        return to_single(recorded) * _TO_OURS if osc_pose or self.actions == "osc_pose" else None
 
     def _rate(self, world: dict[str, Any]) -> float:
         rate = self.fps or world.get("env_kwargs", {}).get("control_freq")

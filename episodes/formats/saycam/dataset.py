@@ -29,22 +29,19 @@ _FILES = {"train": "train.json", "valid": "val.json", "test": "test.json"}
 
 @dataclass(frozen=True, kw_only=True)
 class Saycam(Rooted):
-    """A video's utterances are an item. The rate of a recording is that of its timestamps.
-
-    Attributes:
-        frames: folder of the pictures, from `root`.
-        size: side of the pictures; those that have it already keep their bytes.
-        quality: of the JPEG pictures that do not.
-        fps: rate of utterances with a single picture.
-        splits: "video" leaves splits to us, so that no video is in two; "official" keeps what the
-            files say, which for CVCL means neighbouring utterances in different splits.
-    """
+    """A video's utterances are an item. The rate of a recording is that of its timestamps."""
 
     frames: str = "train_5fps"
+    """Folder of the images, from `root`."""
     size: int = 224
+    """Edge of the square images, in pixels; those that have it already keep their bytes."""
     quality: int = QUALITY
+    """Of the JPEG images that do not, 1 to 100."""
     fps: float = 5.0
+    """Frames a second of utterances with a single image."""
     splits: Literal["video", "official"] = "video"
+    """`video` leaves splits to us, so that no video is in two; `official` keeps what the files say,
+    which for CVCL means neighbouring utterances in different splits."""
 
     def __post_init__(self) -> None:
         self._settings()
@@ -111,19 +108,19 @@ class Saycam(Rooted):
         self, name: str, video: str, split: str, utterances: list[Utterance], tally: Tally
     ) -> Item:
         ordered = sorted(utterances, key=lambda row: row.utterance_num)
-        seen, told = [], []
+        rows, entries = [], []
         for row in ordered:
             if not row.frame_filenames:
                 tally.note("utterances have no picture")
                 continue
             try:
-                told.append(self._told(row))
-                seen.append(row)
+                entries.append(self._entry(row))
+                rows.append(row)
             except UserError as error:
                 tally.lose("utterance", f"{name}: utterance {row.utterance_num}", str(error))
-        if not seen:
+        if not rows:
             raise UserError("has no utterance with a picture")
-        names = [str(Path(self.frames, name)) for row in seen for name in row.frame_filenames]
+        names = [str(Path(self.frames, name)) for row in rows for name in row.frame_filenames]
         versions = [f"{name} {self._version(name)}" for name in names]
         return Item(
             name,
@@ -131,14 +128,14 @@ class Saycam(Rooted):
             version=sha256("\n".join(versions).encode()).hexdigest()[:16],
             megabytes=len(names) * self.size**2 * 3 * 0.1 / 1e6,
             split=split,
-            detail={"utterances": told},
+            detail={"utterances": entries},
         )
 
     def _version(self, name: str) -> str:
         path = self.inside(name)
         return file_version(path) if is_there(path) else "absent"
 
-    def _told(self, row: Utterance) -> list[Any]:
+    def _entry(self, row: Utterance) -> list[Any]:
         names = list(row.frame_filenames)
         for name in names:
             self.inside(Path(self.frames, name))  # raises for names that lead elsewhere

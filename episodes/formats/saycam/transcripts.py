@@ -84,8 +84,8 @@ def read_transcript(path: Path, tally: Tally, speakers: Sequence[str] = SPEAKERS
             continue
         # A cell without text is the word "nan" to the original: it counts as an utterance.
         empty = row["Utterance"] in _EMPTY
-        said = [""] if empty else clean_sentences(row["Utterance"])
-        for text, seconds in zip(said, frame_times(start, end, len(said)), strict=True):
+        texts = [""] if empty else clean_sentences(row["Utterance"])
+        for text, seconds in zip(texts, frame_times(start, end, len(texts)), strict=True):
             if text:
                 frames = [frame_name(video, number, k) for k in range(len(seconds))]
                 source = (path.name, f"{video}.mp4", number, len(frames))

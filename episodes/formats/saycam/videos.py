@@ -37,31 +37,29 @@ from firsthand.episodes.formats.saycam.utterances import (
 )
 from firsthand.episodes.jpeg import QUALITY, EncodedEpisode, encode_jpeg
 from firsthand.episodes.tally import Tally
-from firsthand.episodes.video.decode import OpenVideo, Shown
+from firsthand.episodes.video.decode import OpenVideo, TimedFrame
 from firsthand.episodes.video.frames import upright
-from firsthand.episodes.video.seek import shown_at
+from firsthand.episodes.video.seek import frames_at
 
 _ENDINGS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts")  # any case
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaycamVideos(Rooted):
-    """A video with its transcript is an item and a group, every utterance a recording.
-
-    Attributes:
-        transcripts, videos: folders, from `root`, of VIDEO.csv and VIDEO.mp4 (or mov, avi, mkv, …).
-        speakers: whose lines count, as the column Speaker calls them; CVCL's list.
-        size: side of the pictures.
-        turned: the camera was worn upside down, as SAYCam's: turn pictures by 180 degrees.
-        quality: of the JPEG pictures.
-    """
+    """A video with its transcript is an item and a group, every utterance a recording."""
 
     transcripts: str = "transcripts"
+    """Folder of the files VIDEO.csv, from `root`."""
     videos: str = "videos"
+    """Folder of the files VIDEO.mp4 (or mov, avi, mkv, …), from `root`."""
     speakers: tuple[str, ...] = SPEAKERS
+    """Whose lines count, as the column Speaker calls them; CVCL's list."""
     size: int = 224
+    """Edge of the square images, in pixels."""
     turned: bool = True
+    """Whether the camera was worn upside down, as SAYCam's: images are turned by 180 degrees."""
     quality: int = QUALITY
+    """Of the JPEG images, 1 to 100."""
 
     def __post_init__(self) -> None:
         self._settings()
@@ -114,13 +112,13 @@ class SaycamVideos(Rooted):
         settings = self._settings()
         with opened(self.inside(item.detail["path"]), tally) as video:
 
-            def pictures(times: Sequence[Fraction]) -> Iterator[bytes | None]:
-                for shown in shown_at(video, times):
-                    seen = shown and child_view(shown, self.size, self.turned)
-                    yield None if seen is None else encode_jpeg(seen, self.quality)
+            def images(times: Sequence[Fraction]) -> Iterator[bytes | None]:
+                for frame in frames_at(video, times):
+                    pixels = frame and child_view(frame, self.size, self.turned)
+                    yield None if pixels is None else encode_jpeg(pixels, self.quality)
 
             yield from cut_clips(
-                clips_of(item), settings, pictures, None, tally, item.name, "utterance"
+                clips_of(item), settings, images, None, tally, item.name, "utterance"
             )
 
     def utterances(self) -> Iterator[tuple[Item, list[Utterance]]]:
@@ -145,8 +143,8 @@ class SaycamVideos(Rooted):
         """The files in a folder that end so, from `root`, but for those that systems leave."""
         folder = self.inside(name)
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
-        seen = [n for n in names if n.lower().endswith(endings) and not is_hidden(n)]
-        return [Path(name, one) for one in seen]
+        matching = [n for n in names if n.lower().endswith(endings) and not is_hidden(n)]
+        return [Path(name, one) for one in matching]
 
 
 def extract_frames(
@@ -167,13 +165,13 @@ def extract_frames(
     (out / "train_5fps").mkdir(parents=True, exist_ok=True)
     rows = []
     for item, utterances in source.utterances():
-        said, tally = {str(row.utterance_num): row for row in utterances}, Tally()
+        row_of, tally = {str(row.utterance_num): row for row in utterances}, Tally()
         for episode in source.read(item, tally):
-            row = said[episode.source["clip"]]
-            pictures = episode.frames["rgb_static"].data
-            names = row.frame_filenames[: len(pictures)]
-            for name, picture in zip(names, pictures, strict=True):
-                (out / "train_5fps" / name).write_bytes(picture)
+            row = row_of[episode.source["clip"]]
+            images = episode.frames["rgb_static"].data
+            names = row.frame_filenames[: len(images)]
+            for name, image in zip(names, images, strict=True):
+                (out / "train_5fps" / name).write_bytes(image)
             rows.append(replace(row, frame_filenames=names))
         for _, where, reason, _ in tally.lost:
             print(f"{where}: {reason}", flush=True)
@@ -185,11 +183,11 @@ def extract_frames(
     return {split: len(part) for split, part in divided.items()}
 
 
-def child_view(shown: Shown, size: int, turned: bool) -> UInt8[np.ndarray, "size size 3"]:
+def child_view(frame: TimedFrame, size: int, turned: bool) -> UInt8[np.ndarray, "size size 3"]:
     """The shorter side scaled to 256/224 of `size`, cut in the middle but 16/224 higher, turned."""
-    pixels, transposed = upright(shown.frame.to_ndarray(format="rgb24"), shown.frame)
+    pixels, transposed = upright(frame.frame.to_ndarray(format="rgb24"), frame.frame)
     height, width = pixels.shape[:2]
-    aspect = 1 / shown.aspect if transposed else shown.aspect
+    aspect = 1 / frame.aspect if transposed else frame.aspect
     shorter = size * 256 // 224
     scale = shorter / min(height, width * aspect)
     high, wide = max(size, int(height * scale)), max(size, int(width * aspect * scale))
@@ -202,16 +200,14 @@ def child_view(shown: Shown, size: int, turned: bool) -> UInt8[np.ndarray, "size
 def _clips(transcript: Transcript, end: Fraction | None, tally: Tally) -> list[Clip]:
     """An utterance's frames as a clip; those behind the video's end have no frame."""
     clips = []
-    for said in transcript.utterances:
-        if end is not None and said.timestamps[0] > end:
-            where = f"{transcript.video}: utterance {said.utterance_num}"
-            reason = (
-                f"at {said.timestamps[0]:g} s lies behind the video's end at {float(end):.1f} s"
-            )
-            tally.lose("utterance", where, reason)
+    for utterance in transcript.utterances:
+        first, last = utterance.timestamps[0], utterance.timestamps[-1]
+        number = str(utterance.utterance_num)
+        if end is not None and first > end:
+            reason = f"at {first:g} s lies behind the video's end at {float(end):.1f} s"
+            tally.lose("utterance", f"{transcript.video}: utterance {number}", reason)
         else:
-            name = str(said.utterance_num)
-            clips.append(Clip(said.timestamps[0], said.timestamps[-1], said.utterance, name))
+            clips.append(Clip(first, last, utterance.utterance, number))
     if not clips:
         raise UserError(f"all utterances lie behind the video's end at {float(end or 0):.1f} s")
     return clips

@@ -1,6 +1,6 @@
-"""What a child attends to, one bout after another: where the head is, what the hands do to what.
+"""What a child attends to, one thing after another: where the head is, what the hands do to what.
 
-A bout begins with a lead, in which head and eyes turn to it, and then lasts. Times are frames.
+An activity begins with a lead, in which head and eyes turn to it, and then lasts. Times are frames.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Vector = Float[np.ndarray, "3"]
 
 
 @dataclass(frozen=True)
-class Bout:
+class Activity:
     """A child's attention to one thing (`focus`, -1 for none) from frame `begin` to before `end`.
 
     Until `start` the head is still turning. `eye` and `target` are where it comes to be and look.
@@ -46,23 +46,25 @@ class Bout:
         return self.kind in ("verb", "hold")
 
 
-def plan(scene: HomeScene, frames: int, rng: Rng, order: np.ndarray | None = None) -> list[Bout]:
-    """Bouts that fill `frames`. With `order`, they attend to these things one after the other."""
-    bouts: list[Bout] = []
+def plan(
+    scene: HomeScene, frames: int, rng: Rng, order: np.ndarray | None = None
+) -> list[Activity]:
+    """Activities that fill `frames`. With `order`, they are about these things, one by one."""
+    activities: list[Activity] = []
     begin = 0
     while begin < frames:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-        turn = None if order is None else int(order[len(bouts) % len(order)])
-        bout = make_bout(scene, kind, turn, begin, rng)
-        bouts.append(bout)
-        begin = bout.end
-    return bouts
+        turn = None if order is None else int(order[len(activities) % len(order)])
+        activity = make_activity(scene, kind, turn, begin, rng)
+        activities.append(activity)
+        begin = activity.end
+    return activities
 
 
-def make_bout(
+def make_activity(
     scene: HomeScene, kind: str, focus: int | None, begin: int, rng: Rng, verb: str = ""
-) -> Bout:
-    """A bout of a kind, of a thing at hand unless one is given."""
+) -> Activity:
+    """An activity of a kind, of a thing at hand unless one is given."""
     carried = [i for i, thing in enumerate(scene.things) if thing.carried]
     handled = kind in ("verb", "hold")
     if focus is None:
@@ -80,7 +82,7 @@ def make_bout(
     pitch = rng.choice([rng.uniform(-0.6, 0.1), rng.uniform(0.9, 1.3)])
     ahead = rotation(2, yaw) @ np.array([0, np.cos(pitch), -np.sin(pitch)])
     end = start + int(rng.integers(6, 12))
-    return Bout("away", -1, begin, start, end, eye, eye + ahead, placed(eye), 0)
+    return Activity("away", -1, begin, start, end, eye, eye + ahead, placed(eye), 0)
 
 
 def _somewhere(scene: HomeScene, rng: Rng) -> Vector:
@@ -101,7 +103,9 @@ def _glance(rng: Rng, distance: float) -> Vector:
     return rng.normal(0, 0.07, 3) * distance
 
 
-def _manipulate(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng, verb: str) -> Bout:
+def _manipulate(
+    scene: HomeScene, focus: int, begin: int, start: int, rng: Rng, verb: str
+) -> Activity:
     distance = max(scene.things[focus].reach / rng.uniform(0.23, 0.27), 0.22)
     eye = _somewhere(scene, rng)
     frame = _before(eye, rng.uniform(-np.pi, np.pi), rng.uniform(0.1, 0.6), distance)
@@ -110,10 +114,12 @@ def _manipulate(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng, 
     hands = int(rng.choice([0, 1, 2], p=[0.3, 0.45, 0.25]))
     target = frame[:3, 3] + 0.5 * _glance(rng, distance)
     motion = move(verb, count, rng)
-    return Bout("verb", focus, begin, start, start + count, eye, target, frame, hands, verb, motion)
+    return Activity(
+        "verb", focus, begin, start, start + count, eye, target, frame, hands, verb, motion
+    )
 
 
-def _hold(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
+def _hold(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Activity:
     """Turn a thing a little before the eyes, upright."""
     distance = max(scene.things[focus].reach / rng.uniform(0.26, 0.42), 0.2)
     eye = _somewhere(scene, rng)
@@ -130,13 +136,15 @@ def _hold(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bou
     motion = VerbMotion(x, 0.5 + z, yaw + rng.normal(0, 0.8), tilt + rng.normal(0, 0.3), cover)
     hands = int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2]))
     target = frame[:3, 3] + _glance(rng, distance)
-    return Bout("hold", focus, begin, start, start + count, eye, target, frame, hands, "", motion)
+    return Activity(
+        "hold", focus, begin, start, start + count, eye, target, frame, hands, "", motion
+    )
 
 
-def _look(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bout:
+def _look(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Activity:
     """Look at a thing where it stands, most often from before it."""
-    thing, place = scene.things[focus], scene.places[focus]
-    middle = place + [0, 0, thing.height / 2]
+    thing, position = scene.things[focus], scene.places[focus]
+    middle = position + [0, 0, thing.height / 2]
     reach = scene.house.half - 0.5 * MARGIN
     share = rng.uniform(0.22, 0.45)
     for _ in range(20):
@@ -154,16 +162,16 @@ def _look(scene: HomeScene, focus: int, begin: int, start: int, rng: Rng) -> Bou
     hands = 1 if rng.random() < 0.3 and thing.carried else 0
     target = middle + _glance(rng, float(np.linalg.norm(ahead)))
     end = start + int(rng.integers(9, 24))
-    return Bout("look", focus, begin, start, end, eye, target, near, hands)
+    return Activity("look", focus, begin, start, end, eye, target, near, hands)
 
 
 def held_poses(
-    scene: HomeScene, bout: Bout, moment: float
+    scene: HomeScene, activity: Activity, moment: float
 ) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "4 4"]]:
     """Where the thing in hand and the board beside it are at a moment (a frame, with fractions)."""
-    thing, motion = scene.things[bout.focus], bout.motion
+    thing, motion = scene.things[activity.focus], activity.motion
     assert motion is not None
-    frames = np.arange(bout.start, bout.end)
+    frames = np.arange(activity.start, activity.end)
     x, z, yaw, tilt, cover = (
         float(np.interp(moment, frames, values))
         for values in (motion.x, motion.z, motion.yaw, motion.tilt, motion.cover)
@@ -171,10 +179,10 @@ def held_poses(
     reach = thing.reach
     turn = rotation(1, tilt) @ rotation(2, yaw)
     middle = np.array([ACROSS * x, 0, UPWARDS * (z - 0.5)]) * reach
-    at = bout.frame @ placed(middle, turn) @ pose(0, 0, -thing.height / 2)
-    if moment < bout.start:  # being brought
-        share = (moment - bout.begin + 1) / (bout.start - bout.begin + 1)
-        at[:3, 3] += (1 - share) * (resting(scene)[bout.focus, :3, 3] - at[:3, 3])
-    side = 1 if bout.begin % 2 else -1
+    at = activity.frame @ placed(middle, turn) @ pose(0, 0, -thing.height / 2)
+    if moment < activity.start:  # being brought
+        share = (moment - activity.begin + 1) / (activity.start - activity.begin + 1)
+        at[:3, 3] += (1 - share) * (resting(scene)[activity.focus, :3, 3] - at[:3, 3])
+    side = 1 if activity.begin % 2 else -1
     board = placed(np.array([side * 2.9 * (1 - cover), -1.3, 0.1]) * reach)
-    return at, bout.frame @ board
+    return at, activity.frame @ board

@@ -26,9 +26,9 @@ def expose(
                     red += rgb[j, i, 0]
                     green += rgb[j, i, 1]
                     blue += rgb[j, i, 2]
-                    seen = segmentation[j, i] - first
-                    if 0 <= seen < len(counts):
-                        counts[seen] += 1.0
+                    filled = segmentation[j, i] - first
+                    if 0 <= filled < len(counts):
+                        counts[filled] += 1.0
             total[y, x, 0] += red
             total[y, x, 1] += green
             total[y, x, 2] += blue

@@ -1,11 +1,11 @@
-"""How a child's head moves through its bouts: saccades, steps, bobbing, and never quite still."""
+"""How a child's head moves from activity to activity: saccades, steps, bobbing, never still."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from firsthand.synthetic.home.behaviour.activities import FPS, Bout
+from firsthand.synthetic.home.behaviour.activities import FPS, Activity
 from firsthand.synthetic.home.world.furnishings import Rng
 
 SACCADE = 0.3  # seconds in which the eyes come to a new target
@@ -28,21 +28,21 @@ def _wander(
 
 
 def head_path(
-    bouts: Sequence[Bout], moments: Float[np.ndarray, "t"], rng: Rng
+    activities: Sequence[Activity], moments: Float[np.ndarray, "t"], rng: Rng
 ) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t 3"], Float[np.ndarray, "t"]]:
     """Eye, point looked at and sideways tilt (radians) at moments (frames, with fractions)."""
     times = moments / FPS
-    eye = np.repeat(bouts[0].eye[None], len(times), axis=0)
-    target = np.repeat(bouts[0].target[None], len(times), axis=0)
+    eye = np.repeat(activities[0].eye[None], len(times), axis=0)
+    target = np.repeat(activities[0].target[None], len(times), axis=0)
     bob = np.zeros(len(times))
-    for last, bout in zip(bouts[:-1], bouts[1:], strict=True):
-        begin, start = bout.begin / FPS, bout.start / FPS
+    for last, activity in zip(activities[:-1], activities[1:], strict=True):
+        begin, start = activity.begin / FPS, activity.start / FPS
         walked = _eased((times - begin) / (start - begin))[:, None]
-        # The eyes go ahead of the head, but not before the bout begins.
+        # The eyes go ahead of the head, but not before the activity begins.
         turned = _eased((times - begin) / min(SACCADE, start - begin))[:, None]
-        eye += walked * (bout.eye - last.eye)
-        target += turned * (bout.target - last.target)
-        stride = min(0.05, 0.03 * float(np.linalg.norm(bout.eye - last.eye)))
+        eye += walked * (activity.eye - last.eye)
+        target += turned * (activity.target - last.target)
+        stride = min(0.05, 0.03 * float(np.linalg.norm(activity.eye - last.eye)))
         bob += stride * np.sin(2 * np.pi * 2.2 * times) * (4 * walked * (1 - walked))[:, 0]
     distance = np.linalg.norm(target - eye, axis=1, keepdims=True)
     eye = eye + _wander(times, rng, 0.006, 0.1, 1.0) * np.minimum(1, distance / 0.5)

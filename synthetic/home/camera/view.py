@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 
 from firsthand.rendering.camera import Camera
 from firsthand.rendering.rasterizer import Instance, Rasteriser
-from firsthand.synthetic.home.behaviour.activities import FPS, Bout, held_poses
+from firsthand.synthetic.home.behaviour.activities import FPS, Activity, held_poses
 from firsthand.synthetic.home.camera.head import head_path
 from firsthand.synthetic.home.world.furnishings import Rng
 from firsthand.synthetic.home.world.scene import HomeScene, resting
@@ -33,8 +33,10 @@ class HomeFrame:
 class HeadCamera:
     """Draws the frames of a recording at `size` x `size` pixels."""
 
-    def __init__(self, scene: HomeScene, bouts: Sequence[Bout], size: int, rng: Rng) -> None:
-        self.scene, self.bouts, self.size = scene, tuple(bouts), size
+    def __init__(
+        self, scene: HomeScene, activities: Sequence[Activity], size: int, rng: Rng
+    ) -> None:
+        self.scene, self.activities, self.size = scene, tuple(activities), size
         groups: list[tuple[Sequence[MeshPart], int]] = [(scene.house.parts, ROOM_ID)]
         groups += [(thing.parts, THING_ID + i) for i, thing in enumerate(scene.things)]
         groups += [((part,), BOARD_ID) for part in (*scene.boards, *scene.trays)]
@@ -47,11 +49,13 @@ class HeadCamera:
         self._group = np.repeat(np.arange(len(groups)), [len(parts) for parts, _ in groups])
         light = replace(scene.house.light, resolution=160 if size < 160 else 320)
         self._rasteriser = Rasteriser(instances, light, scene.house.sky)
-        self._bout_of = np.repeat(np.arange(len(bouts)), [b.end - b.begin for b in bouts])
+        self._activity_of = np.repeat(
+            np.arange(len(activities)), [b.end - b.begin for b in activities]
+        )
         self.fov = float(rng.uniform(58, 68))
-        frames = np.arange(len(self._bout_of))
+        frames = np.arange(len(self._activity_of))
         moments = np.stack([frames, frames + SHUTTER * FPS], 1)
-        eye, target, tilt = head_path(bouts, moments.reshape(-1), rng)
+        eye, target, tilt = head_path(activities, moments.reshape(-1), rng)
         self._eye, self._target = eye.reshape(-1, 2, 3), target.reshape(-1, 2, 3)
         self._tilt = tilt.reshape(-1, 2)[:, 0]
         self._middles = np.array([[0, 0, thing.height / 2, 1] for thing in scene.things])
@@ -61,7 +65,7 @@ class HeadCamera:
         )
 
     def __len__(self) -> int:
-        return len(self._bout_of)
+        return len(self._activity_of)
 
     def draw(self, frame: int) -> HomeFrame:
         """Raises IndexError: there is no such frame."""
@@ -72,7 +76,7 @@ class HeadCamera:
         fine = FINE if count == 1 else 1  # what is smeared needs no finer pixels
         rgb = np.empty((self.size, self.size, 3), np.uint8)
         total = np.zeros(rgb.shape, np.float32)
-        seen = np.zeros(len(self.scene.things))
+        filled = np.zeros(len(self.scene.things))
         for share in (np.arange(count) + 0.5) / count if count > 1 else (0.0,):
             camera = self._camera(
                 eye[0] + share * (eye[1] - eye[0]),
@@ -80,13 +84,15 @@ class HeadCamera:
                 self._tilt[frame],
                 self.size * fine,
             )
-            poses, shown = self._poses(frame + share * SHUTTER * FPS)
-            picture = self._rasteriser.draw(camera, poses[self._group], visible=shown[self._group])
-            expose(picture.rgb, picture.segmentation, THING_ID, total, seen)
+            poses, visible = self._poses(frame + share * SHUTTER * FPS)
+            picture = self._rasteriser.draw(
+                camera, poses[self._group], visible=visible[self._group]
+            )
+            expose(picture.rgb, picture.segmentation, THING_ID, total, filled)
         develop(total, self.scene.house.gain / (count * fine**2), rgb)
-        middles = (poses[1 : 1 + len(seen)] @ self._middles[..., None])[:, :3, 0]
+        middles = (poses[1 : 1 + len(filled)] @ self._middles[..., None])[:, :3, 0]
         distances = np.linalg.norm(middles - eye[0], axis=1)
-        return HomeFrame(rgb, seen / (count * (fine * self.size) ** 2), distances)
+        return HomeFrame(rgb, filled / (count * (fine * self.size) ** 2), distances)
 
     def _camera(
         self, eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], tilt: float, size: int
@@ -105,31 +111,31 @@ class HeadCamera:
 
     def _poses(self, moment: float) -> tuple[np.ndarray, np.ndarray]:
         """The pose of every group of instances, and whether it is there at all."""
-        bout = self.bouts[self._bout_of[int(moment)]]
-        count, focus = len(self.scene.things), bout.focus
-        poses, shown = self._rest, np.ones(len(self._rest), bool)
-        shown[1 + count :] = False
-        begun = moment >= bout.start
-        if not bout.held:
-            if bout.hands and begun:
+        activity = self.activities[self._activity_of[int(moment)]]
+        count, focus = len(self.scene.things), activity.focus
+        poses, visible = self._rest, np.ones(len(self._rest), bool)
+        visible[1 + count :] = False
+        begun = moment >= activity.start
+        if not activity.held:
+            if activity.hands and begun:
                 poses = poses.copy()
-                poses[-2] = bout.frame
-                shown[-2] = True
-            return poses, shown
+                poses[-2] = activity.frame
+                visible[-2] = True
+            return poses, visible
         poses = poses.copy()
-        thing, board = held_poses(self.scene, bout, moment)
+        thing, board = held_poses(self.scene, activity, moment)
         reach = self.scene.things[focus].reach
         poses[1 + focus] = thing
-        if bout.kind == "verb" and begun:
-            tray = bout.frame @ placed(np.array([0, 0.3, -1.75]) * reach - [0, 0, 0.01])
+        if activity.kind == "verb" and begun:
+            tray = activity.frame @ placed(np.array([0, 0.3, -1.75]) * reach - [0, 0, 0.01])
             poses[1 + count + focus], poses[1 + 2 * count + focus] = board, tray
-            shown[[1 + count + focus, 1 + 2 * count + focus]] = True
-        if bout.hands and begun:
-            middle = bout.frame.copy()
+            visible[[1 + count + focus, 1 + 2 * count + focus]] = True
+        if activity.hands and begun:
+            middle = activity.frame.copy()
             middle[:3, 3] = (thing @ [0, 0, self.scene.things[focus].height / 2, 1])[:3]
             grip = pose(0, 0.1 * reach, -0.8 * reach)
-            if bout.hands == 2:
+            if activity.hands == 2:
                 grip = pose(0.7 * reach, 0.3 * reach, 0) @ pose(turn=rotation(2, 2.0))
-            poses[-3 + bout.hands] = middle @ grip
-            shown[-3 + bout.hands] = True
-        return poses, shown
+            poses[-3 + activity.hands] = middle @ grip
+            visible[-3 + activity.hands] = True
+        return poses, visible

@@ -19,16 +19,16 @@ APART = 1.3  # how many times as far away a thing is at least that is behind ano
 _DEEDS = {form for forms in FORMS.values() for form in forms}
 
 
-def together(sights: Sequence[HomeFrame]) -> dict[tuple[int, int], bool]:
+def together(drawn: Sequence[HomeFrame]) -> dict[tuple[int, int], bool]:
     """Pairs of things that are in view at the same time, the nearer first.
 
     The value says whether it is clearly nearer, all the time.
     """
-    shares = np.stack([sight.shares for sight in sights])
-    distances = np.stack([sight.distances for sight in sights])
-    seen = [i for i, share in enumerate(shares.mean(0)) if share >= IN_VIEW]
+    shares = np.stack([view.shares for view in drawn])
+    distances = np.stack([view.distances for view in drawn])
+    in_view = [i for i, share in enumerate(shares.mean(0)) if share >= IN_VIEW]
     found = {}
-    for one, other in combinations(seen, 2):
+    for one, other in combinations(in_view, 2):
         if np.minimum(shares[:, one], shares[:, other]).mean() >= IN_VIEW:
             near, far = (one, other) if distances[0, one] <= distances[0, other] else (other, one)
             clear = (distances[:, far] >= APART * distances[:, near]).all()
@@ -56,7 +56,7 @@ def relate(
 ) -> list[str]:
     """The utterances, of those that name something in view a share replaced by relations.
 
-    What tells of a deed stays. Where the rest has fewer relations, they are all told.
+    What tells of a deed stays. Where the rest has fewer relations, all of them are used.
     """
     naming = 0
     able: dict[int, list[tuple[int, int]]] = {}
@@ -64,12 +64,12 @@ def relate(
         if not named(text) & {things[i].noun for i in moment.nameable()}:
             continue
         naming += 1
-        pairs = _tellable(moment.together, things)
+        pairs = _with_relation(moment.together, things)
         if pairs and not _DEEDS & set(text.split()):
             able[index] = pairs
     wanted = share * naming
     count = int(wanted) + (rng.random() < wanted % 1)
-    told = list(words)
+    texts = list(words)
     for index in rng.permutation(list(able))[:count]:
         near, far = able[index][int(rng.integers(len(able[index])))]
         clear = moments[index].together[near, far]
@@ -78,11 +78,11 @@ def relate(
         one, other = ways[kind]
         if kind == "colors" and rng.random() < 0.5:
             one, other = other, one
-        told[index] = zipfian(RELATIONS[kind], rng).format(one=one, other=other)
-    return told
+        texts[index] = zipfian(RELATIONS[kind], rng).format(one=one, other=other)
+    return texts
 
 
-def _tellable(
+def _with_relation(
     together: Mapping[tuple[int, int], bool], things: Sequence[Thing]
 ) -> list[tuple[int, int]]:
     return [

@@ -104,8 +104,10 @@ def _digress(moment: Moment, rng: Rng) -> str:
 
 def _fill(pattern: str, noun: str, color: str, size: str, rng: Rng, **verbs: str) -> str:
     """The pattern with the thing's description; adjectives are true, and not always said."""
-    said = [word for word, share in ((size, 0.4), (color, 0.3)) if word and rng.random() < share]
-    thing = " ".join([*said, noun])
+    adjectives = [
+        word for word, share in ((size, 0.4), (color, 0.3)) if word and rng.random() < share
+    ]
+    thing = " ".join([*adjectives, noun])
     the = f"{rng.choice(['the', 'the', 'the', 'your', 'that', 'this'])} {thing}"
     a = f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}"
     return pattern.format(noun=noun, the=the, a=a, **verbs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from firsthand.episodes.jpeg import encode_jpeg
-from firsthand.synthetic.home.behaviour.activities import make_bout
+from firsthand.synthetic.home.behaviour.activities import make_activity
 from firsthand.synthetic.home.behaviour.verbs import REVERSED, VERBS
 from firsthand.synthetic.home.camera.view import HeadCamera
 from firsthand.synthetic.home.recording import QUALITY, STREAMS
@@ -24,8 +24,8 @@ def clips_folder(out: Path, noun: str) -> Path:
     return out / "verb_clips" / noun
 
 
-def film_clips(
-    seed: int, size: int, takes: int, out: Path, number: int
+def make_clips(
+    seed: int, size: int, count: int, out: Path, number: int
 ) -> dict[str, list[list[str]]]:
     """All clips of one of `CLIP_NOUNS`: verb -> takes -> file names in order."""
     noun = CLIP_NOUNS[number]
@@ -35,19 +35,19 @@ def film_clips(
         backwards = REVERSED.get(verb, "")
         if backwards and VERBS.index(backwards) < VERBS.index(verb):
             continue  # shown with its opposite
-        for take in range(takes):
-            which = (number, VERBS.index(verb), take)
+        for k in range(count):
+            which = (number, VERBS.index(verb), k)
             rng = np.random.default_rng([seed, STREAMS["verbs"], *which])
-            frames = _film(noun, verb, size, rng)
-            clips[verb].append(_store(frames, folder / f"{verb}_{take:02}", out))
+            frames = _draw_clip(noun, verb, size, rng)
+            clips[verb].append(_store(frames, folder / f"{verb}_{k:02}", out))
             if backwards:
-                stored = _store(frames[::-1], folder / f"{backwards}_{take:02}", out)
+                stored = _store(frames[::-1], folder / f"{backwards}_{k:02}", out)
                 clips[backwards].append(stored)
     return clips
 
 
-def _film(noun: str, verb: str, size: int, rng: np.random.Generator) -> list[bytes]:
-    """A bout's frames, of which the lead is not shown."""
+def _draw_clip(noun: str, verb: str, size: int, rng: np.random.Generator) -> list[bytes]:
+    """An activity's frames, of which the lead is not shown."""
     rooms = list(ROOMS)
     weights = {name: 1e6 if name == noun else 1.0 for name in NOUNS}
     while True:
@@ -55,9 +55,9 @@ def _film(noun: str, verb: str, size: int, rng: np.random.Generator) -> list[byt
         nouns = [thing.noun for thing in scene.things]
         if noun in nouns:
             break
-    bout = make_bout(scene, "verb", nouns.index(noun), 0, rng, verb)
-    camera = HeadCamera(scene, [bout], size, rng)
-    return [encode_jpeg(camera.draw(k).rgb, QUALITY) for k in range(bout.start, bout.end)]
+    activity = make_activity(scene, "verb", nouns.index(noun), 0, rng, verb)
+    camera = HeadCamera(scene, [activity], size, rng)
+    return [encode_jpeg(camera.draw(k).rgb, QUALITY) for k in range(activity.start, activity.end)]
 
 
 def _store(frames: list[bytes], stem: Path, out: Path) -> list[str]:

@@ -9,12 +9,12 @@ from firsthand.synthetic.home.recording import STREAMS
 from firsthand.synthetic.home.world.nouns import NOUNS, make_thing
 from firsthand.synthetic.home.world.shapes import size_of
 
-PICTURES = 15  # a noun
+IMAGES = 15  # a noun
 _FOV = 30.0
 WHITE = (1.0, 1.0, 1.0)
 
 
-def portrait(seed: int, noun: str, number: int, size: int) -> UInt8[np.ndarray, "s s 3"]:
+def draw_object(seed: int, noun: str, number: int, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """Picture `number` of a noun, `size` pixels a side: another thing in each."""
     which = list(NOUNS).index(noun)
     rng = np.random.default_rng([seed, STREAMS["objects"], which, number])

@@ -11,25 +11,25 @@ from typing import Any
 from firsthand.synthetic.home.behaviour.verbs import REVERSED
 from firsthand.synthetic.home.world.furnishings import Rng
 
-Pictures = Mapping[str, Sequence[str]]  # category -> file names
+Images = Mapping[str, Sequence[str]]  # category -> file names
 Trials = dict[str, list[dict[str, Any]]]
 
 
-def category_trials(pictures: Pictures, count: int, foils: int, rng: Rng) -> Trials:
+def category_trials(images: Images, count: int, foils: int, rng: Rng) -> Trials:
     """`count` trials a category; targets are drawn at random, foils from other categories."""
     trials = []
-    for category, names in pictures.items():
+    for category, names in images.items():
         for number in range(count):
             target = names[int(rng.integers(len(names)))]
-            trials.append(_trial(pictures, number, category, target, foils, rng))
+            trials.append(_trial(images, number, category, target, foils, rng))
     return {"data": trials}
 
 
-def object_trials(pictures: Pictures, repeats: int, rng: Rng) -> Trials:
+def object_trials(images: Images, repeats: int, rng: Rng) -> Trials:
     """Every picture is the target `repeats` times, against three others, as with Konkle's."""
     trials = [
-        _trial(pictures, 0, category, name, 3, rng)
-        for category, names in pictures.items()
+        _trial(images, 0, category, name, 3, rng)
+        for category, names in images.items()
         for name in names
         for _ in range(repeats)
     ]
@@ -37,16 +37,16 @@ def object_trials(pictures: Pictures, repeats: int, rng: Rng) -> Trials:
 
 
 def _trial(
-    pictures: Pictures, number: int, category: str, target: str, foils: int, rng: Rng
+    images: Images, number: int, category: str, target: str, foils: int, rng: Rng
 ) -> dict[str, Any]:
-    others = [other for other in pictures if other != category]
+    others = [other for other in images if other != category]
     chosen = [str(other) for other in rng.choice(others, foils, replace=False)]
     return {
         "trial_num": number,
         "target_category": category,
         "target_img_filename": target,
         "foil_categories": chosen,
-        "foil_img_filenames": [str(rng.choice(list(pictures[other]))) for other in chosen],
+        "foil_img_filenames": [str(rng.choice(list(images[other]))) for other in chosen],
     }
 
 
@@ -62,11 +62,11 @@ def verb_trials(clips: Clips, opposites: bool, rng: Rng) -> Trials:
     """
     verbs = sorted({verb for _, verb in clips})
     trials = []
-    for (noun, verb), takes in clips.items():
+    for (noun, verb), of_verb in clips.items():
         others = [REVERSED[verb]] if verb in REVERSED else []
         if not opposites:
             others = [other for other in verbs if other != verb]
-        for target in takes if others else ():
+        for target in of_verb if others else ():
             count = 1 if opposites else 3
             chosen = [str(other) for other in rng.choice(others, count, replace=False)]
             foils = [clips[noun, v][int(rng.integers(len(clips[noun, v])))] for v in chosen]

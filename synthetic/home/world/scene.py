@@ -7,20 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.rendering.meshes import box, merge
-from firsthand.synthetic.hand import hand_parts, hand_poses
+from firsthand.synthetic.hand import SKINS, hand_parts, hand_poses
 from firsthand.synthetic.home.world.furnishings import MARGIN, Rng
 from firsthand.synthetic.home.world.house import House, build_house
 from firsthand.synthetic.home.world.nouns import NOUNS, Thing, make_thing
 from firsthand.synthetic.nursery.simulation import Hand
 from firsthand.synthetic.parts import COLORS, Color, MeshPart, dyed, placed, rotation
 
-SKINS: tuple[Color, ...] = (
-    (0.96, 0.79, 0.67),
-    (0.88, 0.66, 0.52),
-    (0.72, 0.49, 0.35),
-    (0.52, 0.34, 0.23),
-    (0.36, 0.23, 0.16),
-)
 THINGS = 14  # in a room
 STEEP = 0.7  # how much rarer nouns get with their rank
 
@@ -141,7 +134,7 @@ def resting(scene: HomeScene) -> Float[np.ndarray, "n 4 4"]:
     """Where the things are when nobody moves them."""
     return np.stack(
         [
-            placed(place, rotation(2, turn))
-            for place, turn in zip(scene.places, scene.turns, strict=True)
+            placed(position, rotation(2, turn))
+            for position, turn in zip(scene.places, scene.turns, strict=True)
         ]
     )

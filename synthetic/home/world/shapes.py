@@ -15,11 +15,11 @@ from firsthand.synthetic.home.world.pybullet_meshes import found
 from firsthand.synthetic.parts import DARK, Color, MeshPart, Number, dyed, lathe, pose, rotation
 
 Turn = Float[np.ndarray, "3 3"]
-Place = Sequence[Number] | Float[np.ndarray, "3"]
+Point = Sequence[Number] | Float[np.ndarray, "3"]
 Outline = Sequence[Sequence[Number]] | Float[np.ndarray, "n 2"]
 
 
-def tube(points: Sequence[Place], radii: Sequence[Number], segments: int = 10) -> Mesh:
+def tube(points: Sequence[Point], radii: Sequence[Number], segments: int = 10) -> Mesh:
     """A round tube along a line of points, its ends closed, as thick at each point as `radii`."""
     line, sizes = np.array(points, np.float64), np.array(radii, np.float64)
     ahead = np.gradient(line, axis=0)
@@ -113,7 +113,7 @@ class Sculptor:
     def add(
         self,
         mesh: Mesh,
-        at: Place = (0, 0, 0),
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
         patterned: bool = False,
@@ -129,8 +129,8 @@ class Sculptor:
 
     def ball(
         self,
-        radius: Number | Place,
-        at: Place = (0, 0, 0),
+        radius: Number | Point,
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
         patterned: bool = False,
@@ -142,8 +142,8 @@ class Sculptor:
 
     def box(
         self,
-        size: Place,
-        at: Place = (0, 0, 0),
+        size: Point,
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
         patterned: bool = False,
@@ -154,7 +154,7 @@ class Sculptor:
     def lathe(
         self,
         profile: Sequence[tuple[Number, Number]],
-        at: Place = (0, 0, 0),
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
         patterned: bool = False,
@@ -167,7 +167,7 @@ class Sculptor:
         self,
         radius: Number,
         thickness: Number,
-        at: Place = (0, 0, 0),
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
     ) -> None:
@@ -176,7 +176,7 @@ class Sculptor:
         self.lathe([(0, -h), (radius, -h), (radius, h), (0, h)], at, color, turn)
 
     def tube(
-        self, points: Sequence[Place], radii: Sequence[Number] | Number, color: Color | None = None
+        self, points: Sequence[Point], radii: Sequence[Number] | Number, color: Color | None = None
     ) -> None:
         """A round tube along points."""
         sizes = list(np.broadcast_to(np.asarray(radii, np.float64), len(points)))
@@ -186,7 +186,7 @@ class Sculptor:
         self,
         outline: Outline,
         thickness: Number,
-        at: Place = (0, 0, 0),
+        at: Point = (0, 0, 0),
         color: Color | None = None,
         turn: Turn | None = None,
     ) -> None:
@@ -197,7 +197,7 @@ class Sculptor:
         """Add a shape that somebody else has made (see `synthetic.home.world.pybullet_meshes`)."""
         self.add(found(noun).transformed(np.diag([height, height, height, 1.0])), color=color)
 
-    def eyes(self, apart: Number, at: Place, size: Number) -> None:
+    def eyes(self, apart: Number, at: Point, size: Number) -> None:
         """Two dark beads, `apart` from the middle."""
         x, y, z = at
         for side in (-1, 1):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firsthand.common import uri as place
+from firsthand.common import uri
 from firsthand.common.errors import OutputError, UserError
 from firsthand.common.executor import LocalExecutor
 from firsthand.episodes.convert.convert import ConvertSettings, convert
@@ -67,8 +67,8 @@ def test_executors_and_places_change_no_byte(toys, tmp_path: Path) -> None:
     assert convert(source, f"local://{tmp_path}/four", some, LocalExecutor(2)) == report
     assert content(tmp_path / "four") == expected
     url = f"memory://{tmp_path}/three"
-    assert {name: place.read(place.join(url, name)) for name in expected} == expected
-    assert set(place.sizes(url)) == {"corpus.json", "report.json"}
+    assert {name: uri.read(uri.join(url, name)) for name in expected} == expected
+    assert set(uri.sizes(url)) == {"corpus.json", "report.json"}
 
 
 def test_a_second_conversion_reads_nothing(toys, tmp_path: Path) -> None:

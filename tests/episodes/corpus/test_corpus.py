@@ -41,7 +41,7 @@ def folder(tmp_path, episodes):
 def test_a_corpus_says_what_its_shards_say(folder, episodes):
     corpus = Corpus.open(folder)
     assert len(corpus) == 3
-    assert corpus.place == str(folder)
+    assert corpus.folder == str(folder)
     assert corpus.recordings["shard"].tolist() == [0, 0, 1]
     assert corpus.recordings["length"].tolist() == [9, 15, 6]
     assert corpus.splits == ("train", "valid")
@@ -70,7 +70,7 @@ def test_plain_files_are_a_corpus(tmp_path, episodes):
     write(tmp_path / "b.hdf5", episodes[2:])
     (tmp_path / "notes.txt").write_text("not episodes")
     for corpus in (Corpus.open(tmp_path), Corpus.open([a, tmp_path / "b.hdf5"])):
-        assert corpus.place is None
+        assert corpus.folder is None
         assert corpus.split("train").tolist() == [0, 2]
         assert corpus.split("valid").tolist() == [1]
         assert corpus.file(2)[0].path == tmp_path / "b.hdf5"

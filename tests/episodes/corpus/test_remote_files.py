@@ -7,9 +7,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.common.errors import UserError
-from firsthand.episodes.corpus import remote_files as remote
+from firsthand.episodes.corpus import remote_files
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.index_writer import IndexedShard, describe, write_index
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
@@ -32,7 +32,7 @@ def memory():
     files.rm("/bucket", recursive=True)
 
 
-def make_corpus(place, tmp_path, episodes):
+def make_corpus(folder, tmp_path, episodes):
     """A shard an episode, written as conversion writes them: here first, then where they belong."""
     shards = []
     for number, episode in enumerate(episodes):
@@ -40,11 +40,11 @@ def make_corpus(place, tmp_path, episodes):
         with EpisodeWriter(file) as writer:
             writer.add(episode)
         summary = describe(EpisodeFile(file))
-        places.upload(file, places.join(place, "shards", file.name))
+        uri.upload(file, uri.join(folder, "shards", file.name))
         shards.append(IndexedShard(f"shards/{file.name}", summary, ["g"], ["train"]))
         file.unlink()
-    write_index(place, shards, "test", {})
-    return place
+    write_index(folder, shards, "test", {})
+    return folder
 
 
 def lengths(corpus):
@@ -64,18 +64,18 @@ def test_a_corpus_in_an_object_store(memory, tmp_path, episodes, cache):
 
 def test_a_corpus_at_a_file_url(tmp_path, episodes, cache):
     (tmp_path / "corpus" / "shards").mkdir(parents=True)
-    place = f"file://{tmp_path}/corpus"
+    folder = f"file://{tmp_path}/corpus"
     for number, episode in enumerate(episodes):
         with EpisodeWriter(tmp_path / f"corpus/shards/{number}.h5") as writer:
             writer.add(episode)
     paths = sorted((tmp_path / "corpus/shards").iterdir())
     write_index(
-        place,
+        folder,
         [IndexedShard(f"shards/{p.name}", describe(EpisodeFile(p)), ["g"], ["t"]) for p in paths],
         "test",
         {},
     )
-    corpus = Corpus.open(place)
+    corpus = Corpus.open(folder)
     assert lengths(corpus) == [9, 15, 6]
     assert corpus.file(0)[0].path == paths[0]
     assert not cache.exists()
@@ -100,7 +100,7 @@ def test_an_abandoned_download_makes_room(tmp_path, cache, monkeypatch):
     os.utime(cache / "left.h5.partial", (0, 0))
     (tmp_path / "x").write_bytes(bytes(900))
     monkeypatch.setenv("FIRSTHAND_CACHE_GB", "1e-6")
-    path = remote.fetch(f"file://{tmp_path}/x", "1", lambda path: None)
+    path = remote_files.fetch(f"file://{tmp_path}/x", "1", lambda path: None)
     assert list(cache.iterdir()) == [path]
 
 
@@ -142,13 +142,13 @@ def test_another_shard_under_the_same_name_is_refused(memory, tmp_path, episodes
         Corpus.open(BUCKET).file(1)
 
 
-def _fetch(place, log, slow):
+def _fetch(location, log, slow):
     def check(path):
         with open(log, "a") as file:
             file.write("fetched\n")
         time.sleep(slow)
 
-    assert remote.fetch(place, "1", check).read_bytes() == b"content" * 1000
+    assert remote_files.fetch(location, "1", check).read_bytes() == b"content" * 1000
 
 
 def test_processes_wait_for_the_one_that_fetches(tmp_path, cache):

@@ -9,7 +9,7 @@ from firsthand.common.errors import UserError
 from firsthand.episodes.formats.clips import Clip, ClipSettings, clip_around, cut_clips, read_clips
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.video.decode import OpenVideo
-from firsthand.episodes.video.frames import to_picture
+from firsthand.episodes.video.frames import to_image
 from tests.helpers.films import write_film
 
 SETTINGS = ClipSettings(size=32, quality=100)
@@ -26,7 +26,7 @@ def test_a_clip_shows_ten_frames_a_third_of_a_second_apart(film):
     assert episode.source == {"start_seconds": 8.5, "clip": "n1"}
     frames = episode.decode().frames["rgb_static"]
     with OpenVideo(film) as video:
-        every = [to_picture(shown.frame, SETTINGS) for shown in video.frames()]
+        every = [to_image(shown.frame, SETTINGS) for shown in video.frames()]
     expected = np.stack(every[255:346:10])  # at 30 frames a second
     assert frames.shape == expected.shape == (10, 32, 32, 3)
     assert np.abs(frames.astype(int) - expected).mean() < 1

@@ -7,7 +7,7 @@ from PIL import Image
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.convert.source import read
-from firsthand.episodes.formats.image_folder import PictureFolders, find_pictures, read_jpeg
+from firsthand.episodes.formats.image_folder import PictureFolders, find_images, read_jpeg
 from firsthand.episodes.jpeg import decode_jpeg
 from firsthand.episodes.tally import Tally
 from firsthand.episodes.video.frames import VideoSettings
@@ -53,7 +53,7 @@ def test_other_rates(tmp_path, rate, fps):
 
 def test_pictures_that_fit_keep_their_bytes(tmp_path):
     write_pictures(tmp_path / "a", 1, size=(48, 48))
-    (name,) = find_pictures(tmp_path / "a")
+    (name,) = find_images(tmp_path / "a")
     path = tmp_path / "a" / name
     assert read_jpeg(path, VideoSettings(size=48)) == path.read_bytes()
     assert read_jpeg(path, VideoSettings(size=47)) != path.read_bytes()

@@ -112,7 +112,7 @@ def test_blocked_draws_from_little_at_a_time(seed):
     """What windows are in use at any moment are of at most a pool and a piece of pictures."""
     random = np.random.default_rng(seed)
     order = blocked(random.integers(1, 300, 400), seed, pool=40_000, shards=7)
-    pieces = order.pieces
+    pieces = order.segments
     sequence = [pieces.at(window) for _, window in order.lane(0, 0, pieces.count)]
     # Turned so that it begins where no piece that comes later is in use.
     last = {piece: place for place, piece in enumerate(sequence)}
@@ -140,7 +140,7 @@ def test_blocked_mixes_recordings_and_epochs():
 
 def test_few_shards_are_in_use_at_a_time():
     order = blocked([30] * 640, pool=4000, shards=64)
-    shards = [int(order.shards[order.pieces.at(w)]) for _, w in order.lane(0, 0, 30 * 640)]
+    shards = [int(order.shards[order.segments.at(w)]) for _, w in order.lane(0, 0, 30 * 640)]
     for start in range(0, len(shards) - 100, 100):
         assert len(set(shards[start : start + 100])) <= 16 * 2
 

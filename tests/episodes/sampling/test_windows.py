@@ -150,7 +150,7 @@ def test_clips_no_longer_than_a_window_show_every_frame_equally_often(clips, cli
     seen, valid, known = np.zeros(clip, int), 0, 0
     for index in range(len(windows)):
         window = windows[index]
-        np.add.at(seen, windows.shown(index)[1][window.valid], 1)
+        np.add.at(seen, windows.frames_shown(index)[1][window.valid], 1)
         valid, known = valid + window.valid.sum(), known + window.future_valid.sum()
     if clip <= length * stride:
         assert seen.tolist() == [length] * clip

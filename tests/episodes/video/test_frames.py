@@ -179,9 +179,9 @@ def test_only_one_recording_is_held(tmp_path, monkeypatch):
 
     path = write_video(tmp_path / "a.mp4", [gray(i % 40) for i in range(200)])
     converted = []
-    convert = firsthand.episodes.video.frames.to_picture
+    convert = firsthand.episodes.video.frames.to_image
     monkeypatch.setattr(
-        firsthand.episodes.video.frames, "to_picture", lambda *a: converted.append(1) or convert(*a)
+        firsthand.episodes.video.frames, "to_image", lambda *a: converted.append(1) or convert(*a)
     )
     next(read_video(path, VideoSettings(seconds=2.0, size=8)))
     assert len(converted) == 20

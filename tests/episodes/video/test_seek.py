@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firsthand.common.errors import UserError
 from firsthand.episodes.video.decode import OpenVideo
 from firsthand.episodes.video.frames import upright
-from firsthand.episodes.video.seek import shown_at
+from firsthand.episodes.video.seek import frames_at
 from tests.helpers.films import cut_film, write_film
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "real_videos"
@@ -46,7 +46,7 @@ def pixels(frame):
 
 def assert_seeking_changes_nothing(path, every, times):
     with OpenVideo(path) as video:
-        shown = [(s.start, pixels(s.frame)) for s in shown_at(video, times)]
+        shown = [(s.start, pixels(s.frame)) for s in frames_at(video, times)]
     assert len(shown) == len(times)
     for time, (start, picture) in zip(times, shown, strict=True):
         nearest = min(range(len(every)), key=lambda k: (abs(every[k][0] - time), k))
@@ -121,22 +121,22 @@ def test_only_what_is_needed_is_decoded(tmp_path, monkeypatch):
     film = write_film(tmp_path / "a.mp4", 900, g="30", sc_threshold="0")
     counted = count_decoded(monkeypatch)
     with OpenVideo(film) as video:
-        list(shown_at(video, [Fraction(29), Fraction(29) + Fraction(1, 3)]))
+        list(frames_at(video, [Fraction(29), Fraction(29) + Fraction(1, 3)]))
     assert len(counted) < 60
     counted.clear()
     with OpenVideo(film) as video:  # windows further apart than keyframes are
-        list(shown_at(video, [Fraction(s) for s in (1, 10, 20, 29)]))
+        list(frames_at(video, [Fraction(s) for s in (1, 10, 20, 29)]))
     assert len(counted) < 160
     counted.clear()
     with OpenVideo(film) as video:  # and nearer
-        list(shown_at(video, [Fraction(k, 3) for k in range(60)]))
+        list(frames_at(video, [Fraction(k, 3) for k in range(60)]))
     assert len(counted) < 640
 
 
 def test_times_past_the_end_are_left_out(tmp_path):
     film = write_film(tmp_path / "a.mp4", 30)
     with OpenVideo(film) as video:
-        shown = list(shown_at(video, [Fraction(0), Fraction(1), Fraction(11, 10), Fraction(9)]))
+        shown = list(frames_at(video, [Fraction(0), Fraction(1), Fraction(11, 10), Fraction(9)]))
     assert [s.start for s in shown] == [0, Fraction(29, 30)]
 
 
@@ -148,7 +148,7 @@ def test_any_times(tmp_path_factory, times):
     if not film.exists():
         write_film(film, 240, g="25", bf="2")
     with OpenVideo(film) as video:
-        shown = list(shown_at(video, [Fraction(time) for time in sorted(times)]))
+        shown = list(frames_at(video, [Fraction(time) for time in sorted(times)]))
     assert all(
         abs(s.start - Fraction(t)) <= Fraction(1, 60) or s.end == 8
         for s, t in zip(shown, sorted(times), strict=True)
@@ -168,7 +168,7 @@ def test_a_file_that_ends_early_is_found_out_when_frames_are_wanted_there(tmp_pa
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 2])
     with OpenVideo(film) as video, pytest.raises(UserError, match=r"is cut short: \d"):
-        list(shown_at(video, [Fraction(1), Fraction(9)]))
+        list(frames_at(video, [Fraction(1), Fraction(9)]))
 
 
 def test_a_playlist_is_no_video(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firsthand.cli import main as cli
-from firsthand.common import uri as places
+from firsthand.common import uri
 from firsthand.episodes.convert.report import ConversionReport
 from firsthand.episodes.corpus.index_writer import IndexedShard, describe, write_index
 from firsthand.episodes.episode import Episode, Narration
@@ -27,7 +27,7 @@ def corpus(tmp_path: Path) -> Path:
         name, split = f"shards/{path.name}", "valid" if number == 2 else "train"
         shards.append(IndexedShard(name, describe(EpisodeFile(path)), [f"v{number}"], [split]))
     write_index(tmp_path / "corpus", shards, "clips", {})
-    places.write(tmp_path / "corpus" / "report.json", LOST.to_json())
+    uri.write(tmp_path / "corpus" / "report.json", LOST.to_json())
     return tmp_path / "corpus"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firsthand.policy.checkpoints import model_path as places
+from firsthand.policy.checkpoints import model_path
 from firsthand.policy.policy import Policy
 from tests.policy.conftest import make, tiny
 
@@ -50,10 +50,10 @@ def saved(tmp_path, monkeypatch) -> Path:
 )
 def test_a_run_and_its_parts_are_taken_for_their_policy(saved, name, found, hub) -> None:
     hub(never)
-    assert places.locate(name, (), "policy") == Path(name) / found
+    assert model_path.locate(name, (), "policy") == Path(name) / found
     assert isinstance(Policy.from_pretrained(name), Policy)
     (saved / "best").unlink()
-    assert places.locate("runs/acting", (), "policy") == saved / "last/policy"
+    assert model_path.locate("runs/acting", (), "policy") == saved / "last/policy"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_hub_that_refuses_or_cannot_be_reached_is_one_line(saved, hub) -> None
         pass
 
     def refuse(*_args, timeout: float, **_kwargs):
-        assert timeout == places.HUB_SECONDS
+        assert timeout == model_path.HUB_SECONDS
         raise ProxyError("403 Forbidden\nand more")
 
     hub(refuse)
@@ -99,7 +99,7 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch, saved) -> None:
             monkeypatch.delenv(name.lower(), raising=False)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(places, "HUB_SECONDS", 0.2)
+        monkeypatch.setattr(model_path, "HUB_SECONDS", 0.2)
         with pytest.raises(ValueError, match="the hub does not answer"):
             Policy.from_pretrained("acme/policy")
         thread.join()

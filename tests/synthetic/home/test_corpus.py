@@ -123,17 +123,17 @@ def test_utterances_are_short_and_follow_each_other() -> None:
     from firsthand.synthetic.home.behaviour.activities import plan
     from firsthand.synthetic.home.world.scene import make_scene, noun_weights
 
-    scene_rng, bout_rng, *_ = generators(0, "train", 0)
+    scene_rng, activity_rng, *_ = generators(0, "train", 0)
     scene = make_scene("kitchen", scene_rng, noun_weights("kitchen"))
-    bouts = plan(scene, 1000, bout_rng)
-    spans = utterance_spans(bouts, 1000, bout_rng)
+    activities = plan(scene, 1000, activity_rng)
+    spans = utterance_spans(activities, 1000, activity_rng)
     assert 60 < len(spans) < 200
     for (_, end, _), (begin, _, _) in zip(spans[:-1], spans[1:], strict=True):
         assert end <= begin
     lengths = [end - begin for begin, end, _ in spans]
     assert 3 <= min(lengths) <= max(lengths) <= 32
     assert sum(lengths) > 900  # of 1000 frames
-    verbs = {(b.start, b.end) for b in bouts if b.kind == "verb" and b.end < 1000}
+    verbs = {(b.start, b.end) for b in activities if b.kind == "verb" and b.end < 1000}
     assert verbs <= {(begin, end) for begin, end, _ in spans}
 
 

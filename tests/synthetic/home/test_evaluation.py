@@ -15,7 +15,7 @@ from firsthand.synthetic.home.camera.view import HeadCamera, HomeFrame
 from firsthand.synthetic.home.test_sets import clips, evaluation
 from firsthand.synthetic.home.test_sets import word_order as order
 from firsthand.synthetic.home.test_sets.evaluation import CATEGORIES, CLEAR, make_evaluation
-from firsthand.synthetic.home.test_sets.objects import portrait
+from firsthand.synthetic.home.test_sets.objects import draw_object
 from firsthand.synthetic.home.test_sets.trials import category_trials, object_trials
 from firsthand.synthetic.home.world.nouns import NOUNS
 
@@ -31,13 +31,13 @@ def few() -> Iterator[None]:
         patch.setattr(evaluation, "QUOTAS", {"dev": 4, "test": 6, "rooms": 2})
         patch.setattr(evaluation, "FOILS", {"dev": (3,), "test": (3, 2), "rooms": (3,)})
         patch.setattr(evaluation, "TRIALS", 10)
-        patch.setattr(evaluation, "PICTURES", 3)
+        patch.setattr(evaluation, "IMAGES", 3)
         for module in (evaluation, clips):
             patch.setattr(module, "CLIP_NOUNS", ("ball", "duck"))
-        patch.setattr(evaluation, "TAKES", 2)
+        patch.setattr(evaluation, "CLIPS", 2)
         patch.setattr(evaluation, "PAIRS", (("ball", "car"),))
         patch.setattr(evaluation, "SCENES", 8)
-        patch.setattr(order, "BOUTS", 250)
+        patch.setattr(order, "ACTIVITIES", 250)
         patch.setattr(order, "BOTH", 0.01)
         yield
 
@@ -91,30 +91,30 @@ def test_what_a_category_is_called_is_in_clear_view(
     draw = HeadCamera.draw
 
     def watched(camera: HeadCamera, frame: int) -> HomeFrame:
-        sight = draw(camera, frame)
-        drawn.append(([thing.noun for thing in camera.scene.things], sight))
-        return sight
+        view = draw(camera, frame)
+        drawn.append(([thing.noun for thing in camera.scene.things], view))
+        return view
 
     kept: list[np.ndarray] = []
     monkeypatch.setattr(HeadCamera, "draw", watched)
     monkeypatch.setattr(evaluation, "encode_jpeg", lambda rgb, _: kept.append(rgb) or b"")
     (tmp_path / "eval/test/carrot").mkdir(parents=True)
-    evaluation._take_frames("test", 1, 48, 8, tmp_path, SMALL.index("carrot"))
+    evaluation._draw_frames("test", 1, 48, 8, tmp_path, SMALL.index("carrot"))
     assert len(kept) >= 8
     for picture in kept:
-        nouns, sight = next(item for item in drawn if item[1].rgb is picture)
-        shares = dict(zip(nouns, sight.shares, strict=True))
+        nouns, view = next(item for item in drawn if item[1].rgb is picture)
+        shares = dict(zip(nouns, view.shares, strict=True))
         assert max(shares, key=lambda noun: shares[noun]) == "carrot"
         assert shares["carrot"] * 48 * 48 >= CLEAR * 48 * 48 >= 50
 
 
 def test_things_on_white_are_whole_and_alone() -> None:
     for noun in list(NOUNS)[::5]:
-        picture = portrait(0, noun, 1, 64)
+        picture = draw_object(0, noun, 1, 64)
         edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         assert (edge == 255).all()
         assert 0.02 < (picture.min(2) < 230).mean() < 0.8
-        assert not np.array_equal(picture, portrait(0, noun, 2, 64))
+        assert not np.array_equal(picture, draw_object(0, noun, 2, 64))
 
 
 def test_opposite_verbs_show_the_same_pictures_backwards(made: Path) -> None:
@@ -206,12 +206,12 @@ def test_test_sets_are_smaller_for_fewer_hours(tmp_path: Path, monkeypatch) -> N
 
     monkeypatch.setattr(evaluation, "QUOTAS", {"dev": 200, "test": 100, "rooms": 40})
     monkeypatch.setattr(evaluation, "SCENES", 40)
-    monkeypatch.setattr(evaluation, "TAKES", 10)
-    monkeypatch.setattr(evaluation, "PICTURES", 15)
-    monkeypatch.setattr(evaluation, "_take_frames", taken)
-    monkeypatch.setattr(evaluation, "_paint_objects", painted)
-    monkeypatch.setattr(evaluation, "film_clips", filmed)
-    monkeypatch.setattr(evaluation, "film_order", ordered)
+    monkeypatch.setattr(evaluation, "CLIPS", 10)
+    monkeypatch.setattr(evaluation, "IMAGES", 15)
+    monkeypatch.setattr(evaluation, "_draw_frames", taken)
+    monkeypatch.setattr(evaluation, "_draw_objects", painted)
+    monkeypatch.setattr(evaluation, "make_clips", filmed)
+    monkeypatch.setattr(evaluation, "make_word_order_trials", ordered)
 
     def sizes(share: float) -> list[int]:
         out = tmp_path / str(share)

@@ -15,7 +15,7 @@ from firsthand.synthetic.home.language.relations import phrases, relate, togethe
 from firsthand.synthetic.home.language.speech import Moment, named
 from firsthand.synthetic.home.recording import record_home
 from firsthand.synthetic.home.test_sets import word_order as order
-from firsthand.synthetic.home.test_sets.word_order import film_order
+from firsthand.synthetic.home.test_sets.word_order import make_word_order_trials
 from firsthand.synthetic.home.world.nouns import Thing
 
 BALL, CAR, BEAR = (
@@ -24,17 +24,17 @@ BALL, CAR, BEAR = (
 )
 
 
-def sight(shares: list[float], distances: list[float]) -> HomeFrame:
+def view(shares: list[float], distances: list[float]) -> HomeFrame:
     return HomeFrame(np.zeros((2, 2, 3), np.uint8), np.array(shares), np.array(distances))
 
 
 def test_things_are_together_while_both_are_in_view() -> None:
-    one = sight([0.2, 0.1, 0.0], [1.0, 2.0, 0.5])
-    other = sight([0.2, 0.0, 0.3], [1.0, 1.2, 2.0])
+    one = view([0.2, 0.1, 0.0], [1.0, 2.0, 0.5])
+    other = view([0.2, 0.0, 0.3], [1.0, 1.2, 2.0])
     assert together([one]) == {(0, 1): True}
     assert together([other]) == {(0, 2): True}
     assert together([one, replace(other, shares=one.shares)]) == {(0, 1): False}  # not all the time
-    turns = [sight([0.2, 0.0], [1.0, 2.0]), sight([0.0, 0.2], [1.0, 2.0])]
+    turns = [view([0.2, 0.0], [1.0, 2.0]), view([0.0, 0.2], [1.0, 2.0])]
     assert together(turns) == {}
 
 
@@ -98,10 +98,10 @@ def test_foils_are_the_same_words_and_true_of_the_other_picture(
 
     monkeypatch.setattr(HeadCamera, "draw", watched)
     monkeypatch.setattr(order, "encode_jpeg", lambda rgb, _: rgb.tobytes())
-    monkeypatch.setattr(order, "BOUTS", 250)
+    monkeypatch.setattr(order, "ACTIVITIES", 250)
     monkeypatch.setattr(order, "BOTH", 0.01)
     order.order_folder(tmp_path, order.PAIRS[0]).mkdir(parents=True)
-    trials = film_order(2, 32, 10, tmp_path, 0)
+    trials = make_word_order_trials(2, 32, 10, tmp_path, 0)
     assert trials == json.loads(json.dumps(trials))
     assert {trial["kind"] for trial in trials} == set(RELATIONS)
     for trial in trials:

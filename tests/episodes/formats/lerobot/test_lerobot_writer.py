@@ -25,7 +25,7 @@ from firsthand.episodes.episode import Episode, Narration
 from firsthand.episodes.formats.calvin.dataset import Calvin
 from firsthand.episodes.formats.lerobot.reader import LeRobot
 from firsthand.episodes.formats.lerobot.schema import to_sentences
-from firsthand.episodes.formats.lerobot.statistics import FeatureStats
+from firsthand.episodes.formats.lerobot.statistics import feature_stats, stats_table
 from firsthand.episodes.formats.lerobot.writer import LeRobotWriter
 from firsthand.episodes.jpeg import EncodedEpisode
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
@@ -191,11 +191,11 @@ def test_statistics_are_those_of_all_frames(root, recordings):
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_joined_statistics_are_those_of_the_whole(parts):
-    joined, *others = [FeatureStats.of(np.array(part)) for part in parts]
+    joined, *others = [feature_stats(np.array(part)) for part in parts]
     for other in others:
-        joined = joined + other
+        joined.merge(other)
     whole = np.concatenate([np.array(part) for part in parts])
-    table = joined.table()
+    table = stats_table(joined)
     np.testing.assert_allclose(table["mean"], [whole.mean()], atol=1e-9)
     np.testing.assert_allclose(table["std"], [whole.std()], atol=1e-6)
     assert (table["min"], table["max"]) == ([whole.min()], [whole.max()])

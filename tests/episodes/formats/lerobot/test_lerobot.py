@@ -38,12 +38,6 @@ def root(request, project, tmp_path):
     return tmp_path / "data"
 
 
-@pytest.fixture
-def v21(project, tmp_path):
-    shutil.copytree(project / "tests/data/lerobot_v21", tmp_path / "v21")
-    return tmp_path / "v21"
-
-
 def edit_info(root, **changes):
     path = root / "meta" / "info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from firsthand.envs.tasks.tasks import TASKS
 from firsthand.episodes.storage.merge import EpisodeFile
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.policy.statistics import Statistics
 
-COUNTS = {"tasks": 34, "chains": 4}
+COUNTS = {"tasks": 2 * len(TASKS), "chains": 4}
 
 
 @pytest.mark.slow
@@ -35,7 +36,13 @@ def actors(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["expert", "random"])
 def test_results_do_not_depend_on_the_number_of_workers(firsthand, actors, name, tmp_path):
-    few = ("trials=2", "chains=4", "steps=120", "seed=3")
+    few = (
+        "trials=2",
+        "chains=4",
+        "steps=120",
+        "seed=3",
+        "cameras={rgb_static: 96, rgb_gripper: 64}",
+    )
     for workers in (1, 2):
         firsthand("evaluate", actors[name], *few, f"workers={workers}", f"run={workers}")
     one, two = tmp_path / "1", tmp_path / "2"

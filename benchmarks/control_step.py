@@ -51,10 +51,10 @@ class StepTime:
 
 @dataclass(frozen=True)
 class CrowdTime:
-    """median: milliseconds for one action in each of `seats` worlds; rate: actions a second."""
+    """median: milliseconds for one action in each of `num_envs` worlds; rate: actions a second."""
 
     way: str
-    seats: int
+    num_envs: int
     median: float
     rate: float
 

@@ -229,7 +229,7 @@ class BenchmarkControlStepConfig:
     """Whose weights to act with, in place of `policy`."""
     steps: int = 10
     """Measured of each way, after the window is full."""
-    seats: int = 8
+    num_envs: int = 8
     """Worlds acted in side by side."""
     seed: int = 0
     """Of observations and weights."""
@@ -252,10 +252,10 @@ def _control_step(config: BenchmarkControlStepConfig, run: Run) -> dict[str, Any
     columns |= {"drift": "{0.drift:.1e}", "flips": "{0.flips}", "MB": "{0.memory:.0f}"}
     _show(f"a control step, {config.steps} measured", columns, ((t,) for t in times))
 
-    with spinner(f"choosing actions in {config.seats} worlds at once"):
-        crowd = control_step.crowd_times(policy, config.seats, config.steps, config.seed)
+    with spinner(f"choosing actions in {config.num_envs} worlds at once"):
+        crowd = control_step.crowd_times(policy, config.num_envs, config.steps, config.seed)
     for t in crowd:
-        say(f"{t.way}, {t.seats} at once: {t.median:.1f} ms a step, {t.rate:.1f} actions/s")
+        say(f"{t.way}, {t.num_envs} at once: {t.median:.1f} ms a step, {t.rate:.1f} actions/s")
 
     with spinner("reading frames with the trunk alone"):
         trunk = trunk_step.trunk_times(policy.config, 3 * config.steps, config.seed)

@@ -23,7 +23,7 @@ NARROW = (
 
 def test_acting_is_measured_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["benchmark", "control-step", *NARROW, "steps=3", "seats=2", "run=out"]
+    words = ["benchmark", "control-step", *NARROW, "steps=3", "num_envs=2", "run=out"]
     assert cli.main(words) == 0
     results = json.loads(Path("out/results.json").read_text())
     steps = {row["way"]: row for row in results["steps"]}

@@ -1,14 +1,15 @@
-"""Names of before version 0.2.0: settings of `evaluate` and `record`, and what results and
-recordings say of how they were made."""
+"""Names of before version 0.2.0 in what results and recordings say of how they were made.
+
+Settings that are typed: `firsthand.cli.aliases`.
+"""
 
 from typing import Any
 
-KEYS = {"seats": "num_envs", "env.guard": "env.require_stable"}
-_NAMES = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in KEYS.items()}
+NAMES = {"seats": "num_envs", "guard": "require_stable"}
 
 
 def today(described: Any) -> Any:
     """A JSON value with the names of today in every dictionary."""
     if isinstance(described, dict):
-        return {_NAMES.get(name, name): today(value) for name, value in described.items()}
+        return {NAMES.get(name, name): today(value) for name, value in described.items()}
     return described

@@ -34,9 +34,9 @@ def load_npz(
         raise UserError(f"{path}: has {size:,} bytes, more than the {max_bytes:,} expected at most")
     try:
         with open(path, "rb") as file:
-            _check_directory(file, size)
+            count = _check_directory(file, size)
             archive = zipfile.ZipFile(file)
-            members = _members(archive, max_bytes)
+            members = _members(archive, count, max_bytes)
             wanted = members if names is None else names
             if lacking := [name for name in wanted if name not in members]:
                 raise UserError(f"lacks {lacking[0]!r}; it holds {', '.join(members):.200}")
@@ -48,20 +48,24 @@ def load_npz(
         raise UserError(f"{path}: is no readable .npz: {error!s:.200}") from None
 
 
-def _check_directory(file: BinaryIO, size: int) -> None:
-    """Refuse what would fill the memory with names before any of them can be counted."""
+def _check_directory(file: BinaryIO, size: int) -> int:
+    """Refuse what would fill the memory with names before any of them can be counted. Returns how
+    many members there should be."""
     start = max(0, size - _END.size - 20)  # where numbers that need 64 bits would be announced
     file.seek(start)
     before, end = (tail := file.read())[: -_END.size], tail[-_END.size :]
     if len(end) < _END.size or not end.startswith(b"PK\5\6"):
         raise UserError("is no .npz, or cut short: its list of members is missing")
-    listed = _END.unpack(end)[5]
+    *_, count, listed, _, _ = _END.unpack(end)
     if listed > _MAX_DIRECTORY or before.startswith(b"PK\6\7"):
         raise UserError(f"has a list of members larger than {_MAX_DIRECTORY:,} bytes")
+    return count
 
 
-def _members(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, count: int, max_bytes: int) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
+    if len(infos) != count:  # zipfile goes by the length of the list alone
+        raise UserError(f"lists {len(infos):,} members, and should list {count:,}")
     if len(infos) > _MAX_MEMBERS:
         raise UserError(f"holds {len(infos):,} members, more than {_MAX_MEMBERS}")
     if (total := sum(info.file_size for info in infos)) > max_bytes:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from firsthand.envs.aliases import KEYS as WORLD_KEYS
 from firsthand.policy.checkpoints import aliases as policy_aliases
 
+WORLD_KEYS = {"seats": "num_envs", "env.guard": "env.require_stable"}
 KEYS = WORLD_KEYS | {f"policy.{old}": f"policy.{new}" for old, new in policy_aliases.KEYS.items()}
 
 

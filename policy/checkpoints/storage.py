@@ -49,12 +49,13 @@ class PretrainedModel(nn.Module, ABC):
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the three files, each under a temporary name first."""
+        weights = self.state_dict()  # first: a quantized model refuses
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         config = {"format_version": self.format_version, **asdict(self.config)}
         write_json(directory / "config.json", config, indent=2)
         self.save_companion(directory)
-        write_weights(directory / "model.safetensors", self.state_dict())
+        write_weights(directory / "model.safetensors", weights)
 
     @classmethod
     def from_pretrained(cls: type[Model], source: str | Path) -> Model:

@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from firsthand.cli.aliases import today_flat, today_word
+from firsthand.cli.aliases import WORLD_KEYS, today_flat, today_word
+from firsthand.envs.aliases import NAMES
 from firsthand.envs.config import PlayTableWorld
 from firsthand.envs.evaluation.config import EvaluationConfig
 from firsthand.envs.evaluation.evaluate import evaluate_tasks
@@ -52,3 +53,5 @@ def test_settings_of_a_run_have_today_s_names() -> None:
         "guard": 1,
         "policy.n_obs_steps": 3,
     }
+    last = {old.split(".")[-1]: new.split(".")[-1] for old, new in WORLD_KEYS.items()}
+    assert last == NAMES

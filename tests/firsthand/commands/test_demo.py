@@ -163,13 +163,12 @@ def test_a_small_demo_reports_and_resumes(tmp_path):
 
     stages = ("[2/5]", "[3/5]", "[4/5]", "[5/5]")
     for number, stage in enumerate(stages):  # stopped as each stage begins, the last when it ends
-        process = demo("stopped", f"resume={str(number > 0).lower()}")
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(stage):
-                break
-        process.kill()
-        process.wait()
+        with demo("stopped", f"resume={str(number > 0).lower()}") as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(stage):
+                    break
+            process.kill()
     process = demo("stopped", "resume=true")
     process.communicate()
     assert process.returncode == 0

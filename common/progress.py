@@ -49,8 +49,8 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
     if not sys.stdout.isatty():
 
         def begin_lines(title: str, total: int, done: int = 0) -> ProgressBar:
-            if told := _resumed(title, total, done):
-                print(told, flush=True)
+            if line := _resumed(title, total, done):
+                print(line, flush=True)
             return _Lines(title, total, done, clock)
 
         yield begin_lines
@@ -69,8 +69,8 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Begin]:
     with Progress(name, BarColumn(), MofNCompleteColumn(), words, *times) as bars:
 
         def begin(title: str, total: int, done: int = 0) -> ProgressBar:
-            if told := _resumed(title, total, done):
-                bars.console.print(told, markup=False, highlight=False)
+            if line := _resumed(title, total, done):
+                bars.console.print(line, markup=False, highlight=False)
             task = bars.add_task(title, total=total, completed=done, words="")
             return _Live(title, total, done, lambda **new: bars.update(task, **new))
 

@@ -17,7 +17,7 @@ from firsthand.envs.evaluation.records import Record
 from firsthand.envs.evaluation.rollout import ObservationRequest, RolloutSettings, run_trial
 from firsthand.envs.evaluation.trials import RolloutJob
 
-# What an environment is given: a trial, or the action it asked for, or the mistake made instead.
+# What an environment is given: a trial, the action it asked for, or the error made instead.
 Command = RolloutJob | np.ndarray | PolicyError
 # What it gives: an observation to be answered with an action, or the record of its trial.
 Answer = ObservationRequest | Record

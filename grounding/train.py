@@ -25,6 +25,7 @@ from firsthand.grounding.report.learning import nearest_utterances
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Distributed
 from firsthand.training.invariants import flatten
+from firsthand.training.loader import worker_options
 from firsthand.training.logger import Logger
 from firsthand.training.loop import train
 from firsthand.training.precision import MixedPrecision
@@ -165,9 +166,7 @@ class GroundingTask:
             _Numbered(pairs, config.batch_size, config.order_seed),
             sampler=[number * team.size + team.rank for number in passes],
             batch_size=None,
-            num_workers=config.workers,
-            multiprocessing_context="spawn" if config.workers else None,
-            prefetch_factor=4 if config.workers else None,
+            **worker_options(config.workers),
         )
         for batch, lost in loader:
             pairs.merge_lost(lost)

@@ -6,7 +6,8 @@ changed, and the step decides the number. Resuming, accumulating and sharing wor
 processes are therefore cuts of the same sequence, and there is nothing to save.
 """
 
-import multiprocessing
+import atexit
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -163,21 +164,42 @@ class TrainLoader:
         order = windows.order(config.order_seed)
         lanes = _lanes_read(order, team.size, max(1, config.workers))
         augment = Augment(config.order_seed, config.shift, config.color)
-        context = multiprocessing.get_context("spawn") if config.workers else None
         self._batches = DataLoader(
             _Batches(windows, augment, lanes),
             sampler=_Places(order, config, team, done),
             batch_size=None,
-            num_workers=config.workers,
-            multiprocessing_context=context,
             pin_memory=team.device.type == "cuda",
-            prefetch_factor=4 if config.workers else None,
+            **worker_options(config.workers),
         )
 
     def __iter__(self) -> Iterator[Batch]:
         for instructions, fields in self._batches:
             batch = Batch(instruction=self._embed(instructions), **fields)
             yield batch.to(self._team.device)
+
+
+def worker_options(workers: int) -> dict[str, Any]:
+    """What a `DataLoader` is told about the processes that read ahead for it; 0 starts none."""
+    if not workers:
+        return {}
+    return {
+        "num_workers": workers,
+        # A forked process may not decode: FFmpeg's threads do not survive the fork.
+        "multiprocessing_context": "spawn",
+        "prefetch_factor": 4,
+        "worker_init_fn": _end_at_once,
+    }
+
+
+def _end_at_once(worker: int) -> None:
+    """Makes this process end, when its work is done, without tearing the interpreter down.
+
+    A loader that is dropped before its last batch stops its processes while a thread of theirs may
+    be handing over a tensor. A spawned process then tears the interpreter down around that thread,
+    in the midst of C++, and aborts ("terminate called without an active exception"); a forked one
+    ends by `os._exit`, and so does this one.
+    """
+    atexit.register(os._exit, 0)
 
 
 def _lanes_read(order: Order, processes: int, workers: int) -> int:

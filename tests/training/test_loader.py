@@ -1,17 +1,20 @@
 import dataclasses
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
 
 from firsthand.common.errors import UserError
 from firsthand.episodes.sampling.order import Shuffled
 from firsthand.training.augment import UNCHANGED, shift_of, shifted_into
 from firsthand.training.config import TrainConfig
 from firsthand.training.distributed import Distributed
-from firsthand.training.loader import Embedder, TrainLoader, collate
+from firsthand.training.loader import Embedder, TrainLoader, collate, worker_options
 from tests.helpers.tiny_policy import TinyWindows, held_out, make_policy
 
 CONFIG = TrainConfig(steps=9, batch_size=4, warmup=0, seed=7)
@@ -143,3 +146,28 @@ def test_no_windows_are_refused():
         load(CONFIG, windows=TinyWindows(0))
     with pytest.raises(UserError, match="no held-out window"):
         held_out(TinyWindows(0)).examples()
+
+
+class SharesForEver(Dataset[torch.Tensor]):
+    """Reading its first items leaves threads behind that are always in torch's C++."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        def share():
+            while True:
+                torch.empty(64).share_memory_()
+
+        if index < 4:
+            for _ in range(3):
+                threading.Thread(target=share, daemon=True).start()
+        return torch.zeros(4)
+
+
+def test_a_loader_can_be_dropped_while_its_processes_hand_over_tensors():
+    """Without `worker_init_fn` they abort, and the loader raises when it is collected."""
+    loader = DataLoader(SharesForEver(), sampler=range(1000), batch_size=None, **worker_options(2))
+    batches: Any = iter(loader)
+    for _ in range(8):
+        next(batches)
+    workers = batches._workers
+    batches._shutdown_workers()
+    assert [worker.exitcode for worker in workers] == [0, 0]

@@ -34,6 +34,18 @@ class VisionConfig:
     """Statistics of a frozen encoder's batch normalisation: `kept`, or updated with every training
     batch (`drifting`), as when CVCL was trained."""
 
+    def __post_init__(self) -> None:
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(
+                "widths needs one number of channels or more, each at least 1, "
+                f"not {list(self.widths)}"
+            )
+        if self.encoder == "blocks" and self.size < 2 ** len(self.widths):
+            raise ValueError(
+                f"size={self.size} pixels cannot be halved {len(self.widths)} times, "
+                "once by each of widths"
+            )
+
 
 @dataclass(frozen=True)
 class ClipConfig:

@@ -286,6 +286,10 @@ def test_a_damaged_directory_is_refused_by_name(tmp_path):
 def test_choices_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="width 20 is not a multiple of the utterance's 8 heads"):
         GroundingConfig(width=20, utterance=UtteranceConfig("transformer"))
+    with pytest.raises(ValueError, match=r"widths needs one number .* not \[\]"):
+        VisionConfig(encoder="blocks", widths=())
+    with pytest.raises(ValueError, match=r"size=64 pixels cannot be halved 7 times"):
+        VisionConfig(encoder="blocks", widths=(4,) * 7, size=64)
     with pytest.raises(ValueError, match=r"temperature must be positive, not 0\.0"):
         GroundingConfig(temperature=0.0)
     with pytest.raises(ValueError, match="the vocabulary has 4 words, utterance.words says 11"):

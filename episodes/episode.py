@@ -117,6 +117,9 @@ class WindowSpec:
     them the frame's own."""
     state: bool = True
     """Whether states are shown, where there are any."""
+    narrated: bool = False
+    """The future ends with the sentence: it is no later than the last frame that the sentence said
+    about the window is about. A window then tells which frames that are."""
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.stride <= 0:
@@ -139,6 +142,7 @@ class Window:
     Past the end of its recording, frames repeat the last one and are not valid. A camera that a
     recording lacks is absent from `frames` and `future`. A camera whose pictures an encoder has
     made into `features` (k tokens each, see `episodes.corpus.features`) is absent from `frames`.
+    `narrated`: the frames that its sentence is about (see `WindowSpec.narrated`).
     """
 
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
@@ -150,6 +154,7 @@ class Window:
     future: Mapping[str, UInt8[np.ndarray, "t h w 3"]] | None = None
     future_valid: Bool[np.ndarray, "t"] | None = None
     features: Mapping[str, Float[np.ndarray, "t _ _"]] | None = None
+    narrated: Bool[np.ndarray, "t"] | None = None
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def window_spec(policy: PolicyConfig) -> WindowSpec:
         cameras=tuple(camera.name for camera in policy.cameras),
         future=policy.horizon_s if policy.loss.video > 0 else None,
         chunk=policy.action.chunk_size,
+        narrated=policy.narration.enabled,
     )
 
 

@@ -19,8 +19,8 @@ class Batch:
     images, future: as stored, 0 to 255; `future[camera][:, i]` is what
     `images[camera][:, i]` turns into a fixed time later. `features` stand for a
     camera's images: the tokens that a frozen encoder made of them (`policy.frozen_features`).
-    `instruction` is the frozen language encoder's output. `actions[:, i]` is the chunk of k actions
-    that starts at frame i.
+    `instruction` is the frozen language encoder's output, `narrated` tells which frames it is about
+    (None: nobody asked). `actions[:, i]` is the chunk of k actions that starts at frame i.
     """
 
     images: Mapping[str, UInt8[Tensor, "b t 3 _ _"]]
@@ -32,6 +32,7 @@ class Batch:
     future: Mapping[str, UInt8[Tensor, "b t 3 _ _"]] | None = None
     future_valid: Bool[Tensor, "b t"] | None = None
     features: Mapping[str, Float[Tensor, "b t _ _"]] | None = None
+    narrated: Bool[Tensor, "b t"] | None = None
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -62,6 +63,7 @@ class CameraView:
     tokens: what the transformer reads.
     grid: the encoder's features, kept for a decoder that starts from the current image.
     attention: each token's map (t, tokens, rows, columns), for poolings that have such maps.
+    unmodulated: features that the instruction has not modulated, kept for the narration's losses.
     """
 
     size: int
@@ -69,12 +71,13 @@ class CameraView:
     tokens: Float[Tensor, "b t n d"]
     grid: Float[Tensor, "b t c rows columns"] | None
     attention: Float[Tensor, "b t n rows columns"] | None
+    unmodulated: Float[Tensor, "b t c rows columns"] | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "CameraView":
         """The same with every tensor changed alike."""
         changed = {
             name: None if value is None else change(value)
-            for name in ("images", "tokens", "grid", "attention")
+            for name in ("images", "tokens", "grid", "attention", "unmodulated")
             for value in [getattr(self, name)]
         }
         return replace(self, **changed)
@@ -127,18 +130,23 @@ class Losses:
     gripper: Float[Tensor, ""] | None = None
     video: Mapping[str, Float[Tensor, ""]] | None = None
     action: Float[Tensor, ""] | None = None
+    narration: Mapping[str, Float[Tensor, ""]] | None = None
 
     def logged(self) -> dict[str, Float[Tensor, ""]]:
-        """Every term that is present, by its name in logs: loss, loss_arm, loss_video/<camera>."""
+        """Every term that is present, by its name in logs: loss, loss_arm, loss_video/<camera>,
+        loss_contrastive and the like of narrated video."""
         terms = {"loss": self.total, "loss_action": self.action}
         terms |= {"loss_arm": self.arm, "loss_gripper": self.gripper}
         terms |= {f"loss_video/{camera}": loss for camera, loss in (self.video or {}).items()}
+        terms |= {f"loss_{name}": loss for name, loss in (self.narration or {}).items()}
         return {name: loss for name, loss in terms.items() if loss is not None}
 
     def scalars(self) -> dict[str, float]:
-        """Every term that is present, as plain numbers: total, arm, gripper, video/<camera>."""
+        """Every term that is present, as plain numbers: total, arm, gripper, video/<camera>,
+        contrastive and the like."""
         terms = {"total": self.total, "arm": self.arm, "gripper": self.gripper}
         terms |= {f"video/{camera}": loss for camera, loss in (self.video or {}).items()}
+        terms |= self.narration or {}
         return {name: float(loss.detach()) for name, loss in terms.items() if loss is not None}
 
 

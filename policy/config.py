@@ -173,6 +173,37 @@ class VideoConfig:
 
 
 @dataclass(frozen=True)
+class NarrationConfig:
+    """Losses that tie what is said to what is seen, on narrated video and on demonstrations alike
+    (`policy.modules.narration`)."""
+
+    enabled: bool = True
+    """Whether the policy has the parts that they need."""
+    maps: int = 4
+    """How many of a `spatial_softmax`'s maps are drawn to what the sentence names, the first
+    ones; the others are left to the other losses."""
+    changed: float = 0.04
+    """By how much of full brightness a place must change, on average over its pixels, to be among
+    those that a sentence may be about."""
+    temperature: float = 0.1
+    """What cosines are divided by at first, before they are compared; learned."""
+    lowest_temperature: float = 0.02
+    """What it is kept above."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lowest_temperature <= self.temperature:
+            raise ValueError(
+                f"narration.temperature={self.temperature} must be at least "
+                f"narration.lowest_temperature={self.lowest_temperature}, and that above 0"
+            )
+        if self.maps < 1 or not 0 <= self.changed < 1:
+            raise ValueError(
+                "narration.maps must be 1 or more and narration.changed in [0, 1), "
+                f"not {self.maps} and {self.changed}"
+            )
+
+
+@dataclass(frozen=True)
 class LossWeights:
     """What each loss counts in the sum."""
 
@@ -182,6 +213,12 @@ class LossWeights:
     """Of binary cross-entropy on the gripper."""
     video: float = 0.1
     """Of the squared error of predicted patches, averaged over cameras."""
+    contrastive: float = 1.0
+    """Of telling which sentence is said about which picture (see `narration`)."""
+    attention: float = 1.0
+    """Of the maps' cross-entropy with the place that a sentence names."""
+    pointing: float = 1.0
+    """Of the cross-entropy with it of the row and column that the action query tells."""
     arm_beta: float = 0.1
     """Where smooth L1 turns from quadratic to linear, in actions (-1 to 1)."""
 
@@ -199,8 +236,9 @@ class PolicyConfig:
     """Frames of history. A batch may hold longer sequences: every window in them is learned."""
     obs_stride_s: float = 0.3
     """Seconds between two of them."""
-    horizon_s: float = 0.6
-    """Seconds from each frame to the future that is predicted."""
+    horizon_s: float = 2.0
+    """Seconds from each frame to the future that is predicted, which is no later than the end of
+    what is said about it if `narration` is enabled."""
     control_hz: float = 10.0
     """Actions a second."""
     state: Literal["fourier", "gr1"] = "fourier"
@@ -218,6 +256,8 @@ class PolicyConfig:
     """Turns its outputs into a chunk of actions."""
     video: VideoConfig = field(default_factory=VideoConfig)
     """Turns its outputs into predicted pictures."""
+    narration: NarrationConfig = field(default_factory=NarrationConfig)
+    """Ties what is said about video to what is seen in it."""
     loss: LossWeights = field(default_factory=LossWeights)
     """How much each loss counts."""
 
@@ -240,6 +280,11 @@ class PolicyConfig:
             raise ValueError(
                 "features are stored of a frozen encoder alone, and this one learns: "
                 "it needs policy.images.encoder=vit and policy.images.frozen=true"
+            )
+        if self.narration.enabled:
+            raise ValueError(
+                "narration.enabled=true looks for what changes in the pictures themselves: "
+                "their features cannot stand in their place"
             )
         if self.video.residual:
             raise ValueError(

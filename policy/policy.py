@@ -31,6 +31,7 @@ from firsthand.policy.layout import Layout, TokenGroup
 from firsthand.policy.modules.action_head import ActionHead, action_losses, decode_actions
 from firsthand.policy.modules.future_target import future_target
 from firsthand.policy.modules.image_encoder import ImageFeatures, image_encoder
+from firsthand.policy.modules.narration import NarrationHeads, NarrationLosses, changed_places
 from firsthand.policy.modules.state_encoder import FourierState, GR1State
 from firsthand.policy.modules.text_encoder import LanguageEncoder
 from firsthand.policy.modules.token_pooling import pool
@@ -81,6 +82,12 @@ class Policy(PretrainedModel):
         cell_width = self.images.width * (config.video.patch // self.images.stride) ** 2
         self.video_decoder = VideoDecoder(config.video, width, cell_width)
         self.future_target = future_target(config.video)
+        self.narration = None
+        if config.narration.enabled:
+            cells = config.cameras[0].size // self.images.stride
+            self.narration = NarrationHeads(
+                config.narration, self.images.width, config.language.width, width, cells
+            )
         self._actor: PolicyActor | None = None
         self._initialise()
 
@@ -100,7 +107,9 @@ class Policy(PretrainedModel):
         if batch.actions is None and not batch.future:
             raise ValueError("the batch has neither actions nor future pictures to learn from")
         futures = batch.future or {}  # camera -> (b t 3 h w)
-        layout = self.layout_of(batch, actions=batch.actions is not None, futures=tuple(futures))
+        scene = self._narrated_camera(batch)
+        acts = batch.actions is not None or scene is not None
+        layout = self.layout_of(batch, actions=acts, futures=tuple(futures))
         tokens, views = self.embed_observation(batch)  # (b t n d); camera -> CameraView
         if windows := self._windows_in(batch):
             batch, tokens = windows.cut_batch(batch), windows.cut(tokens)
@@ -118,7 +127,12 @@ class Policy(PretrainedModel):
             * self.video_loss(outputs[f"future {camera}"], views[camera], batch, future)
             for camera, future in futures.items()
         }
-        return self.weighted_sum(arm, gripper, video)
+        narration = None
+        if scene is not None:
+            narration = self.narration_losses(
+                outputs["action"], views[scene], batch, futures[scene]
+            )
+        return self.weighted_sum(arm, gripper, video, narration)
 
     def embed_observation(
         self, batch: Batch
@@ -178,9 +192,12 @@ class Policy(PretrainedModel):
 
         pooled = self.pool(features.grid, instruction)  # tokens (n k c)
         grid = features.grid if self.config.video.residual else None
-        parts = (images, pooled.tokens, features.summary, grid, pooled.attention)
+        plain = None
+        if self.narration is not None:
+            plain = features.grid if features.unmodulated is None else features.unmodulated
+        parts = (images, pooled.tokens, features.summary, grid, pooled.attention, plain)
         views = {}
-        for camera, image, pooled_tokens, cls_token, kept_grid, attention in zip(
+        for camera, image, pooled_tokens, cls_token, *kept in zip(
             cameras, *map(by_camera, parts), strict=True
         ):
             tokens = self.image_proj[camera](pooled_tokens)  # (b t k d)
@@ -188,7 +205,7 @@ class Policy(PretrainedModel):
                 tokens = tokens + cast(nn.Embedding, self.camera_slot_embed[camera]).weight
             if cls_token is not None:
                 tokens = torch.cat([tokens, self.cls_proj[camera](cls_token)[:, :, None]], dim=2)
-            views[camera] = CameraView(size, image, tokens, kept_grid, attention)
+            views[camera] = CameraView(size, image, tokens, *kept)
         return views
 
     def tokens(
@@ -203,6 +220,14 @@ class Policy(PretrainedModel):
         if state is not None:
             tokens.append(state[:, :, None])
         return torch.cat([*tokens, *(view.tokens for view in views.values())], dim=2)
+
+    def _narrated_camera(self, batch: Batch) -> str | None:
+        """The camera in whose images the named things are looked for, the first; None if a batch
+        does not say what is narrated, or lacks images of it or its future."""
+        name = self.config.cameras[0].name
+        watched = name in batch.images and name in (batch.future or {})
+        narrated = self.narration is not None and batch.narrated is not None
+        return name if narrated and watched else None
 
     def _windows_in(self, batch: Batch) -> SequenceWindows | None:
         """Those of sequences that are longer than one, unless the transformer slides over them."""
@@ -277,6 +302,32 @@ class Policy(PretrainedModel):
         target = self.future_target.target(fitted).view_as(predicted)
         return self.future_target.loss(predicted, target, (batch.valid & batch.future_valid)[:n])
 
+    def narration_losses(
+        self,
+        outputs: Float[Tensor, "b t q d"],
+        view: CameraView,
+        batch: Batch,
+        future: Shaped[Tensor, "b t 3 _ _"],
+    ) -> NarrationLosses:
+        """How badly what is said is tied to what is seen, at the last valid frame of every window:
+        means over this batch, in which alone sentences are compared."""
+        assert self.narration is not None
+        assert view.unmodulated is not None
+        assert batch.narrated is not None
+        assert batch.future_valid is not None
+        last = torch.arange(len(batch.valid)), batch.valid.sum(1) - 1  # window, frame
+        now, grid = view.require_images()[last], view.unmodulated[last]
+        then = self.images.fit(future[last], view.size)
+        some = (batch.narrated & batch.valid & batch.future_valid)[last]  # (b)
+        changed = changed_places(now, then, grid.shape[-1], self.config.narration.changed)
+        return self.narration(
+            batch.instruction,
+            grid,
+            None if view.attention is None else view.attention[last],
+            outputs[last][:, 0],
+            changed & some[:, None, None],
+        )
+
     def decode_frames(
         self, outputs: Float[Tensor, "b t q d"], view: CameraView
     ) -> Float[Tensor, "b t p c"]:
@@ -297,6 +348,7 @@ class Policy(PretrainedModel):
         arm: Float[Tensor, ""] | None,
         gripper: Float[Tensor, ""] | None,
         video: dict[str, Float[Tensor, ""]],
+        narration: NarrationLosses | None = None,
     ) -> Losses:
         """The losses that are there and the sum to differentiate, weighted by `config.loss`."""
         weights, terms = self.config.loss, []
@@ -305,7 +357,9 @@ class Policy(PretrainedModel):
             terms += [weights.arm * arm, weights.gripper * gripper]
             action = torch.stack(terms).sum()
         terms += [weights.video / len(video) * loss for loss in video.values()]
-        return Losses(torch.stack(terms).sum(), arm, gripper, video or None, action)
+        named = {} if narration is None else narration._asdict()
+        terms += [getattr(weights, name) * loss for name, loss in named.items()]
+        return Losses(torch.stack(terms).sum(), arm, gripper, video or None, action, named or None)
 
     def targets(self, batch: Batch) -> Float[Tensor, "2"]:
         """The number of actions, and of futures of each camera, that a batch holds targets for."""

@@ -42,7 +42,9 @@ def pretrain(
     """
     parts = parts_of(corpora)
     for split in ("train", "valid"):
-        check_futures(parts, split, config.policy.horizon_s)
+        # A future that ends with what is said, or with the recording, may be the very next frame.
+        ahead = 0.0 if config.policy.narration.enabled else config.policy.horizon_s
+        check_futures(parts, split, ahead)
 
     def make_policy() -> tuple[Policy, Mapping[str, Any]]:
         policy = Policy(config.policy, Statistics())
@@ -64,6 +66,7 @@ def window_spec(policy: PolicyConfig) -> WindowSpec:
         cameras=tuple(camera.name for camera in policy.cameras),
         future=policy.horizon_s,
         state=False,
+        narrated=policy.narration.enabled,
     )
 
 

@@ -60,7 +60,7 @@ def collate(windows: Sequence[Window], changes: Sequence[ImageChange]) -> Collat
         "images": _pictures([w.frames for w in windows], changes),
         "valid": torch.from_numpy(np.stack([w.valid for w in windows])),
     }
-    for name in ("state", "actions", "actions_valid", "future_valid"):
+    for name in ("state", "actions", "actions_valid", "future_valid", "narrated"):
         if (values := _all_or_none(windows, name)) is not None:
             fields[name] = torch.from_numpy(np.stack(values))
     if (stored := _all_or_none(windows, "features")) is not None:

@@ -235,9 +235,13 @@ class Windows:
         fps = float(row["fps"])
         times = self._times(start, fps)
         later = times[:0]
+        last = int(row["length"]) - 1
         if self.spec.future is not None:
             later = times + to_frames(self.spec.future, fps)
-        last = int(row["length"]) - 1
+        until = times[-1] if self.spec.chunk or self.spec.narrated or not later.size else later[-1]
+        text = text_at(self.corpus, number, start, min(int(until), last))
+        if self.spec.narrated and later.size:
+            later = np.maximum(times, np.minimum(later, text.last_frame(last)))
         frame_numbers = np.minimum(np.concatenate([times, later]), last)
         if self._pool is None:
             decoded = self.read(chosen, frame_numbers)
@@ -251,8 +255,6 @@ class Windows:
             then[camera] = picked(frames, rows[len(times) :])
         state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
-        until = later[-1] if later.size and not self.spec.chunk else times[-1]
-        text = text_at(self.corpus, number, start, min(int(until), last))
         return Window(
             frames=now,
             valid=times <= last,
@@ -261,7 +263,8 @@ class Windows:
             actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
             actions_valid=None if actions is None else (ends <= last) & text.about(ends),
             future=None if self.spec.future is None else then,
-            future_valid=None if self.spec.future is None else later <= last,
+            future_valid=None if self.spec.future is None else (times < later) & (later <= last),
+            narrated=(text.about(times) & bool(text.text)) if self.spec.narrated else None,
         )
 
     def _decode(self, segment: int) -> Decoded:
@@ -311,6 +314,10 @@ class WindowText:
 
     def about(self, frames: Int64[np.ndarray, "*n"]) -> Bool[np.ndarray, "*n"]:
         return (self.first <= frames) & (frames < self.end)
+
+    def last_frame(self, last: int) -> int:
+        """The last that it is about of those up to `last`; `last` if it has no end."""
+        return last if math.isinf(self.end) else min(last, math.ceil(self.end) - 1)
 
 
 def text_at(corpus: Corpus, recording: int, first: int, last: int) -> WindowText:

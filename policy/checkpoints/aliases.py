@@ -1,4 +1,4 @@
-"""Names of before version 0.2.0: what was written under them is still read.
+"""What was written before version 0.2.0, or while it was made, is still read.
 
 Settings: dotted keys of a policy's configuration, as `policy.config.PolicyConfig` has them.
 Weights: how the names in a policy's state dict began, up to version 2 of its files.
@@ -44,6 +44,12 @@ def today(config: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
             new, value = _renamed(key, value)
             found[new.removeprefix(parent)] = value
     return found
+
+
+def before_narration(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a policy that was written (up to version 3) before policies had
+    `policy.modules.narration`."""
+    return {"narration": {"enabled": False}, **config}
 
 
 def today_flat(settings: Mapping[str, Any], prefix: str = "policy.") -> dict[str, Any]:

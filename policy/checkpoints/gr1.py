@@ -31,6 +31,7 @@ from firsthand.policy.config import (
     ImageConfig,
     LanguageConfig,
     LossWeights,
+    NarrationConfig,
     PolicyConfig,
     PoolingConfig,
     TrunkConfig,
@@ -66,6 +67,7 @@ GR1 = PolicyConfig(
         eps=1e-6,
         batch_fraction=1.0,
     ),
+    narration=NarrationConfig(enabled=False),
     loss=LossWeights(gripper=0.01, video=0.2, arm_beta=1.0),
 )
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from firsthand.common.atomic import whole_file, write_json
-from firsthand.policy.checkpoints.aliases import today, today_weight
+from firsthand.policy.checkpoints.aliases import before_narration, today, today_weight
 from firsthand.policy.checkpoints.model_path import locate
 from firsthand.policy.checkpoints.state_dict import listed, shape_mismatches, shapes_of
 from firsthand.policy.config import PolicyConfig
@@ -35,7 +35,7 @@ from firsthand.policy.statistics import Statistics
 Config = TypeVar("Config")
 Model = TypeVar("Model", bound="PretrainedModel")
 
-FORMAT_VERSION = 3  # names of 1 (settings, weights) and 2 (weights): `policy.checkpoints.aliases`
+FORMAT_VERSION = 4  # of before (names, parts): `policy.checkpoints.aliases`
 FILES = ("config.json", "statistics.json", "model.safetensors")
 
 
@@ -94,7 +94,8 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    older = {1: today, 2: dict[str, Any]}
+    older = {1: lambda config: before_narration(today(config))}
+    older |= {2: before_narration, 3: before_narration}
     config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, older)
     statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
     weights = read_weights(directory / "model.safetensors")

@@ -18,11 +18,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class ImageFeatures(NamedTuple):
     """What an encoder makes of n images.
 
-    `summary` is the class token of encoders that have one.
+    `summary` is the class token of encoders that have one; `unmodulated` the features that the
+    instruction has had no part in, of encoders that it modulates.
     """
 
     grid: Float[Tensor, "n c rows columns"]
     summary: Float[Tensor, "n c"] | None
+    unmodulated: Float[Tensor, "n c rows columns"] | None = None
 
     @classmethod
     def of_tokens(cls, tokens: Float[Tensor, "n k c"]) -> "ImageFeatures":
@@ -119,9 +121,9 @@ class ConvEncoder(nn.Module):
     def forward(self, images: Images, instruction: Float[Tensor, "n d"]) -> ImageFeatures:
         x = images.to(self._dtype(), memory_format=torch.channels_last).div_(127.5).sub_(1)
         x = F.relu(self.stem(x))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x, instruction)
-        return ImageFeatures(grid=x, summary=None)
+        return ImageFeatures(self.blocks[-1](x, instruction), summary=None, unmodulated=x)
 
     def _dtype(self) -> torch.dtype:
         """Under autocast images are scaled in its type at once: half the memory to move."""

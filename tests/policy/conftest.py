@@ -9,6 +9,7 @@ from firsthand.policy.config import (
     ActionConfig,
     CameraConfig,
     ImageConfig,
+    NarrationConfig,
     PolicyConfig,
     PoolingConfig,
     TrunkConfig,
@@ -32,6 +33,7 @@ def tiny(**changes: object) -> PolicyConfig:
         "trunk": TrunkConfig(width=24, depth=2, heads=2),
         "action": ActionConfig(chunk_size=4, n_action_steps=2),
         "video": VideoConfig(queries=2, patch=8, width=16, depth=1, heads=2, batch_fraction=1.0),
+        "narration": NarrationConfig(enabled=False),
     }
     return PolicyConfig(**(values | changes))
 
@@ -57,6 +59,7 @@ CONFIGS = {
     "small, causal within a step": tiny(
         trunk=TrunkConfig(width=24, depth=2, heads=2, intra_step_attention="causal")
     ),
+    "small, narrated": tiny(narration=NarrationConfig(maps=2)),
     "gr1": tiny_gr1(),
 }
 
@@ -107,6 +110,7 @@ def make_batch() -> Callable[..., Batch]:
             actions_valid=torch.ones(size, steps, chunk, dtype=torch.bool),
             future=pictures(),
             future_valid=torch.ones(size, steps, dtype=torch.bool),
+            narrated=torch.ones(size, steps, dtype=torch.bool),
         )
 
     return build

@@ -49,6 +49,7 @@ specs = st.builds(
     future=st.none() | st.floats(0.001, 1.5),
     chunk=st.integers(0, 5),
     state=st.booleans(),
+    narrated=st.booleans(),
 )
 
 
@@ -56,12 +57,12 @@ def round_half_up(x: float) -> int:
     return max(1, int(x + 0.5))
 
 
-def said_at(episode, first, last) -> tuple[str, list[bool]]:
-    """The longest heard narration, by adding up thousandths of a second, and the frames whose
-    actions it is about. Some recordings have sentences, so "" is about none."""
+def said_at(episode, first, last) -> tuple[str, list[bool], int]:
+    """The longest heard narration, by adding up thousandths of a second, the frames whose actions
+    it is about, and where these end. Some recordings have sentences, so "" is about none."""
     start, end = first / episode.fps, (min(last, len(episode) - 1) + 1) / episode.fps
     best, heard = episode.instruction, 0.0
-    about = [best != ""] * len(episode)
+    about, ends = [best != ""] * len(episode), len(episode) - 1
     for narration in episode.narrations:
         overlap = min(end, narration.end) - max(start, narration.start)
         if narration.start == narration.end and start <= narration.start < end:
@@ -70,9 +71,11 @@ def said_at(episode, first, last) -> tuple[str, list[bool]]:
             best, heard = narration.text, overlap
             middles = (np.arange(len(episode)) + 0.5) / episode.fps
             about = list((narration.start <= middles) & (middles < narration.end))
+            ends = int((middles < narration.end).sum()) - 1
             if narration.start == narration.end:  # the last of the recording
                 about = list(middles + 0.5 / episode.fps > narration.start)
-    return best, about
+                ends = len(episode) - 1
+    return best, about, ends
 
 
 def starts_of(episode, spec) -> list[int]:
@@ -101,9 +104,9 @@ def test_against_brute_force(files, spec, split, pick):
     stride = round_half_up(spec.stride * episode.fps)
     assert set(window.frames) == set(spec.cameras) & set(episode.frames)
     until = start + (spec.length - 1) * stride
-    if spec.future is not None and not spec.chunk:
+    if spec.future is not None and not spec.chunk and not spec.narrated:
         until += round_half_up(spec.future * episode.fps)
-    text, about = said_at(episode, start, until)
+    text, about, ends = said_at(episode, start, until)
     assert window.instruction == text
     for k in range(spec.length):
         at = start + k * stride
@@ -112,7 +115,9 @@ def test_against_brute_force(files, spec, split, pick):
             assert np.array_equal(frames[k], episode.frames[camera][min(at, last)])
         if spec.future is not None:
             later = at + round_half_up(spec.future * episode.fps)
-            assert window.future_valid[k] == (later <= last)
+            if spec.narrated:
+                later = max(at, min(later, ends))
+            assert window.future_valid[k] == (at < later <= last)
             for camera, frames in window.future.items():
                 assert np.array_equal(frames[k], episode.frames[camera][min(later, last)])
         if episode.state is not None and spec.state:
@@ -129,6 +134,12 @@ def test_against_brute_force(files, spec, split, pick):
         assert window.actions is None
         assert window.actions_valid is None
     assert (window.state is None) == (episode.state is None or not spec.state)
+    if not spec.narrated:
+        assert window.narrated is None
+    else:
+        told = [about[start + k * stride : start + k * stride + 1] for k in range(spec.length)]
+        valid = [k for k in range(spec.length) if window.valid[k]]
+        assert [window.narrated[k] for k in valid] == [told[k] == [True] for k in valid]
 
 
 @pytest.fixture(scope="module")

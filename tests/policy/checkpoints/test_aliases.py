@@ -68,8 +68,8 @@ def test_saved_again_it_has_today_s_names(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["n_obs_steps"] == 2
     names = load_file(tmp_path / "model.safetensors")
     assert names.keys() == Policy(*load_policy(tmp_path)[:2]).state_dict().keys()
-    (tmp_path / "config.json").write_text('{"format_version": 4}')
-    with pytest.raises(ValueError, match="format_version 4, not 3"):
+    (tmp_path / "config.json").write_text('{"format_version": 5}')
+    with pytest.raises(ValueError, match="format_version 5, not 4"):
         load_policy(tmp_path)
 
 

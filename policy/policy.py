@@ -400,7 +400,7 @@ class Policy(PretrainedModel):
         tokens, views = self.embed_observation(batch)
         layout = self.layout_of(batch, actions=act, futures=cameras)
         outputs = self.run_transformer(tokens, batch.valid, layout)
-        frames = {c: self.decode_frames(outputs[f"future {c}"], views[c]) for c in cameras}
+        frames = {c: self.future_images(outputs[f"future {c}"], views[c]) for c in cameras}
         actions = opening = None
         if act:
             arm, gripper = self.action_head(outputs["action"])
@@ -408,13 +408,28 @@ class Policy(PretrainedModel):
             opening = gripper.float().sigmoid()
         return Prediction(
             actions=actions,
-            frames={
-                c: self.future_target.to_image(f, views[c].require_images())
-                for c, f in frames.items()
-            },
+            frames=frames,
             attention={c: v.attention for c, v in views.items() if v.attention is not None},
             opening=opening,
         )
+
+    @torch.no_grad()
+    def future_outputs(
+        self, batch: Batch
+    ) -> tuple[dict[str, Float[Tensor, "b t q d"]], dict[str, CameraView]]:
+        """The transformer's outputs at the future queries, and the view, of every camera of which
+        there are images: what `future_images` decodes."""
+        cameras = tuple(batch.images)
+        tokens, views = self.embed_observation(batch)
+        layout = self.layout_of(batch, actions=False, futures=cameras)
+        outputs = self.run_transformer(tokens, batch.valid, layout)
+        return {camera: outputs[f"future {camera}"] for camera in cameras}, views
+
+    def future_images(
+        self, outputs: Float[Tensor, "b t q d"], view: CameraView
+    ) -> Float[Tensor, "b t 3 h h"]:
+        """The predicted images of one camera, in 0..1."""
+        return self.future_target.to_image(self.decode_frames(outputs, view), view.require_images())
 
     @property
     def control_hz(self) -> float:

@@ -69,6 +69,11 @@ class WindowLoading:
         return train, CachedWindows(valid, 2 * self.pool.bytes)
 
 
+def windows_one_by_one(parts: Sequence[Part], spec: WindowSpec) -> WindowSource:
+    """The windows of the split `train`, each read on its own: for who wants a few of them."""
+    return _open(parts, spec, "train")
+
+
 class CachedWindows:
     """Windows of which the first that are asked for are kept, `limit` bytes of them."""
 

@@ -8,22 +8,32 @@ from typing import Any
 
 import torch
 
+from firsthand.common.errors import UserError
+from firsthand.common.ranks import rank
+from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.episode import WindowSpec
-from firsthand.episodes.sampling.mixture import Part
+from firsthand.episodes.sampling.mixture import Part, parts_of
 from firsthand.episodes.sampling.windows import FrameCacheConfig
 from firsthand.policy.config import PolicyConfig
 from firsthand.policy.policy import Policy
 from firsthand.training.config import TrainConfig
-from firsthand.training.data import WindowLoading, sequence_spec
+from firsthand.training.data import WindowLoading, sequence_spec, windows_one_by_one
 from firsthand.training.distributed import Distributed
 from firsthand.training.invariants import flatten, hash_of_data
 from firsthand.training.loader import Embedder, TrainLoader, WindowSource
 from firsthand.training.logger import Logger
 from firsthand.training.loop import TrainResult, train
+from firsthand.training.measures.best_blur import BestBlur
+from firsthand.training.measures.linear_probe import (
+    LinearProbe,
+    find_probe,
+    probe_metrics,
+    required_probe,
+)
 from firsthand.training.precision import MixedPrecision
 from firsthand.training.precompute_features import with_features
 from firsthand.training.task import TrainBatch
-from firsthand.training.validation import Validator
+from firsthand.training.validation import Validator, best_blurs
 from firsthand.training.visualize.gif import Film
 from firsthand.training.visualize.predictions import log_predictions, log_rollout
 
@@ -48,6 +58,9 @@ class RecipeConfig:
     """What is kept in memory of recordings that are decoded as their turn comes."""
     features: bool = False
     """Learn from what a frozen encoder made of the pictures (`firsthand features`)."""
+    probe: tuple[str, ...] | str = ""
+    """Recordings that say where things are: at every validation that is read out of the policy
+    (`firsthand probe`). A corpus, or files and folders of episodes; empty: those held out."""
 
 
 @dataclass
@@ -57,6 +70,8 @@ class PolicyTask:
     act: `act(policy, step)` acts in a world with the averaged weights and returns numbers and films
         to log; None: it does not act while it learns.
     agreed: what a resumed run must agree in (`training.invariants`), besides the windows.
+    read_singly: the same as `windows`, from which a few are read without decoding their neighbours.
+    probe: what is read out of the policy at every validation, besides.
     """
 
     model: Any
@@ -65,7 +80,16 @@ class PolicyTask:
     config: TrainConfig
     act: Rollout | None
     agreed: Mapping[str, Any]
+    read_singly: WindowSource | None = None
+    probe: LinearProbe | None = None
     title: str = "training"
+
+    @cached_property
+    def blurs(self) -> Mapping[str, BestBlur]:
+        sizes = {camera.name: camera.size for camera in self.model.config.cameras}
+        order = self.windows.order(self.config.order_seed)
+        windows = self.windows if self.read_singly is None else self.read_singly
+        return best_blurs(windows, order, sizes)
 
     @cached_property
     def embed(self) -> Embedder:
@@ -75,10 +99,13 @@ class PolicyTask:
         return iter(TrainLoader(self.windows, self.embed, self.config, team, start))
 
     def held_out(self, arithmetic: MixedPrecision) -> Validator:
-        return Validator(self.held_out_windows, self.embed, self.config, arithmetic)
+        return Validator(self.held_out_windows, self.embed, self.config, arithmetic, self.blurs)
 
     def validate(self, model: Any, arithmetic: MixedPrecision) -> Mapping[str, float]:
-        return self.held_out(arithmetic).metrics(model)
+        metrics = self.held_out(arithmetic).metrics(model)
+        if self.probe is None:
+            return metrics
+        return metrics | probe_metrics(self.probe(model, self.embed, arithmetic))
 
     def visualize(self, model: Any, arithmetic: MixedPrecision, logs: Logger, step: int) -> None:
         with arithmetic.autocast():
@@ -142,7 +169,21 @@ def train_on_windows(
         "policy": config.policy, "sequence": config.sequence, "features": config.features,
         "data": hash_of_data(parts), **more,
     })  # fmt: skip
-    return train_policy(
-        policy, learned, held_out, config.training, run_dir,
-        resume=resume, rollout=rollout, invariants=invariants,
+    task = PolicyTask(
+        policy, learned, held_out, config.training, rollout, invariants,
+        windows_one_by_one(parts, long), _probe(config, parts),
     )  # fmt: skip
+    return train(task, config.training, run_dir, resume=resume)
+
+
+def _probe(config: RecipeConfig, parts: Sequence[Part]) -> LinearProbe | None:
+    """On the recordings that are named; or on those held out, if they say enough."""
+    cameras = [camera.name for camera in config.policy.cameras]
+    if config.probe:
+        return required_probe(parts_of(Corpus.open(config.probe)), cameras, None)
+    try:
+        return find_probe(parts, cameras, "valid")
+    except UserError as error:
+        if rank() == 0:
+            print(f"no linear probe while learning: {error}", flush=True)
+        return None

@@ -1,28 +1,36 @@
 """A policy's losses and predictions on recordings it does not learn from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from firsthand.episodes.sampling.order import Order
 from firsthand.policy.batch import Batch
+from firsthand.training.augment import UNCHANGED
 from firsthand.training.config import TrainConfig
-from firsthand.training.loader import Embedder, WindowSource, held_out_order, unshifted
-from firsthand.training.metrics import evaluate_video
+from firsthand.training.loader import Embedder, WindowSource, collate, held_out_order, unshifted
+from firsthand.training.measures.best_blur import BestBlur, fit_best_blurs
+from firsthand.training.measures.future_prediction import evaluate_video
 from firsthand.training.precision import MixedPrecision
 
+_BLURS_BATCH, _BLURS_BATCHES = 32, 8  # windows from which the best blurs are found
 _EXAMPLES, _AMONG = 4, 64  # windows whose predictions are logged, and of how many they are chosen
 
 
 @dataclass(frozen=True)
 class Validator:
-    """A fixed random choice of held-out windows, and what is measured on them."""
+    """A fixed random choice of held-out windows, and what is measured on them.
+
+    blurs: by camera, the guesses at the future that a prediction has to be better than.
+    """
 
     windows: WindowSource
     embed: Embedder
     config: TrainConfig
     arithmetic: MixedPrecision
+    blurs: Mapping[str, BestBlur]
 
     def batches(self, size: int, count: int) -> Iterator[Batch]:
         """At most `count` batches, the same ones every time."""
@@ -54,5 +62,25 @@ class Validator:
                 for name, loss in policy(batch).logged().items():
                     sums[name] = sums.get(name, 0.0) + float(loss) * len(batch.valid)
                 count += len(batch.valid)
-            video = evaluate_video(policy, self.batches(size, limit))
+            video = evaluate_video(policy, self.batches(size, limit), self.blurs)
         return {name: total / count for name, total in sums.items()} | video
+
+
+def best_blurs(
+    windows: WindowSource, order: Order, sizes: Mapping[str, int]
+) -> dict[str, BestBlur]:
+    """The best blur of each camera on the first windows of an order.
+
+    sizes: edge of the predicted pictures in pixels, by camera.
+    """
+
+    def batches() -> Iterator[Batch]:
+        size = min(_BLURS_BATCH, len(windows))
+        for number in range(_BLURS_BATCHES):
+            some = [windows[index] for _, index in order.batch(number, size)]
+            _, fields = collate(some, [UNCHANGED] * len(some))
+            if "future" not in fields:
+                return
+            yield Batch(instruction=torch.zeros(len(some), 0), **fields)  # which no blur reads
+
+    return fit_best_blurs(batches(), sizes)

@@ -50,6 +50,7 @@ COMMANDS = {
         Command("ground-eval", "which words a model knows, by forced choice", "ground_eval"),
         Command("finetune", "behaviour cloning plus video loss", "finetune", shared=True),
         Command("evaluate", "single tasks and instruction chains in a world", "evaluate"),
+        Command("probe", "where things are, read out of a policy linearly", "probe"),
         Command("inspect", "what is in this dataset, checkpoint or run", "inspect", "path", False),
         Command("benchmark world", "the world's speed, and where it goes", "benchmark_world"),
         Command(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -11,16 +12,19 @@ from torch import Tensor, nn
 from firsthand.episodes.episode import Course, Window, WindowSpec
 from firsthand.episodes.sampling.order import Shuffled
 from firsthand.policy.batch import Batch, Losses, Prediction
+from firsthand.policy.config import CameraConfig
 from firsthand.training.config import TrainConfig
 from firsthand.training.loader import Embedder
 from firsthand.training.precision import MixedPrecision
-from firsthand.training.validation import Validator
+from firsthand.training.validation import Validator, best_blurs
 
 SIZE = 16
 
 
 class TinyPolicy(nn.Module):
     """Pictures and state to one hidden layer with dropout; actions and futures out of it."""
+
+    config = SimpleNamespace(cameras=(CameraConfig("rgb_static", SIZE),))
 
     def __init__(self, frames: int = 2, chunk: int = 3, dropout: float = 0.2) -> None:
         super().__init__()
@@ -83,6 +87,14 @@ class TinyPolicy(nn.Module):
             {"rgb_static": maps},
         )
 
+    @torch.no_grad()
+    def future_outputs(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, None]]:
+        return {"rgb_static": self._think(batch)}, {"rgb_static": None}
+
+    @torch.no_grad()
+    def future_images(self, outputs: Tensor, view: None) -> Tensor:
+        return self.imagine(outputs).unflatten(-1, (3, SIZE, SIZE)).float().clamp(0, 1)
+
     def save_pretrained(self, directory: Path) -> None:
         directory.mkdir(parents=True)
         save_file(self.state_dict(), directory / "model.safetensors")
@@ -134,6 +146,6 @@ def make_policy(seed: int = 0, dropout: float = 0.2) -> TinyPolicy:
 
 def held_out(windows: TinyWindows) -> Validator:
     arithmetic = MixedPrecision(torch.device("cpu"), torch.float32)
-    return Validator(
-        windows, Embedder(make_policy().encode_instructions), TrainConfig(), arithmetic
-    )
+    embed = Embedder(make_policy().encode_instructions)
+    blurs = best_blurs(windows, windows.order(0), {"rgb_static": SIZE})
+    return Validator(windows, embed, TrainConfig(), arithmetic, blurs)

@@ -64,6 +64,25 @@ def test_watching_teaches_what_comes_next(corpus, tmp_path):
         policy.reset("slide the square")
 
 
+def test_where_things_are_is_read_out_at_every_validation(corpus, tmp_path, capsys):
+    training = replace(TRAINING, steps=2, warmup=1, validate_every=1, validate_batches=1)
+    with EpisodeWriter(tmp_path / "known.hdf5") as writer:
+        for index in range(100):
+            square = sliding_square(index, 2)
+            where = np.full((2, 1, 2), index % 20 / 100)
+            writer.add(replace(square, signals={"blocks": where}, source={"blocks": ["square"]}))
+    probe = str(tmp_path / "known.hdf5")
+    result = pretrain(PretrainConfig(POLICY, training, probe=probe), [corpus], tmp_path / "run")
+    for thing in ("square", "named"):  # "the square slides right"
+        for name in ("grid", "tokens", "action_query", "mean"):
+            assert 0 < result.metrics[f"val/probe/{thing}/{name}"] < 20
+    logged = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert logged.count("val/probe/named/action_query") == 2
+    assert "linear probe" not in capsys.readouterr().out
+    with pytest.raises(UserError, match="no recording says where anything is"):
+        pretrain(PretrainConfig(POLICY, training, probe=str(corpus)), [corpus], tmp_path / "other")
+
+
 def test_a_corpus_without_held_out_recordings_is_refused(tmp_path):
     path = tmp_path / "train.hdf5"
     with EpisodeWriter(path) as writer:

@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -76,7 +77,8 @@ def test_two_halves_of_a_step_equal_the_whole(tmp_path):
     for one, other in zip(policies[0].parameters(), policies[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     for one, other in zip(figures(tmp_path / "a"), figures(tmp_path / "b"), strict=True):
-        assert one == pytest.approx(other, rel=1e-4)
+        of_windows = {k: v for k, v in one.items() if not re.search("permuted|trunk_role", k)}
+        assert of_windows == pytest.approx({k: other[k] for k in of_windows}, rel=1e-4)
 
 
 def test_reader_processes_change_nothing(processes, tmp_path):

@@ -10,13 +10,8 @@ from torch import Tensor
 
 from firsthand.policy.batch import Batch, Prediction
 from firsthand.training.logger import Logger
-from firsthand.training.metrics import (
-    as_predicted,
-    blur_errors,
-    skill,
-    squared_error,
-    valid_futures,
-)
+from firsthand.training.measures.best_blur import BestBlur
+from firsthand.training.metrics import as_predicted, skill, squared_error, valid_futures
 from firsthand.training.validation import Validator
 from firsthand.training.visualize.action_curves import draw_curves, follow
 from firsthand.training.visualize.gif import Film
@@ -43,8 +38,10 @@ def log_predictions(policy: Any, held_out: Validator, logs: Logger, step: int) -
     courses = [held_out.windows.course(index) for index in chosen]
     prediction: Prediction = policy.predict(batch)
     last = last_known(batch)
-    for camera in sorted(prediction.frames.keys() & (batch.future or {}).keys()):
-        picture = strip(batch, prediction, camera, last, captions, courses[0].spec.future)
+    predicted = prediction.frames.keys() & (batch.future or {}).keys() & held_out.blurs.keys()
+    for camera in sorted(predicted):
+        blur, ahead = held_out.blurs[camera], courses[0].spec.future
+        picture = strip(batch, prediction, camera, blur, last, captions, ahead)
         logs.image(f"pictures/strip/{camera}", picture, step)
     for number, course in enumerate(dict.fromkeys(courses), 1):
         curves = follow(policy, held_out, course) if prediction.actions is not None else None
@@ -80,11 +77,13 @@ def strip(
     batch: Batch,
     prediction: Prediction,
     camera: str,
+    blur: BestBlur,
     last: Sequence[int],
     captions: Sequence[str],
     ahead: float | None,
 ) -> Picture:
-    """One row a window: what was seen, the true future, the predicted one, and how they differ.
+    """One row a window: what was seen, its best blur, the predicted future, the true one, and how
+    the two differ.
 
     Over it the sentence, and how much better the prediction is than a copy of what is seen now and
     than the best blur of that. ahead: seconds to the future.
@@ -100,10 +99,11 @@ def strip(
         target = as_predicted(batch.future[camera][window, frame][None].cpu(), size)
         missing = [np.full((1, 1, 3), 255, np.uint8)] * (count - len(seen))
         difference = (predicted - target[0]).abs().mean(0).numpy() / _FULL
-        cells = [*missing, *map(_pixels, seen), _pixels(target[0]), _pixels(predicted)]
-        rows.append(GridRow([caption, _worth(predicted[None], seen[-1:], target)],
-                        [*cells, heat(difference)]))  # fmt: skip
-    names = ["before"] * (count - 1) + ["now", "true", "predicted", "difference"]
+        guess = blur(seen[-1:])
+        shown = [*seen, guess[0], predicted, target[0]]
+        rows.append(GridRow([caption, _worth(predicted[None], seen[-1:], guess, target)],
+                        [*missing, *map(_pixels, shown), heat(difference)]))  # fmt: skip
+    names = ["before"] * (count - 1) + ["now", "its blur", "predicted", "true", "difference"]
     future = "the future" if ahead is None else f"{ahead:g} s ahead"
     bar = ColorBar(heat, "difference: none", f"{_FULL:.0%} of brightness")
     return sheet(f"{camera}: {future}", names, rows, bar)
@@ -111,14 +111,10 @@ def strip(
 
 def _worth(
     predicted: Float[Tensor, "1 3 s s"], seen: Float[Tensor, "1 3 s s"],
-    target: Float[Tensor, "1 3 s s"],
+    blurred: Float[Tensor, "1 3 s s"], target: Float[Tensor, "1 3 s s"],
 ) -> str:  # fmt: skip
-    error = float(squared_error(predicted, target))
-    blurs = blur_errors(seen, target)[:, 0]
-    return (
-        f"skill {skill(error, float(blurs[0])):.2f} against copy, "
-        f"{skill(error, float(blurs.min())):.2f} against blur"
-    )
+    error, copy, blur = (float(squared_error(x, target)) for x in (predicted, seen, blurred))
+    return f"skill {skill(error, copy):.2f} against copy, {skill(error, blur):.2f} against blur"
 
 
 def attention_maps(

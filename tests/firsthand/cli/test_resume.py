@@ -16,6 +16,7 @@ NEEDED = {
     "features": ["recordings=shown"],
     "finetune": ["demonstrations=[shown,1_0]"],
     "pretrain": ["corpus=videos", "corpus.root=a b"],
+    "probe": ["checkpoint=runs/a b", "corpus.files=[shown]"],
 }
 WRITING = [name for name, command in COMMANDS.items() if command.writes]
 NAMES = ["a run", "läufe/x=1", "it's", "1.10", "~/$HOME", 'a,"\nb']

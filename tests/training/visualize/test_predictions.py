@@ -6,6 +6,7 @@ import torch
 
 from firsthand.episodes.episode import Course, WindowSpec
 from firsthand.policy.batch import Prediction
+from firsthand.training.measures.best_blur import BestBlur
 from firsthand.training.visualize.action_curves import draw_curves, follow
 from firsthand.training.visualize.gif import Film
 from firsthand.training.visualize.image_grid import WIDTH, ColorBar, GridRow, heat, sheet
@@ -94,10 +95,11 @@ def test_the_strip_shows_past_future_and_prediction(shown):
         images={"rgb_static": torch.full_like(batch.images["rgb_static"], 51)},
         future={"rgb_static": torch.full_like(batch.future["rgb_static"], 102)},
     )
-    picture = strip(batch, flat(batch, 0.6), "rgb_static", last_known(batch), captions, 0.6)
+    blur = BestBlur(torch.tensor([0, 0, 0, 0, 0, 0, 0.7], dtype=torch.float64))
+    picture = strip(batch, flat(batch, 0.6), "rgb_static", blur, last_known(batch), captions, 0.6)
     assert picture.shape[1] == WIDTH
-    middle = [picture[:, 4 + 35 + column * 69, 0].tolist() for column in range(4)]
-    for column, level in zip(middle, (51, 51, 102, 153), strict=True):
+    middle = [picture[:, 4 + 26 + column * 57, 0].tolist() for column in range(5)]
+    for column, level in zip(middle, (51, 51, 178, 153, 102), strict=True):
         assert column.count(level) > 4 * 50  # four rows of pictures
 
 
@@ -109,15 +111,16 @@ def test_a_strip_says_what_a_prediction_is_worth(shown):
         written.append((title, names, [row.lines for row in rows]))
         return np.zeros((1, 1, 3), np.uint8)
 
+    mean = BestBlur(torch.tensor([0, 0, 0, 0, 0, 1, 0], dtype=torch.float64))
     truth = batch.future["rgb_static"][:, -1:].expand(-1, 2, -1, -1, -1).float() / 255
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("firsthand.training.visualize.predictions.sheet", told)
         for frames in (truth, batch.images["rgb_static"].float() / 255):
             prediction = dataclasses.replace(flat(batch, 0.0), frames={"rgb_static": frames})
-            strip(batch, prediction, "rgb_static", [1] * 4, captions, 0.6)
+            strip(batch, prediction, "rgb_static", mean, [1] * 4, captions, 0.6)
     (title, names, right), (_, _, copied) = written
     assert title == "rgb_static: 0.6 s ahead"
-    assert names == ["before", "now", "true", "predicted", "difference"]
+    assert names == ["before", "now", "its blur", "predicted", "true", "difference"]
     assert right[0] == [captions[0], "skill 1.00 against copy, 1.00 against blur"]
     assert copied[0][1].startswith("skill 0.00 against copy, -")  # of noise the mean is better
 

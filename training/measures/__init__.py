@@ -1,0 +1,1 @@
+"""What a policy has learned, beside references that have learned nothing."""

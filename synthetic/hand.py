@@ -25,19 +25,22 @@ SKINS: tuple[Color, ...] = (
 )
 
 
-def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:
-    """The meshes of `hand_poses`, in its order. `bare` is how much of the forearm shows, metres."""
+def hand_parts(
+    skin: Color, sleeve: Color, bare: float, thumb: float = 0.95, arm: float = 0.55
+) -> tuple[MeshPart, ...]:
+    """The meshes of `hand_poses`, in its order. `bare` is how much of the forearm shows, `arm` how
+    much of the sleeve there is, in metres; `thumb` is its length, as `LENGTHS`."""
     palm = box((0.076, 0.085, 0.024), (0.0, -0.080, 0.030))
     heel = capsule(0.024, 0.03, 10, 4).transformed(pose(0, -0.115, 0.030, rotation(1, np.pi / 2)))
     knuckle = capsule(0.0125, 0.058, 8, 4).transformed(
         pose(0, -0.040, 0.030, rotation(1, np.pi / 2))
     )
     bones = []
-    for length in (*LENGTHS, 0.95):
+    for length in (*LENGTHS, thumb):
         bones += [_bone(FIRST * length, 0.0098), _bone(SECOND * length, 0.0088)]
     forearm = lathe([(0.022, 0.0), (0.026, bare + 0.03)], 12).transformed(_BACK)
     cuff = lathe([(0.026, bare), (0.034, bare), (0.037, bare + 0.03)], 12).transformed(_BACK)
-    arm = lathe([(0.034, bare + 0.02), (0.043, bare + 0.55)], 12).transformed(_BACK)
+    upper = lathe([(0.034, bare + 0.02), (0.043, bare + arm)], 12).transformed(_BACK)
     return (
         MeshPart(palm, skin),
         MeshPart(heel, skin),
@@ -45,7 +48,7 @@ def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:
         *(MeshPart(bone, skin) for bone in bones),
         MeshPart(forearm, skin),
         MeshPart(cuff, sleeve),
-        MeshPart(arm, sleeve),
+        MeshPart(upper, sleeve),
     )
 
 

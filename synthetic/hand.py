@@ -1,12 +1,12 @@
-"""The viewer's own hand: palm, fingers and forearm from simple meshes, posed by a `Hand`."""
+"""A hand: palm, fingers and forearm from simple meshes, posed by a `Hand`."""
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 
 from firsthand.rendering.meshes import Mesh, box, capsule
-from firsthand.synthetic.nursery.simulation import Hand, Vector
 from firsthand.synthetic.parts import Color, MeshPart, lathe, placed, pose, rotation
 
 # In the hand's frame x points right, y along the fingers, z out of the back of the hand; the origin
@@ -23,6 +23,22 @@ SKINS: tuple[Color, ...] = (
     (0.52, 0.34, 0.23),
     (0.36, 0.23, 0.16),
 )
+
+Vector = Float[np.ndarray, "3"]
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Where the hand's grasp point is and how the hand is turned and bent.
+
+    `pitch` and `roll` are radians (pitch bends the fingers down, roll turns the palm inwards),
+    `curl` runs from 0 (flat) to 1 (closed).
+    """
+
+    point: Vector
+    pitch: float = 0.35
+    roll: float = 0.0
+    curl: float = 0.25
 
 
 def hand_parts(

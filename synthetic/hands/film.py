@@ -24,7 +24,7 @@ from firsthand.synthetic.hands.grip import grip_parts, grip_poses
 from firsthand.synthetic.hands.head import Head
 from firsthand.synthetic.hands.look import Look
 from firsthand.synthetic.hands.play import DeskPlay
-from firsthand.synthetic.parts import Color, placed, pose
+from firsthand.synthetic.parts import Color, dyed, placed, pose
 from firsthand.synthetic.parts import rotation as turn_about
 
 ROOM_ID, DESK_ID, HAND_ID, FIRST_ID = 0, 1, 2, 3  # in segmentation; things count from FIRST_ID
@@ -56,7 +56,7 @@ class StillBlock:
 
 
 @dataclass(frozen=True)
-class Film:
+class FilmedPlay:
     """The pictures of a clip, and what is true in each.
 
     `things` are the blocks by colour, then `FIXTURES`; `place` is where each is, metres, `pixel`
@@ -138,7 +138,7 @@ class Stage:
 
 def _desk_meshes(layout: layouts.DeskLayout) -> list[tuple[str, Color, Mesh]]:
     """The desk's primitives, those of one link and colour as one mesh."""
-    groups: dict[tuple[str, tuple[float, ...]], list[Mesh]] = {}
+    groups: dict[tuple[str, Color], list[Mesh]] = {}
     for part in desk_geometry.parts(layout):
         if part.shape == "box":
             mesh = box(part.size).tiled(0.4)
@@ -147,13 +147,13 @@ def _desk_meshes(layout: layouts.DeskLayout) -> list[tuple[str, Color, Mesh]]:
         else:
             mesh = sphere(*part.size, segments=14, rings=8)
         at = pose(*part.position, turn_about(0, part.roll))
-        groups.setdefault((part.link, tuple(part.color)), []).append(mesh.transformed(at))
+        groups.setdefault((part.link, dyed(part.color)), []).append(mesh.transformed(at))
     return [(link, color, merge(meshes)) for (link, color), meshes in groups.items()]
 
 
 def film(
     play: DeskPlay, still: Sequence[StillBlock], look: Look, head: Head, size: int, every: int = 1
-) -> Film:
+) -> FilmedPlay:
     """Every so many frames of a play. The look's blocks are those that take part in the play, then
     those that lie still."""
     stage = Stage(play, still, look)
@@ -173,4 +173,6 @@ def film(
         place[i] = np.vstack([stage.places(bodies), play.robot[frame, :3]])
         across, down, depth = camera.to_pixels @ np.vstack([place[i].T, np.ones(things + 1)])
         pixel[i] = (np.stack([across, down], axis=1) / depth[:, None] + 0.5) / size
-    return Film(rgb, stage.things, place[:, :-1], pixel[:, :-1], area, place[:, -1], pixel[:, -1])
+    return FilmedPlay(
+        rgb, stage.things, place[:, :-1], pixel[:, :-1], area, place[:, -1], pixel[:, -1]
+    )

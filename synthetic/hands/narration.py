@@ -155,7 +155,7 @@ NAMES = {
     "led": ("the LED", "the green light", "the green LED"),
 }
 NOUNS = ("block", "block", "block", "cube", "one")
-ABSENT_SHARE = 0.7  # of the remarks in pauses; they are about one in seven of all that is said
+ABSENT_SHARE = 0.6  # of the remarks in pauses, which are about one in six of all that is said
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ ACTION_HZ = 10  # actions a second, as in recordings
 REPEAT = CONTROL_HZ // ACTION_HZ
 PATIENCE = 180  # control steps after which a task is given up
 SOLVER_ITERATIONS = 10  # not 50: a step takes a third of the time, experts fail no more often
-PAUSE_CHANCE, PAUSE_SECONDS = 0.2, (0.8, 1.6)  # of holding still before the next task
+PAUSE_CHANCE, PAUSE_SECONDS = 0.15, (0.8, 1.6)  # of holding still before the next task
 NOWHERE = (3.0, 3.0, 0.02)  # metres: on the floor, far from the desk
 
 

@@ -12,7 +12,7 @@ DESK = np.array([0.0, -0.05, 0.43])  # metres, what a head at rest looks at
 AZIMUTH, ELEVATION = (-54.0, -26.0), (27.0, 42.0)  # degrees; PlayTable's static camera: -36 and 31
 DISTANCE = (1.05, 1.5)  # metres from the desk to the eye
 WIDTH = (0.76, 0.95)  # metres of the desk that the picture shows across
-SHOULDER = (0.30, -0.42)  # metres to the side of the eye, and below it: that of an arm held low
+SHOULDER = (0.48, -0.45)  # metres to the side of the eye, and below it: the elbow is held out
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
     """An arm and a desk with CALVIN's observations, actions and tasks; see `envs.playtable.env`.
 
     Args:
-        scene: name of a layout in `envs.playtable.layouts.LAYOUTS`.
+        scene: name of a layout in `envs.playtable.layouts.LAYOUTS`, or another layout.
         renderer: one of `envs.options.RENDERERS`.
         cameras: edge in pixels of every camera's square picture.
         action_repeat: control steps an action lasts.
@@ -81,7 +81,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
 
     def __init__(
         self,
-        scene: str,
+        scene: str | layouts.DeskLayout,
         renderer: str,
         cameras: Mapping[str, int],
         action_repeat: int,
@@ -94,7 +94,7 @@ class World(gymnasium.Env[dict[str, Any], np.ndarray], Generic[A, D]):
     ) -> None:
         check_arguments(scene, renderer, cameras, action_repeat, depth, require_stable)
         check_task(task, instruction)
-        self.layout = layouts.LAYOUTS[scene]
+        self.layout = layouts.LAYOUTS[scene] if isinstance(scene, str) else scene
         self.cameras = dict(cameras)
         self.action_repeat = action_repeat
         self.depth = depth

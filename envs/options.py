@@ -28,7 +28,8 @@ def check_arguments(
     Raises:
         UserError: an argument is not one of those there are, or out of range.
     """
-    if not isinstance(scene, str) or scene not in layouts.LAYOUTS:
+    known = isinstance(scene, str) and scene in layouts.LAYOUTS
+    if not known and not isinstance(scene, layouts.DeskLayout):
         raise UserError(f"scene must be one of {sorted(layouts.LAYOUTS)}, not {scene!r}")
     if renderer not in RENDERERS:
         raise UserError(f"renderer must be one of {list(RENDERERS)}, not {renderer!r}")

@@ -5,7 +5,7 @@ Everything a user needs is named here; nothing is loaded before it is used:
     recordings   Episode, Narration, EpisodeFile, EpisodeWriter, Corpus, Windows, WindowSpec
     datasets     VideoFolder, Calvin, LeRobot, Robomimic, Ego4D, EpicKitchens, SomethingSomething,
                  Saycam, SaycamVideos, extract_frames, PictureFolders, read, convert,
-                 ConvertSettings, LeRobotWriter, NurseryConfig, make_nursery
+                 ConvertSettings, LeRobotWriter, HandsConfig, make_hands
     policy       Policy, PolicyConfig, Batch, load_gr1
     grounding    GroundingModel, load_cvcl
     learning     TrainConfig, PretrainConfig, FinetuneConfig (and `firsthand.pretrain.pretrain`,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from firsthand.policy.config import PolicyConfig
     from firsthand.policy.policy import Policy
     from firsthand.pretrain.recipe import PretrainConfig
-    from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
+    from firsthand.synthetic.hands.corpus import HandsConfig, make_hands
     from firsthand.training.config import TrainConfig
 
 __version__ = "0.2.0"
@@ -76,10 +76,10 @@ __all__ = [
     "ExpertPolicy",
     "FinetuneConfig",
     "GroundingModel",
+    "HandsConfig",
     "LeRobot",
     "LeRobotWriter",
     "Narration",
-    "NurseryConfig",
     "PictureFolders",
     "PlayTable",
     "Policy",
@@ -101,7 +101,7 @@ __all__ = [
     "extract_frames",
     "load_cvcl",
     "load_gr1",
-    "make_nursery",
+    "make_hands",
     "read",
     "record",
     "replay",
@@ -110,7 +110,7 @@ __all__ = [
 _HOMES = {
     "firsthand.envs.evaluation.evaluate": ("EvaluationConfig", "evaluate_chains", "evaluate_tasks"),
     "firsthand.envs.experts.expert": ("ExpertPolicy",),
-    "firsthand.synthetic.nursery.corpus": ("NurseryConfig", "make_nursery"),
+    "firsthand.synthetic.hands.corpus": ("HandsConfig", "make_hands"),
     "firsthand.envs.playtable.env": ("PlayTable",),
     "firsthand.envs.recording.record": ("RecordConfig", "record"),
     "firsthand.envs.recording.replay": ("replay",),

@@ -1,1 +1,1 @@
-"""Corpora that are drawn: the nursery for pretraining, a home for words."""
+"""Corpora that are drawn: a person's hands for pretraining, a home for words."""

@@ -1,12 +1,12 @@
-"""The viewer's own hand: palm, fingers and forearm from simple meshes, posed by a `Hand`."""
+"""A hand: palm, fingers and forearm from simple meshes, posed by a `Hand`."""
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 
 from firsthand.rendering.meshes import Mesh, box, capsule
-from firsthand.synthetic.nursery.simulation import Hand, Vector
 from firsthand.synthetic.parts import Color, MeshPart, lathe, placed, pose, rotation
 
 # In the hand's frame x points right, y along the fingers, z out of the back of the hand; the origin
@@ -24,20 +24,39 @@ SKINS: tuple[Color, ...] = (
     (0.36, 0.23, 0.16),
 )
 
+Vector = Float[np.ndarray, "3"]
 
-def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:
-    """The meshes of `hand_poses`, in its order. `bare` is how much of the forearm shows, metres."""
+
+@dataclass(frozen=True)
+class Hand:
+    """Where the hand's grasp point is and how the hand is turned and bent.
+
+    `pitch` and `roll` are radians (pitch bends the fingers down, roll turns the palm inwards),
+    `curl` runs from 0 (flat) to 1 (closed).
+    """
+
+    point: Vector
+    pitch: float = 0.35
+    roll: float = 0.0
+    curl: float = 0.25
+
+
+def hand_parts(
+    skin: Color, sleeve: Color, bare: float, thumb: float = 0.95, arm: float = 0.55
+) -> tuple[MeshPart, ...]:
+    """The meshes of `hand_poses`, in its order. `bare` is how much of the forearm shows, `arm` how
+    much of the sleeve there is, in metres; `thumb` is its length, as `LENGTHS`."""
     palm = box((0.076, 0.085, 0.024), (0.0, -0.080, 0.030))
     heel = capsule(0.024, 0.03, 10, 4).transformed(pose(0, -0.115, 0.030, rotation(1, np.pi / 2)))
     knuckle = capsule(0.0125, 0.058, 8, 4).transformed(
         pose(0, -0.040, 0.030, rotation(1, np.pi / 2))
     )
     bones = []
-    for length in (*LENGTHS, 0.95):
+    for length in (*LENGTHS, thumb):
         bones += [_bone(FIRST * length, 0.0098), _bone(SECOND * length, 0.0088)]
     forearm = lathe([(0.022, 0.0), (0.026, bare + 0.03)], 12).transformed(_BACK)
     cuff = lathe([(0.026, bare), (0.034, bare), (0.037, bare + 0.03)], 12).transformed(_BACK)
-    arm = lathe([(0.034, bare + 0.02), (0.043, bare + 0.55)], 12).transformed(_BACK)
+    upper = lathe([(0.034, bare + 0.02), (0.043, bare + arm)], 12).transformed(_BACK)
     return (
         MeshPart(palm, skin),
         MeshPart(heel, skin),
@@ -45,7 +64,7 @@ def hand_parts(skin: Color, sleeve: Color, bare: float) -> tuple[MeshPart, ...]:
         *(MeshPart(bone, skin) for bone in bones),
         MeshPart(forearm, skin),
         MeshPart(cuff, sleeve),
-        MeshPart(arm, sleeve),
+        MeshPart(upper, sleeve),
     )
 
 

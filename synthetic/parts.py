@@ -1,14 +1,12 @@
-"""What the nursery's things are put together from: coloured meshes, and how they are placed."""
+"""What drawn things are put together from: coloured meshes, and how they are placed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from firsthand.rendering.meshes import Mesh
-from firsthand.rendering.meshes import sphere as fine_sphere
 
 Number = int | float
 Color = tuple[float, float, float]
@@ -30,17 +28,11 @@ WOOD: Color = (0.55, 0.36, 0.20)
 
 @dataclass(frozen=True)
 class MeshPart:
-    """A mesh in its body's frame. With `color` None it wears the colour of its toy."""
+    """A mesh in its body's frame. With `color` None it wears the colour of its thing."""
 
     mesh: Mesh
     color: Color | None = None
     texture: UInt8[np.ndarray, "h w 3"] | None = None
-
-
-@cache
-def sphere(radius: float) -> Mesh:
-    """A sphere with few enough triangles for a toy."""
-    return fine_sphere(radius, 12, 8)
 
 
 def lathe(profile: Sequence[tuple[Number, Number]], segments: int = 14) -> Mesh:

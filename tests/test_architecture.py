@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "rendering": {"common"},
     "training": {"common", "policy", "episodes"},
     "envs": {"common", "episodes", "rendering"},
-    "synthetic": {"common", "episodes", "rendering"},
+    "synthetic": {"common", "episodes", "rendering", "envs"},
     "pretrain": {"common", "policy", "episodes", "training"},
     "finetune": {"common", "policy", "episodes", "training"},
     "grounding": {"common", "policy", "episodes", "training"},

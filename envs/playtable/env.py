@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from firsthand.envs.base import SUBSTEPS, World
 from firsthand.envs.options import CAMERAS_CALVIN
+from firsthand.envs.playtable.layouts import DeskLayout
 from firsthand.envs.playtable.robot import Panda, load_pedestal
 from firsthand.envs.playtable.robot_urdf import panda_urdf
 from firsthand.envs.playtable.scene import Scene, load_floor, write_urdfs
@@ -38,7 +39,7 @@ class PlayTable(World[Panda, Scene]):
     Nothing is drawn that is not in `cameras`: with {} pictures are had from `look` alone.
 
     Args:
-        scene: name of a layout in `envs.playtable.layouts.LAYOUTS`.
+        scene: name of a layout in `envs.playtable.layouts.LAYOUTS`, or another layout.
         renderer: "raster" (own, fast) or "tiny" (PyBullet's).
         cameras: edge in pixels of every camera's square picture.
         action_repeat: control steps an action lasts.
@@ -54,7 +55,7 @@ class PlayTable(World[Panda, Scene]):
 
     def __init__(
         self,
-        scene: str = "D",
+        scene: str | DeskLayout = "D",
         renderer: str = "raster",
         cameras: Mapping[str, int] = CAMERAS_CALVIN,
         action_repeat: int = 1,

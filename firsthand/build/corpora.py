@@ -19,8 +19,8 @@ from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.formats.saycam.dataset import Saycam
 from firsthand.episodes.formats.video_folder import VideoFolder
 from firsthand.episodes.sampling.mixture import Part
+from firsthand.synthetic.hands.corpus import HandsConfig, make_hands
 from firsthand.synthetic.home.corpus import FRAMES, HomeConfig, make_home
-from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
 
 MADE = Path("data/corpora")  # what is made or converted once and used by many runs
 _NAMED = 50  # lines about losses and oddities that are printed
@@ -90,9 +90,9 @@ class VideosCorpus(VideoFolder):
         return convert(folder, out, *self.means())
 
 
-Choice = NurseryConfig | HomeConfig | VideosCorpus | EpisodesCorpus | MixtureCorpus
+Choice = HandsConfig | HomeConfig | VideosCorpus | EpisodesCorpus | MixtureCorpus
 CHOICES = {
-    "nursery": NurseryConfig,
+    "hands": HandsConfig,
     "home": HomeConfig,
     "videos": VideosCorpus,
     "episodes": EpisodesCorpus,
@@ -125,12 +125,12 @@ def corpora_of(corpus: Choice, once: Once = here) -> tuple[Part, ...]:
     return (Part(Corpus.open(once(partial(_made, corpus)))),)
 
 
-def _made(corpus: NurseryConfig | HomeConfig | VideosCorpus) -> str:
+def _made(corpus: HandsConfig | HomeConfig | VideosCorpus) -> str:
     """Where the corpus is that was made, or was there."""
     MADE.mkdir(parents=True, exist_ok=True)
-    if isinstance(corpus, NurseryConfig):
-        path = MADE / f"nursery_{_digest(corpus.source)}.hdf5"
-        make_nursery(corpus, path, resume=True)
+    if isinstance(corpus, HandsConfig):
+        path = MADE / f"hands_{_digest(corpus.source)}.hdf5"
+        make_hands(corpus, path, resume=True)
     elif isinstance(corpus, HomeConfig):
         path = _watched(corpus)
     else:

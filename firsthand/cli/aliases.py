@@ -8,6 +8,11 @@ from firsthand.policy.checkpoints import aliases as policy_aliases
 WORLD_KEYS = {"seats": "num_envs", "env.guard": "env.require_stable"}
 KEYS = WORLD_KEYS | {f"policy.{old}": f"policy.{new}" for old, new in policy_aliases.KEYS.items()}
 
+REPLACED = {  # choices that there are no more, and what to say of them
+    "corpus=nursery": "there is no nursery any more: write corpus=hands, which replaced it, or"
+    " corpus=episodes corpus.files=FILE to go on learning from one that was made",
+}
+
 
 def today_flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by dotted names."""

@@ -19,6 +19,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from firsthand.cli.aliases import REPLACED
 from firsthand.cli.overrides import in_grammar
 from firsthand.cli.schema import (
     NEEDED,
@@ -196,7 +197,8 @@ def _composed(
     for override in choices:
         group, choice = str(override.key_or_group), str(override.value())
         if choice not in options(group):
-            raise UserError(f"{group}={choice}: {one_of(choice, options(group))}")
+            instead = REPLACED.get(f"{group}={choice}") or one_of(choice, options(group))
+            raise UserError(f"{group}={choice}: {instead}")
     base, _ = _compose(command, choices)
     known = list(_keys(base))
     free = free_keys(schema.kind)

@@ -7,7 +7,7 @@ from firsthand.cli import training_report
 from firsthand.cli.run_dir import Run
 from firsthand.cli.settings import Schema
 from firsthand.pretrain.recipe import PretrainConfig, pretrain
-from firsthand.synthetic.nursery.corpus import NurseryConfig
+from firsthand.synthetic.hands.corpus import HandsConfig
 from firsthand.training.distributed import init_distributed
 
 
@@ -15,7 +15,7 @@ from firsthand.training.distributed import init_distributed
 class PretrainCommand(PretrainConfig):
     """The recipe's settings and the corpus it learns from."""
 
-    corpus: corpora.Choice = field(default_factory=NurseryConfig)
+    corpus: corpora.Choice = field(default_factory=HandsConfig)
     """What is learned from; made first, if it is one that is drawn or converted."""
 
 

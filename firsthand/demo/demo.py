@@ -25,7 +25,7 @@ from firsthand.envs.recording.record import RecordConfig, record
 from firsthand.finetune.recipe import FinetuneConfig, finetune
 from firsthand.policy.config import PolicyConfig
 from firsthand.pretrain.recipe import PretrainConfig, pretrain
-from firsthand.synthetic.nursery.corpus import NurseryConfig, make_nursery
+from firsthand.synthetic.hands.corpus import HandsConfig, make_hands
 from firsthand.training.config import TrainConfig
 
 STARTS = ("pretrained", "scratch")
@@ -38,7 +38,7 @@ class DemoConfig:
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """What both policies are."""
-    nursery: NurseryConfig = field(default_factory=NurseryConfig)
+    hands: HandsConfig = field(default_factory=HandsConfig)
     """The video that is drawn, and pretrained on."""
     pretraining: TrainConfig = field(default_factory=TrainConfig)
     """How the one is pretrained."""
@@ -54,7 +54,7 @@ class DemoConfig:
         pretraining = self.pretraining.steps * self.pretraining.windows_per_pass
         finetuning = self.finetuning.steps * self.finetuning.windows_per_pass
         return {
-            "nursery": 2.4 * self.nursery.clips,
+            "hands": 0.008 * self.hands.clips * self.hands.seconds * self.hands.fps,
             "pretraining": 0.008 * pretraining,
             "demonstrations": 0.3 * self.demonstrations.episodes,
             "fine-tuning": 0.02 * finetuning,
@@ -78,11 +78,11 @@ def demo(config: DemoConfig, out: Path) -> DemoResult:
         UserError: a stage fails for a reason the user can mend.
     """
     stages = Stages(out / "seconds.json", config.usual_seconds())
-    nursery, demonstrations = out / "nursery.hdf5", out / "demonstrations.hdf5"
-    with stages("nursery: drawing first-person video"):
-        make_nursery(config.nursery, nursery, resume=True)
+    hands, demonstrations = out / "hands.hdf5", out / "demonstrations.hdf5"
+    with stages("hands: drawing first-person video of a person's hands"):
+        make_hands(config.hands, hands, resume=True)
     with stages("pretraining: learning what happens next"):
-        pretrained = _pretrain(config, nursery, out / "pretrain")
+        pretrained = _pretrain(config, hands, out / "pretrain")
     with stages("demonstrations: the expert shows the tasks"):
         record(config.demonstrations, demonstrations, resume=True)
     with stages("fine-tuning: learning to act, from the pretrained policy and from scratch"):

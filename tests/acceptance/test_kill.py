@@ -139,8 +139,8 @@ def kill_often(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_kills_of_pretraining_leave_no_trace(firsthand):
-    nursery = ("corpus.clips=5", "corpus.seconds=2", "corpus.held_out=0.2")
-    kill_often(firsthand, ("pretrain", *nursery, *TRAINING), seed=1)
+    hands = ("corpus.clips=5", "corpus.seconds=2", "corpus.held_out=0.2")
+    kill_often(firsthand, ("pretrain", *hands, *TRAINING), seed=1)
 
 
 @pytest.mark.slow

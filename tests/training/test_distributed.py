@@ -122,10 +122,10 @@ def watch(rank, port, folder):
     become(rank, port)
     os.chdir(folder)
     from firsthand.build.corpora import corpora_of
-    from firsthand.synthetic.nursery.corpus import NurseryConfig
+    from firsthand.synthetic.hands.corpus import HandsConfig
 
     with init_distributed() as team:
-        (part,) = corpora_of(NurseryConfig(clips=3, seconds=0.5, size=16, workers=1), team.once)
+        (part,) = corpora_of(HandsConfig(clips=3, seconds=0.5, size=16, workers=1), team.once)
         (folder / f"{rank}").write_text(part.corpus.fingerprint)
 
 

@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.rendering.meshes import box, merge
-from firsthand.synthetic.hand import SKINS, hand_parts, hand_poses
+from firsthand.synthetic.hand import SKINS, Hand, hand_parts, hand_poses
 from firsthand.synthetic.home.world.furnishings import MARGIN, Rng
 from firsthand.synthetic.home.world.house import House, build_house
 from firsthand.synthetic.home.world.nouns import NOUNS, Thing, make_thing
-from firsthand.synthetic.nursery.simulation import Hand
 from firsthand.synthetic.parts import COLORS, Color, MeshPart, dyed, placed, rotation
 
 THINGS = 14  # in a room

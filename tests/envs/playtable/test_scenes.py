@@ -1,5 +1,7 @@
 """The four scenes have the numbers of CALVIN's, read back from PyBullet and not from our tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -214,3 +216,13 @@ def test_scenes_look_different():
                 assert np.abs(pictures[first] - pictures[second]).mean() > 8
                 assert np.abs(means[first] - means[second]).max() > 3
     assert means["A"].mean() < means["C"].mean() < means["B"].mean()
+
+
+def test_a_layout_of_ones_own_is_a_world():
+    from firsthand.rendering.bullet import pybullet
+
+    env = PlayTable(replace(LAYOUTS["D"], name="own", button=-0.2), cameras={})
+    env.reset(seed=0)
+    button = pybullet.getAABB(env.scene.table, env.scene.links["button_link"], env._client)
+    assert np.mean(button, axis=0)[0] == pytest.approx(-0.2, abs=MARGIN)
+    env.close()

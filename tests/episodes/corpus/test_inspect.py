@@ -68,9 +68,9 @@ def test_a_sheet_of_nothing_is_refused(tmp_path, corpus):
 def test_a_long_text_is_shown_in_part_and_our_own_videos_have_an_origin(tmp_path, make_episode):
     with EpisodeWriter(tmp_path / "a.h5") as writer:
         text = "put it\n" + "x" * 100_000
-        writer.add(make_episode(0, 4, instruction=text, source={"source": "nursery"}))
+        writer.add(make_episode(0, 4, instruction=text, source={"source": "hands"}))
     rows = summarise(Corpus.open([str(tmp_path / "a.h5")])).rows()
-    assert dict(rows)["made from"] == "nursery 1"
+    assert dict(rows)["made from"] == "hands 1"
     assert rows[-1][1].startswith("put it xxx")
     assert rows[-1][1].endswith("x… (100,007 letters)")
     assert rows[-1][1].count("x") == 200 - len("put it ")

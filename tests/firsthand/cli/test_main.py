@@ -112,7 +112,11 @@ def test_a_path_is_taken_literally_whatever_it_holds(path: str) -> None:
         (["inspect", "nothing"], "there is nothing at nothing"),
         (
             ["pretrain", "corpus=moon"],
-            "corpus=moon: must be one of: episodes, home, mixture, nursery, vid",
+            "corpus=moon: must be one of: episodes, hands, home, mixture, videos",
+        ),
+        (
+            ["pretrain", "corpus=nursery"],
+            "corpus=nursery: there is no nursery any more: write corpus=hands",
         ),
         (["pretrain", "corpus=videos"], "corpus.root has no value: write corpus.root=<value>"),
         (["pretrain", "corpus.root=x"], "it belongs to corpus=videos"),

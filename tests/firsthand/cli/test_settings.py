@@ -14,7 +14,7 @@ from firsthand.common.errors import UserError
 
 
 @dataclass(frozen=True)
-class Nursery:
+class Hands:
     clips: int = 10
     seed: int = 0
 
@@ -46,7 +46,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Toy:
-    corpus: Nursery | Videos = field(default_factory=Nursery)
+    corpus: Hands | Videos = field(default_factory=Hands)
     training: Train = field(default_factory=Train)
     cameras: tuple[str, ...] = ("a", "b")
     limit: float | None = None
@@ -54,15 +54,15 @@ class Toy:
     film: Film = field(default_factory=Film)
 
 
-TOY = Schema(Toy, {"corpus": {"nursery": Nursery, "videos": Videos}})
+TOY = Schema(Toy, {"corpus": {"hands": Hands, "videos": Videos}})
 
 
 @pytest.fixture(autouse=True)
 def _toy_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
-        "toy.yaml": "defaults:\n  - toy_schema\n  - corpus: nursery\n  - training: quick\n"
+        "toy.yaml": "defaults:\n  - toy_schema\n  - corpus: hands\n  - training: quick\n"
         "  - _self_\nlimit: 2.5\n",
-        "corpus/nursery.yaml": "defaults: [nursery_schema, _self_]\nclips: 20\n",
+        "corpus/hands.yaml": "defaults: [hands_schema, _self_]\nclips: 20\n",
         "corpus/videos.yaml": "defaults: [videos_schema, _self_]\n",
         "training/quick.yaml": "steps: 50\nlr: 1e-2\n",
         "training/long.yaml": "steps: 5000\n",
@@ -79,7 +79,7 @@ def load(*words: str) -> settings.Settings:
 
 def test_defaults_then_files_then_words() -> None:
     loaded = load("seed=7", "training.warmup=5")
-    assert loaded.config == Toy(Nursery(20), Train(50, 1e-2, 5), limit=2.5, seed=7)
+    assert loaded.config == Toy(Hands(20), Train(50, 1e-2, 5), limit=2.5, seed=7)
     assert loaded.resolved["corpus"] == {"clips": 20, "seed": 0}
     assert (loaded.run, loaded.resume) == (None, False)
 
@@ -115,7 +115,7 @@ def test_plain_and_build_are_inverse() -> None:
 
 
 def test_the_last_word_for_a_key_counts() -> None:
-    assert load("corpus=videos", "seed=1", "corpus=nursery", "seed=2").config.seed == 2
+    assert load("corpus=videos", "seed=1", "corpus=hands", "seed=2").config.seed == 2
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_the_last_word_for_a_key_counts() -> None:
         (["corpus.root=x"], "unknown key 'corpus.root' here; it belongs to corpus=videos"),
         (["corpus.clipz=1"], "unknown key 'corpus.clipz'; did you mean 'corpus.clips'?"),
         (["qqq=1"], "unknown key 'qqq'"),
-        (["corpus=video"], "corpus=video: did you mean 'videos'? (one of: nursery, videos)"),
-        (["corpus=moon"], "corpus=moon: must be one of: nursery, videos"),
+        (["corpus=video"], "corpus=video: did you mean 'videos'? (one of: hands, videos)"),
+        (["corpus=moon"], "corpus=moon: must be one of: hands, videos"),
         (["corpus=videos"], "corpus.root has no value: write corpus.root=<value>"),
         (["training.steps=abc"], "training.steps=abc: must be a whole number"),
         (["training.steps=1.5"], "training.steps=1.5: must be a whole number"),

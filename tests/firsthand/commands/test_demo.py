@@ -38,7 +38,7 @@ def test_half_the_work_usually_takes_half_the_time():
     whole = settings()
     seconds = whole.usual_seconds()
     assert set(seconds) == {
-        *("nursery", "pretraining", "demonstrations", "fine-tuning", "evaluation")
+        *("hands", "pretraining", "demonstrations", "fine-tuning", "evaluation")
     }
     half = replace(whole.finetuning, steps=whole.finetuning.steps // 2)
     assert replace(whole, finetuning=half).usual_seconds() == {
@@ -121,7 +121,7 @@ def test_a_film_becomes_a_sheet_in_reading_order(frames):
 
 
 SMALL = (
-    *("nursery.clips=10", "nursery.seconds=3", "nursery.workers=1"),
+    *("hands.clips=10", "hands.seconds=3", "hands.workers=1"),
     *("pretraining.steps=6", "pretraining.warmup=2", "pretraining.batch_size=4"),
     *("pretraining.checkpoint_every=2", "pretraining.validate_batches=1"),
     "demonstrations.tasks=[open_drawer,turn_on_led]",

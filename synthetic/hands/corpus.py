@@ -1,4 +1,4 @@
-"""Makes the nursery's corpus: many clips in one file, the same bytes however it is made."""
+"""Makes the corpus of hands: many clips in one file, the same bytes however it is made."""
 
 import json
 import shutil
@@ -17,47 +17,47 @@ from firsthand.episodes.storage.writer import EpisodeWriter
 
 SHARD = 4  # clips a shard: what is lost when the making is interrupted
 _VERSION = 1  # of what the clips show: raise it whenever a seed would show something else
-_RATES = (1, 2, 5, 10, 25, 50)  # frames a second that divide the simulation's rate
+_RATES = (1, 2, 5, 10)  # frames a second that divide that of the actions
 
 
 @dataclass(frozen=True)
-class NurseryConfig:
-    """How much of the nursery's corpus to make.
+class HandsConfig:
+    """How much of the corpus of hands to make.
 
     Raises:
         UserError: a number is out of range.
     """
 
-    clips: int = 60
+    clips: int = 80
     """How many."""
-    seconds: float = 10.0
+    seconds: float = 20.0
     """Length of a clip."""
     fps: int = 10
-    """Frames a second: 1, 2, 5, 10, 25 or 50, which divide the simulation's rate."""
+    """Frames a second: 1, 2, 5 or 10."""
     size: int = 96
     """Edge of the square images, in pixels."""
     seed: int = 0
     """Decides everything that is drawn by chance."""
     held_out: float = 0.1
-    """Share of the clips, 0 to below 1, that are the split `valid`: the last ones. The others are
-    `train`."""
+    """Share of the clips, 0 to below 1, that are the split `valid`: the last ones. They show desks,
+    rooms, skins and sleeves that the others, `train`, never show."""
     workers: int = 2
     """Processes; they change nothing but the time."""
 
     def __post_init__(self) -> None:
         for name in ("clips", "size", "workers"):
             if getattr(self, name) < 1:
-                raise UserError(f"nursery: {name} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"hands: {name} must be at least 1, not {getattr(self, name)}")
         if self.fps not in _RATES:
-            raise UserError(f"nursery: fps must be one of {_RATES}, not {self.fps}")
+            raise UserError(f"hands: fps must be one of {_RATES}, not {self.fps}")
         if self.seconds * self.fps < 1:
             raise UserError(
-                f"nursery: {self.seconds} s at {self.fps} frames a second is less than one frame"
+                f"hands: {self.seconds} s at {self.fps} frames a second is less than one frame"
             )
         if not 0 <= self.held_out < 1:
-            raise UserError(f"nursery: held_out must lie in [0, 1), not {self.held_out}")
+            raise UserError(f"hands: held_out must lie in [0, 1), not {self.held_out}")
         if self.seed < 0:
-            raise UserError(f"nursery: seed must not be negative, not {self.seed}")
+            raise UserError(f"hands: seed must not be negative, not {self.seed}")
 
     def split(self, index: int) -> str:
         """The split that a clip belongs to; at least one clip is for training."""
@@ -68,10 +68,10 @@ class NurseryConfig:
     def source(self) -> dict[str, Any]:
         """What decides the file's bytes."""
         chosen = {name: value for name, value in asdict(self).items() if name != "workers"}
-        return {"source": "nursery", "version": _VERSION, **chosen}
+        return {"source": "hands", "version": _VERSION, **chosen}
 
 
-def make_nursery(config: NurseryConfig, out: Path, resume: bool = False) -> Path:
+def make_hands(config: HandsConfig, out: Path, resume: bool = False) -> Path:
     """Make the corpus and store it at `out`, which appears only when it is complete.
 
     Finished shards lie beside it in a folder named after the configuration. With `resume`, they
@@ -102,11 +102,11 @@ def make_nursery(config: NurseryConfig, out: Path, resume: bool = False) -> Path
     return out
 
 
-def _make_shards(config: NurseryConfig, missing: dict[int, Path]) -> None:
+def _make_shards(config: HandsConfig, missing: dict[int, Path]) -> None:
     sizes = {start: min(SHARD, config.clips - start) for start in range(0, config.clips, SHARD)}
     done = sum(n for start, n in sizes.items() if start not in missing)
     with progress() as begin:
-        bar = begin("nursery clips", config.clips, done)
+        bar = begin("clips of hands", config.clips, done)
         jobs = iter(missing.items())
         workers = 0 if config.workers == 1 else min(config.workers, len(missing))
         make = partial(partial, _make_shard, config)  # called in the worker: what it works with
@@ -114,11 +114,12 @@ def _make_shards(config: NurseryConfig, missing: dict[int, Path]) -> None:
             bar.advance(sizes[start])
 
 
-def _make_shard(config: NurseryConfig, job: tuple[int, Path]) -> None:
-    from firsthand.synthetic.nursery.render import make_episode  # compiles or loads the rasteriser
+def _make_shard(config: HandsConfig, job: tuple[int, Path]) -> None:
+    from firsthand.synthetic.hands.clip import make_clip  # starts physics, loads the rasteriser
 
     start, path = job
     with EpisodeWriter(path, source=config.source) as writer:
         for index in range(start, min(start + SHARD, config.clips)):
-            episode = make_episode(config.seed, index, config.seconds, config.fps, config.size)
-            writer.add(episode, config.split(index))
+            split = config.split(index)
+            clip = make_clip(config.seed, index, split, config.seconds, config.fps, config.size)
+            writer.add(clip, split)

@@ -1,1 +1,0 @@
-"""First-person clips of a table with toys and a hand."""

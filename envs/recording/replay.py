@@ -20,7 +20,7 @@ class Replay:
     """What came of it.
 
     Attributes:
-        success: whether every task that the recording shows succeeded again.
+        success: whether every task that the recording shows ended as it did there.
         drift: the largest difference between a recorded and a repeated state (metres, radians).
     """
 
@@ -67,7 +67,8 @@ def replay(file: str | Path, index: int | str, root: Path | None = None) -> Repl
 
 def _subtasks(source: Any, length: int) -> Sequence[dict[str, Any]]:
     """What is shown from which frame to which; a demonstration shows one task."""
-    whole = {"task": source.get("task"), "first": 0, "last": length - 1, "success": True}
+    success = source.get("success", True)  # not of every policy that was corrected
+    whole = {"task": source.get("task"), "first": 0, "last": length - 1, "success": success}
     return source.get("subtasks", [whole])
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from firsthand.common.errors import UserError
 from firsthand.common.suggestions import one_of
 from firsthand.envs.config import PlayTableWorld, Scene, World
@@ -97,11 +99,15 @@ class RecordConfig:
         return {request: share + (i < rest) for i, request in enumerate(requests)}
 
     def holds_out(self, attempt: RecordAttempt) -> bool:
-        """Whether a row of episodes goes to the split `valid`. Tasks and scenes take turns, so that
-        one in `held_out_every` does, however few there are of each."""
+        """Whether a row of episodes goes to the split `valid`: one of every `held_out_every`, an
+        early one of the first of them, so that some do however few there are, then a random one, so
+        that no scene or task is always the one."""
         every = self.held_out_every
-        turn = attempt.index + attempt.index // len(self.wanted)
-        return every > 0 and turn % every == every // 4
+        if not every:
+            return False
+        block, turn = divmod(attempt.index, every)
+        rng = np.random.default_rng((self.seed, block))
+        return bool(turn == (rng.integers(every) if block else every // 4))
 
     def world(self, scene: str) -> World:
         """The world of one of the scenes."""

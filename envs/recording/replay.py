@@ -76,7 +76,7 @@ def _world(source: Any, root: Path | None, what: str) -> World:
     scene, renderer = source["scene"], source["renderer"]
     stable = source["require_stable"]
     if source["world"] == "PlayTable":
-        return PlayTableWorld(scene, renderer, stable)
+        return PlayTableWorld(scene, renderer, stable, source.get("looks", "scene"))
     if root is None:
         raise UserError(f"{what} was made in calvin_env: say with root=PATH where that is")
     return CalvinWorld(root, scene, renderer, require_stable=stable)

@@ -236,16 +236,16 @@ def test_tasks_and_scenes_are_shown_equally_often():
     assert max(counts.values()) - min(counts.values()) == 1
 
 
-def test_one_row_in_so_many_is_held_out_of_every_scene():
-    config = RecordConfig(scenes=("A", "B", "C", "D"))
+@pytest.mark.parametrize(("play", "scenes"), [(False, "ABCD"), (False, "ABC"), (True, "D")])
+def test_one_row_in_so_many_is_held_out_of_every_scene(play, scenes):
+    config = RecordConfig(scenes=tuple(scenes), play=play)
     requests = list(config.wanted)
-    held_out = [
-        requests[i % len(requests)].scene
-        for i in range(20 * len(requests))
-        if config.holds_out(RecordAttempt(requests[i % len(requests)], i, {}))
-    ]
-    assert len(held_out) == len(requests)
-    assert all(held_out.count(scene) == len(requests) / 4 for scene in "ABCD")
+    rows = [RecordAttempt(requests[i % len(requests)], i, {}) for i in range(4000)]
+    held_out = [row.request.scene for row in rows if config.holds_out(row)]
+    assert len(held_out) == 4000 / config.held_out_every
+    assert config.holds_out(rows[5])
+    for scene in scenes:
+        assert held_out.count(scene) == pytest.approx(len(held_out) / len(scenes), rel=0.3)
 
 
 def test_settings_name_scenes_and_shares():

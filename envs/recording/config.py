@@ -99,15 +99,16 @@ class RecordConfig:
         return {request: share + (i < rest) for i, request in enumerate(requests)}
 
     def holds_out(self, attempt: RecordAttempt) -> bool:
-        """Whether a row of episodes goes to the split `valid`: one of every `held_out_every`, an
-        early one of the first of them, so that some do however few there are, then a random one, so
-        that no scene or task is always the one."""
+        """Whether a row of episodes goes to the split `valid`: one of every `held_out_every`. Of
+        the first of these an early one, though not the very first, so that both splits have some
+        however few there are; then a random one, so that no scene or task is always the one."""
         every = self.held_out_every
         if not every:
             return False
         block, turn = divmod(attempt.index, every)
-        rng = np.random.default_rng((self.seed, block))
-        return bool(turn == (rng.integers(every) if block else every // 4))
+        early = min(every - 1, max(1, every // 4))
+        random = np.random.default_rng((self.seed, block)).integers(every)
+        return bool(turn == (random if block else early))
 
     def world(self, scene: str) -> World:
         """The world of one of the scenes."""

@@ -1,9 +1,10 @@
 """The four scenes from both cameras beside each other, as one picture.
 
     python -m firsthand.benchmarks.scenes docs/scenes.png
+    python -m firsthand.benchmarks.scenes docs/looks.jpg
 
 Every scene has two blocks on the desk and one in the cabinet, its door and drawer half way open;
-the lamps are on in every other one.
+the lamps are on in every other one. A JPEG shows random looks of starts in scene D instead.
 """
 
 import sys
@@ -23,7 +24,8 @@ from firsthand.envs.playtable.layouts import (
     SWITCH_TRAVEL,
     DeskLayout,
 )
-from firsthand.envs.tasks.initial_states import HOME
+from firsthand.envs.tasks.initial_states import HOME, initial_state
+from firsthand.envs.tasks.tasks import TASKS
 
 EDGE = 400  # pixels of a picture
 CAPTION = 32
@@ -57,8 +59,29 @@ def column(layout: DeskLayout, lit: bool) -> UInt8[np.ndarray, "h w 3"]:
     return np.concatenate([np.asarray(caption), *(picture.rgb for picture in pictures.values())])
 
 
+def looks(rows: int = 3, columns: int = 5) -> UInt8[np.ndarray, "h w 3"]:
+    """What begins in so many random looks, through both cameras."""
+    world, lines = PlayTable("D", cameras={}, looks="random"), []
+    for row in range(rows):
+        pictures = []
+        for column in range(columns):
+            robot_obs, scene_obs = initial_state(list(TASKS)[7 * column % 34], row, 0)
+            world.reset(options={"robot_obs": robot_obs, "scene_obs": scene_obs})
+            seen = world.look({"rgb_static": EDGE // 2, "rgb_gripper": EDGE // 4})
+            beside = np.full((EDGE // 2, EDGE // 4, 3), 255, np.uint8)
+            beside[: EDGE // 4] = seen["rgb_gripper"].rgb
+            pictures += [seen["rgb_static"].rgb, beside]
+        lines.append(np.hstack(pictures))
+    world.close()
+    return np.vstack(lines)
+
+
 def main(path: Path) -> None:
     """Write the picture."""
+    if path.suffix == ".jpg":
+        with whole_file(path) as draft:
+            Image.fromarray(looks()).save(draft, "JPEG", quality=85)
+        return
     columns = [column(layout, index % 2 == 1) for index, layout in enumerate(LAYOUTS.values())]
     with whole_file(path) as draft:
         Image.fromarray(np.concatenate(columns, axis=1)).save(draft, "PNG", optimize=True)
@@ -66,5 +89,5 @@ def main(path: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m firsthand.benchmarks.scenes PATH.png")
+        sys.exit("usage: python -m firsthand.benchmarks.scenes PATH.png or .jpg")
     main(Path(sys.argv[1]))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from firsthand.common.errors import UserError
+
+Looks = Literal["scene", "random"]
 Scene = Literal["A", "B", "C", "D"]
 Renderer = Literal["raster", "tiny"]
 
@@ -25,6 +28,13 @@ class PlayTableWorld:
     require_stable: bool = True
     """Whether a task must stay done for three control steps (0.1 s), so that a bounce is no
     success; false counts as CALVIN does."""
+    looks: Looks = "scene"
+    """What is drawn: the "scene" as it is, or "random" colours, textures, light and cameras in
+    every episode, by the state that it begins in (`envs.playtable.looks`)."""
+
+    def __post_init__(self) -> None:
+        if self.looks == "random" and self.renderer != "raster":
+            raise UserError(f"env.looks=random is drawn by renderer=raster, not {self.renderer}")
 
     def make(self, cameras: Mapping[str, int], action_repeat: int = 1, depth: bool = False) -> Any:
         """The gymnasium environment.
@@ -41,12 +51,13 @@ class PlayTableWorld:
 
         return PlayTable(
             self.scene, self.renderer, cameras, action_repeat, depth,
-            require_stable=self.require_stable,
+            require_stable=self.require_stable, looks=self.looks,
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
         """What results depend on, ready for JSON; results of other worlds are not mixed with it."""
-        return {
+        looks = {} if self.looks == "scene" else {"looks": self.looks}
+        return looks | {
             "world": "PlayTable",
             "scene": self.scene,
             "renderer": self.renderer,

@@ -41,6 +41,14 @@ def check_arguments(
             raise UserError(f"{name} must be True or False, not {value!r}")
 
 
+def check_looks(looks: Any, renderer: str) -> None:
+    """Raises `UserError` unless a renderer can draw in these looks."""
+    if looks not in ("scene", "random"):
+        raise UserError(f"looks must be scene or random, not {looks!r}")
+    if looks == "random" and renderer != "raster":
+        raise UserError(f"looks=random is drawn by renderer=raster alone, not by {renderer}")
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 

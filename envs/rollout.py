@@ -19,6 +19,7 @@ class TaskRollout:
         action_repeat: control steps an action lasts.
 
     Attributes:
+        task: its name.
         observation, info: the latest ones.
         steps: control steps taken.
         success: whether the task has succeeded.
@@ -34,7 +35,7 @@ class TaskRollout:
         action_repeat: int,
     ) -> None:
         self._env, self._max_steps, self._action_repeat = env, max_steps, action_repeat
-        self.observation = observation
+        self.task, self.observation = task, observation
         self.info: dict[str, Any] = env.set_task(task, instruction)
         self.steps, self.success = 0, False
 

@@ -16,6 +16,8 @@ STATE_SIZE = (
 ACTION_SIZE = 7  # relative xyz and Euler xyz in [-1, 1], gripper -1 (close) or 1 (open)
 # m/s and rad/s of an action of 1: 2 cm and 0.05 rad a control step, 30 of them a second
 ACTION_SPEED = 30 * np.array([0.02] * 3 + [0.05] * 3)
+# The signal that tells at which frames the expert acted where it corrected a policy; LeRobot's name
+INTERVENTION = "is_intervention"
 
 
 @dataclass(frozen=True)

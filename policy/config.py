@@ -213,11 +213,11 @@ class LossWeights:
     """Of binary cross-entropy on the gripper."""
     video: float = 0.1
     """Of the squared error of predicted patches, averaged over cameras."""
-    contrastive: float = 1.0
+    contrastive: float = 0.01
     """Of telling which sentence is said about which picture (see `narration`)."""
-    attention: float = 1.0
+    attention: float = 0.01
     """Of the maps' cross-entropy with the place that a sentence names."""
-    pointing: float = 1.0
+    pointing: float = 0.01
     """Of the cross-entropy with it of the row and column that the action query tells."""
     arm_beta: float = 0.1
     """Where smooth L1 turns from quadratic to linear, in actions (-1 to 1)."""

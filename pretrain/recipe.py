@@ -42,9 +42,7 @@ def pretrain(
     """
     parts = parts_of(corpora)
     for split in ("train", "valid"):
-        # A future that ends with what is said, or with the recording, may be the very next frame.
-        ahead = 0.0 if config.policy.narration.enabled else config.policy.horizon_s
-        check_futures(parts, split, ahead)
+        check_futures(parts, split, config.policy)
 
     def make_policy() -> tuple[Policy, Mapping[str, Any]]:
         policy = Policy(config.policy, Statistics())
@@ -70,17 +68,19 @@ def window_spec(policy: PolicyConfig) -> WindowSpec:
     )
 
 
-def check_futures(parts: Sequence[Part], split: str, future: float) -> None:
-    """Say how many recordings end before anything that is to be predicted.
+def check_futures(parts: Sequence[Part], split: str, policy: PolicyConfig) -> None:
+    """Say how many recordings end before anything that is to be predicted: a future that ends with
+    what is said, or with the recording, may be the very next frame.
 
     Raises:
         UserError: all of them do.
     """
-    short, seconds = [], []
+    future, short, seconds = policy.horizon_s, [], []
     for corpus in (part.corpus for part in parts if split in part.corpus.splits):
         rows = corpus.recordings[corpus.split(split)]
         rates, which = np.unique(rows["fps"], return_inverse=True)
-        ahead = np.array([to_frames(future, float(fps)) for fps in rates])[which]
+        least = [1 if policy.narration.enabled else to_frames(future, float(f)) for f in rates]
+        ahead = np.array(least)[which]
         short.append(rows["length"] <= ahead)
         seconds.append(rows["length"] / rows["fps"])
     if not short or not (count := int(np.concatenate(short).sum())):

@@ -4,7 +4,7 @@ Both renderers show the same geometry from the same camera; segmentation holds P
 PyBullet is imported only when a renderer is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +14,12 @@ from jaxtyping import Float, UInt8
 from firsthand.common.errors import UserError
 from firsthand.rendering import meshes
 from firsthand.rendering.meshes import Mesh, Number
-from firsthand.rendering.rasterizer import Camera, Instance, Light, Picture, Rasteriser
+from firsthand.rendering.rasterizer import BACKGROUND, Camera, Instance, Light, Picture, Rasteriser
 
 BodyLink = tuple[int, int]  # PyBullet's body id and link index, -1 for the base
 Color = Sequence[Number]
+Rgb = tuple[float, float, float]
+Texture = UInt8[np.ndarray, "_ _ 3"]
 
 
 class Renderer(Protocol):
@@ -83,6 +85,14 @@ class RasterRenderer:
     `textures` puts a texture on every shape of a link, multiplied by the shape's colour. Shapes
     without texture coordinates of their own repeat it every metre.
 
+    Args:
+        client: of the physics.
+        textures: of links, as a dictionary or a function.
+        light: that falls on them.
+        painted: the colour of a link's shape in place of its own.
+        background: what is seen where nothing is.
+        files: meshes that were read; another renderer of the same world may be given them.
+
     Raises:
         UserError: a visual shape is of a kind or in a file that cannot be read.
     """
@@ -92,15 +102,18 @@ class RasterRenderer:
     def __init__(
         self,
         client: int,
-        textures: Mapping[BodyLink, UInt8[np.ndarray, "h w 3"]] | None = None,
+        textures: Mapping[BodyLink, Texture] | Callable[[BodyLink], Texture | None] | None = None,
         light: Light | None = None,
+        painted: Callable[[BodyLink, Rgb], Rgb] | None = None,
+        background: Rgb = BACKGROUND,
+        files: dict[tuple[str, tuple[float, ...]], Mesh] | None = None,
     ) -> None:
         from firsthand.rendering.bullet import pybullet
 
         self._bullet, self._client = pybullet, client
-        textures = {} if textures is None else textures
+        texture_of = textures if callable(textures) else (textures or {}).get
         instances, owners, frames, colors = [], [], [], []
-        files: dict[tuple[str, tuple[float, ...]], Mesh] = {}
+        files = {} if files is None else files
         for index in range(pybullet.getNumBodies(physicsClientId=client)):
             body = pybullet.getBodyUniqueId(index, physicsClientId=client)
             for shape in pybullet.getVisualShapeData(body, physicsClientId=client):
@@ -108,7 +121,9 @@ class RasterRenderer:
                 if kind == pybullet.GEOM_PLANE:  # infinite, and PyBullet draws nothing for it
                     continue
                 mesh = _mesh(pybullet, kind, size, file.decode(), files)
-                texture = textures.get((body, link))
+                texture = texture_of((body, link))
+                if painted is not None:
+                    rgba = (*painted((body, link), rgba[:3]), rgba[3])
                 if texture is not None and mesh.uv is None:
                     mesh = mesh.tiled(1)
                 instances.append(Instance(mesh, rgba[:3], texture, body))
@@ -130,7 +145,7 @@ class RasterRenderer:
         self._frames = np.linalg.inv(seen_from) @ _matrices(np.array(frames).reshape(-1, 7))
         self._placed: list[list[float]] = []  # the link poses that _poses come from
         self._poses = np.zeros((len(owners), 4, 4))
-        self._rasteriser = Rasteriser(instances, light)
+        self._rasteriser = Rasteriser(instances, light, background)
 
     def render(self, camera: Camera) -> Picture:
         """See `Renderer.render`. Shapes whose opacity is 0 are left out."""

@@ -18,6 +18,7 @@ from firsthand.rendering.light import Light
 from firsthand.rendering.meshes import Mesh, Vector, corner_normals
 from firsthand.rendering.textures import Atlas
 
+BACKGROUND = (0.80, 0.84, 0.88)
 FIXED_CAMERAS = 4  # whose last pictures a rasteriser remembers
 
 
@@ -42,7 +43,7 @@ class Rasteriser:
         self,
         instances: Sequence[Instance],
         light: Light | None = None,
-        background: Vector = (0.80, 0.84, 0.88),
+        background: Vector = BACKGROUND,
     ) -> None:
         self.instances = tuple(instances)
         self.light = Light() if light is None else light

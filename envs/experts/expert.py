@@ -61,10 +61,14 @@ class Expert:
         self._lead = TargetLag()
 
     def act(
-        self, info: Mapping[str, Any], action_repeat: int
+        self,
+        info: Mapping[str, Any],
+        action_repeat: int,
+        instead: Float[np.ndarray, "7"] | None = None,
     ) -> tuple[Float[np.ndarray, "7"], Float[np.ndarray, "7"]]:
         """The action to learn from and the one to execute, each lasting `action_repeat` control
-        steps. The first `info` must be from the moment when the task was given."""
+        steps. The first `info` must be from the moment when the task was given. What is executed
+        is `instead` where somebody else acts, whom the expert only advises."""
         self._start = self._start or info
         tool = info["robot_info"]["tcp_pos"]
         before = tool if self._tool is None else self._tool
@@ -77,6 +81,9 @@ class Expert:
         if self._layout.original:
             clean[:6] = self._lead.limited(clean[:6], view, action_repeat)
             executed[:6] = self._lead.limited(executed[:6], view, action_repeat)
+        if instead is not None:
+            executed = instead
+        if self._layout.original:
             self._lead.add(executed[:6], action_repeat)
         return clean, executed
 

@@ -85,9 +85,10 @@ def move_switch(view: WorldView, up: bool) -> list[Waypoint]:
         start, end = _on_console(view, SWITCH_TRAVEL + 0.045), _on_console(view, 0.01)
         pitch, rise = -0.9, 0.03
     way_in = (0.0, -0.05, rise * view.style.height)
+    middle = [(one + other) / 2 for one, other in zip(start, end, strict=True)]
     return [
         Waypoint(start, pitch=pitch, approach=way_in, tolerance=(0.025, 0.015, 0.015)),
-        Waypoint(end, pitch=pitch, speed=0.5),
+        Waypoint(end, pitch=pitch, speed=0.5, open=view.near(middle, (0.06, 0.08, 0.10))),
     ]
 
 

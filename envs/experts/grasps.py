@@ -97,7 +97,7 @@ def _cost_and_grasp(
         pitch = -min(max((y - edge) * slope, 0.0), 0.5)
     end = yaw + turn
     cost = -pitch + 0.3 * abs(yaw - NEUTRAL_YAW) + 10 * abs(shift) + 12 * abs(sideways)
-    cost += 0.15 * abs(yaw - view.tool_yaw) - 0.02 * view.style.side * (yaw - NEUTRAL_YAW)
+    cost += 0.15 * abs(yaw - view.tool_yaw)
     if not in_drawer and not in_shelf:
         reach = y + HAND_HALF[0] * abs(math.cos(yaw)) + HAND_HALF[1] * abs(math.sin(yaw))
         cost += 10 * max(reach - DOOR_FRONT, 0.0)

@@ -33,18 +33,19 @@ MOST_LEAN = 0.65  # radians
 class ExpertParams:
     """How an expert differs from the others: drawn anew for every attempt.
 
+    Only by how much, never which of several ways: what is drawn is not to be seen in a picture, and
+    who imitates two ways goes between them.
+
     Attributes:
         speed: share of the fastest action at which it moves freely.
         height: factor on how high above things it begins to come down.
         sway: -1 to 1, from which side along x it comes down.
-        side: 1 or -1, which of two equally good ways it prefers.
         offset: metres off the middle at which it grasps or pushes.
     """
 
     speed: float = 0.65
     height: float = 1.0
     sway: float = 0.0
-    side: int = 1
     offset: float = 0.0
 
     @classmethod
@@ -53,7 +54,6 @@ class ExpertParams:
             speed=float(rng.uniform(0.55, 0.8)),
             height=float(rng.uniform(0.8, 1.3)),
             sway=float(rng.uniform(-1, 1)),
-            side=int(rng.choice((-1, 1))),
             offset=float(rng.uniform(-0.006, 0.006)),
         )
 

@@ -11,8 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.envs.base import SUBSTEPS, World
+<<<<<<< HEAD
 from firsthand.envs.options import CAMERAS_CALVIN
 from firsthand.envs.playtable.layouts import DeskLayout
+=======
+from firsthand.envs.options import CAMERAS_CALVIN, check_looks
+from firsthand.envs.playtable.looks import Look
+>>>>>>> w/b
 from firsthand.envs.playtable.robot import Panda, load_pedestal
 from firsthand.envs.playtable.robot_urdf import panda_urdf
 from firsthand.envs.playtable.scene import Scene, load_floor, write_urdfs
@@ -48,6 +53,8 @@ class PlayTable(World[Panda, Scene]):
         require_stable: whether a task must stay done for a moment (False: CALVIN's way), see
             `SuccessDetector`.
         task, instruction: of every reset that names no other, as vectors of worlds need them.
+        looks: "scene", or "random" for other colours, textures, light and cameras in every episode
+            (`envs.playtable.looks`), by the state that it begins in.
 
     Raises:
         UserError: an argument is not one of the above.
@@ -65,11 +72,14 @@ class PlayTable(World[Panda, Scene]):
         require_stable: bool = True,
         task: str | None = None,
         instruction: str = "",
+        looks: str = "scene",
     ) -> None:
         super().__init__(
             scene, renderer, cameras, action_repeat, depth, action_type, render_mode,
             require_stable, task, instruction,
         )  # fmt: skip
+        check_looks(looks, renderer)
+        self._looks = looks
         self._folder = Path(tempfile.mkdtemp(prefix="playtable-"))
         self._client = pybullet.connect(pybullet.DIRECT)
         self._release = weakref.finalize(self, _release, os.getpid(), self._client, self._folder)
@@ -100,6 +110,8 @@ class PlayTable(World[Panda, Scene]):
         with the blocks a little lower: bodies that only just touch do not count as such.
         """
         self._load()
+        if self._looks == "random":
+            self._view.dress(Look.of(robot_obs, scene_obs))
         lowered = scene_obs.copy()
         lowered[8::6] -= CONTACT_MARGIN
         self.scene.reset(lowered)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from firsthand.common.errors import UserError
 from firsthand.common.suggestions import one_of
 from firsthand.envs.config import PlayTableWorld, Scene, World
@@ -34,9 +36,9 @@ class RecordConfig:
     episodes: int = 1000
     """How many in all."""
     play: bool = False
-    """Whether an episode shows one task from a layout in which it can be begun, or, as CALVIN's
-    data set does, `seconds` of one task after another from wherever the last one ended, with a
-    narration for each that succeeded."""
+    """Whether an episode shows one task, up to five of them in a row from one layout, or, as
+    CALVIN's data set does, `seconds` of one task after another from wherever the last one ended,
+    with a narration for each that succeeded."""
     seconds: float = 60.0
     """How long an episode of play lasts."""
     cameras: Mapping[str, int] = field(
@@ -50,7 +52,8 @@ class RecordConfig:
     noise: float = 0.3
     """Size of the disturbances that make experts correct themselves (`envs.experts`)."""
     held_out_every: int = 20
-    """One layout in so many goes to the split `valid`, the others to `train`; 0 holds out none."""
+    """One layout in so many goes with all that is done there to the split `valid`, the others to
+    `train`; 0 holds out none."""
     seed: int = 0
     """Of layouts, disturbances and sentences."""
     workers: int = 2
@@ -96,11 +99,16 @@ class RecordConfig:
         return {request: share + (i < rest) for i, request in enumerate(requests)}
 
     def holds_out(self, attempt: RecordAttempt) -> bool:
-        """Whether an episode goes to the split `valid`. Tasks and scenes take turns, so that one in
-        `held_out_every` does, however few there are of each."""
+        """Whether a row of episodes goes to the split `valid`: one of every `held_out_every`. Of
+        the first of these an early one, though not the very first, so that both splits have some
+        however few there are; then a random one, so that no scene or task is always the one."""
         every = self.held_out_every
-        turn = attempt.index + list(self.wanted).index(attempt.request)
-        return every > 0 and turn % every == every // 4
+        if not every:
+            return False
+        block, turn = divmod(attempt.index, every)
+        early = min(every - 1, max(1, every // 4))
+        random = np.random.default_rng((self.seed, block)).integers(every)
+        return bool(turn == (random if block else early))
 
     def world(self, scene: str) -> World:
         """The world of one of the scenes."""

@@ -1,7 +1,7 @@
 """Demonstrations: experts act in worlds, and what they did becomes a file of episodes.
 
-Every episode is a pure function of (configuration, task, scene, index). Workers put each finished
-one into a folder beside the file to be; when all are there, they are joined in a fixed order. So
+Every row of episodes is a pure function of (configuration, attempt). Workers put each finished one
+into a folder beside the file to be; when all are there, they are joined in a fixed order. So
 neither the number of workers nor an interruption changes a byte of the result.
 """
 
@@ -20,22 +20,30 @@ from firsthand.common.progress import progress
 from firsthand.envs.aliases import today
 from firsthand.envs.evaluation.records import blaming_the_disk, check_same, read_json, versions
 from firsthand.envs.recording.config import RecordConfig
+from firsthand.envs.recording.corrections import Corrections
 from firsthand.envs.recording.recorder import Recorder
-from firsthand.envs.recording.schedule import RecordingSchedule
+from firsthand.envs.recording.schedule import LENGTH, RecordingSchedule
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 
 __all__ = ["RecordConfig", "record"]
 
 
-def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
+def record(
+    config: RecordConfig,
+    out: Path,
+    resume: bool = False,
+    corrections: Corrections | None = None,
+) -> Path:
     """Record demonstrations into the HDF5 file `out` (see `episodes.storage`); returns its path.
 
-    A failed attempt is not stored; the next layout takes its place. Frames show what was
-    seen before the action of the same index.
+    A failed task is not stored; another takes its place. Frames show what was seen before the
+    action of the same index.
 
     Args:
         out: the file; while recording, finished episodes lie in the folder `<out>.parts`.
         resume: continue an interrupted recording; a finished one is left as it is.
+        corrections: a policy that acts and is corrected, whose failures are stored as well; None
+            lets the experts demonstrate.
 
     Raises:
         UserError: something else is at `out`, an expert keeps failing, or the disk is full or
@@ -43,12 +51,14 @@ def record(config: RecordConfig, out: Path, resume: bool = False) -> Path:
         RuntimeError: a worker failed.
     """
     with blaming_the_disk(out):
-        return _record(config, out, resume)
+        return _record(config, out, resume, corrections)
 
 
-def _record(config: RecordConfig, out: Path, resume: bool) -> Path:
+def _record(config: RecordConfig, out: Path, resume: bool, corrections: Corrections | None) -> Path:
+    if corrections is not None and config.play:
+        raise UserError("a policy is corrected at single tasks: leave play=true away")
     # through JSON, so that it can be compared with what was read from a file
-    conditions = json.loads(json.dumps(_conditions(config)))
+    conditions = json.loads(json.dumps(_conditions(config, corrections)))
     parts = out.with_name(out.name + ".parts")
     if out.exists():
         if not resume:
@@ -59,28 +69,29 @@ def _record(config: RecordConfig, out: Path, resume: bool) -> Path:
         shutil.rmtree(parts, ignore_errors=True)  # left when stopped after the last step but one
         return out
     _open_parts(parts, conditions, resume)
-    schedule = RecordingSchedule(config.wanted, parts)
-    make = partial(Recorder, config, parts)
+    schedule = RecordingSchedule(config.wanted, parts, 1 if config.play else LENGTH)
+    make = partial(Recorder, config, parts, corrections)
     with progress() as begin:
         bar = begin("episodes", config.total, schedule.successes)
-        for attempt, success in workers.run(make, schedule.next_attempt, config.workers):
-            schedule.finished(attempt, success)
+        for attempt, outcome in workers.run(make, schedule.next_attempt, config.workers):
+            schedule.finished(attempt, outcome)
             failed = f"{schedule.failures} failed" if schedule.failures else ""
             bar.reach(schedule.successes, failed)
         source = conditions | {"failures": schedule.failures_by_request()}
-        finished = [parts / f"{attempt.name}.hdf5" for attempt in schedule.in_order()]
+        finished = schedule.in_order()
         bar = begin("joining", len(finished))
-        for _ in _join(finished, out, config, source):
+        for _ in _join(parts, finished, out, config, source):
             bar.advance()
     shutil.rmtree(parts)
     return out
 
 
-def _conditions(config: RecordConfig) -> dict[str, Any]:
+def _conditions(config: RecordConfig, corrections: Corrections | None) -> dict[str, Any]:
     """All that the file depends on."""
     settings = {name: value for name, value in asdict(config).items() if name != "workers"}
     settings["env"] = {k: v for k, v in config.env.describe().items() if k != "scene"}
-    return {"recorded_with": settings, "versions": versions()}
+    corrected = {"corrections": corrections.describe()} if corrections else {}
+    return {"recorded_with": settings | corrected, "versions": versions()}
 
 
 def _open_parts(parts: Path, conditions: Mapping[str, Any], resume: bool) -> None:
@@ -98,11 +109,15 @@ def _open_parts(parts: Path, conditions: Mapping[str, Any], resume: bool) -> Non
 
 
 def _join(
-    parts: Iterable[Path], out: Path, config: RecordConfig, source: Mapping[str, Any]
-) -> Iterator[Path]:
-    """Write the parts into one file; yields each when it has been copied."""
+    parts: Path,
+    finished: Iterable[tuple[int, int]],
+    out: Path,
+    config: RecordConfig,
+    source: Mapping[str, Any],
+) -> Iterator[None]:
+    """Write the demonstrations, by row and place, into one file; yields after each."""
     with EpisodeWriter(out, env_args=config.env_args(), source=source) as writer:
-        for part in parts:
-            with EpisodeFile(part) as file:
-                writer.add(file.read_encoded(0), file.splits[0])
-            yield part
+        for row, place in finished:
+            with EpisodeFile(parts / f"{row:06d}.hdf5") as file:
+                writer.add(file.read_encoded(place), file.splits[0])
+            yield

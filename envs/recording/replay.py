@@ -20,7 +20,7 @@ class Replay:
     """What came of it.
 
     Attributes:
-        success: whether every task that the recording shows succeeded again.
+        success: whether every task that the recording shows ended as it did there.
         drift: the largest difference between a recorded and a repeated state (metres, radians).
     """
 
@@ -67,7 +67,8 @@ def replay(file: str | Path, index: int | str, root: Path | None = None) -> Repl
 
 def _subtasks(source: Any, length: int) -> Sequence[dict[str, Any]]:
     """What is shown from which frame to which; a demonstration shows one task."""
-    whole = {"task": source.get("task"), "first": 0, "last": length - 1, "success": True}
+    success = source.get("success", True)  # not of every policy that was corrected
+    whole = {"task": source.get("task"), "first": 0, "last": length - 1, "success": success}
     return source.get("subtasks", [whole])
 
 
@@ -75,7 +76,7 @@ def _world(source: Any, root: Path | None, what: str) -> World:
     scene, renderer = source["scene"], source["renderer"]
     stable = source["require_stable"]
     if source["world"] == "PlayTable":
-        return PlayTableWorld(scene, renderer, stable)
+        return PlayTableWorld(scene, renderer, stable, source.get("looks", "scene"))
     if root is None:
         raise UserError(f"{what} was made in calvin_env: say with root=PATH where that is")
     return CalvinWorld(root, scene, renderer, require_stable=stable)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 
 @dataclass(frozen=True)
@@ -14,18 +14,20 @@ class Decoded:
     """A stretch of a recording from its frame `first` on, ready to cut windows from.
 
     Pictures are of every camera that a window shows and the recording has; actions may go on past
-    the last picture.
+    the last picture, and so does `intervention`: where a policy was corrected, whether the expert
+    acted.
     """
 
     first: int
     frames: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
     state: Float32[np.ndarray, "s 15"] | None
     actions: Float32[np.ndarray, "a 7"] | None
+    intervention: Bool[np.ndarray, " a"] | None = None
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        arrays = [*self.frames.values(), self.state, self.actions]
+        arrays = [*self.frames.values(), self.state, self.actions, self.intervention]
         return sum(array.nbytes for array in arrays if array is not None)
 
 

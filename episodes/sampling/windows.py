@@ -16,7 +16,7 @@ from firsthand.common.errors import UserError
 from firsthand.common.progress import track
 from firsthand.episodes.corpus.corpus import Corpus
 from firsthand.episodes.corpus.features import StoredFeatures
-from firsthand.episodes.episode import Course, Window, WindowSpec
+from firsthand.episodes.episode import INTERVENTION, Course, Window, WindowSpec
 from firsthand.episodes.sampling.buffered_shuffle import BufferedShuffle
 from firsthand.episodes.sampling.frame_cache import Decoded, FrameCache
 from firsthand.episodes.sampling.order import Order, Shuffled
@@ -255,13 +255,16 @@ class Windows:
             then[camera] = picked(frames, rows[len(times) :])
         state, actions = decoded.state, decoded.actions
         ends = times[:, None] + np.arange(self.spec.chunk)
+        rows_of = np.minimum(ends, last) - decoded.first
         return Window(
             frames=now,
             valid=times <= last,
             instruction=text.text,
             state=None if state is None else state[np.minimum(times, last) - decoded.first],
-            actions=None if actions is None else actions[np.minimum(ends, last) - decoded.first],
-            actions_valid=None if actions is None else (ends <= last) & text.about(ends),
+            actions=None if actions is None else actions[rows_of],
+            actions_valid=None
+            if actions is None
+            else (ends <= last) & text.about(ends) & _led_to(decoded.intervention, rows_of),
             future=None if self.spec.future is None else then,
             future_valid=None if self.spec.future is None else (times < later) & (later <= last),
             narrated=(text.about(times) & bool(text.text)) if self.spec.narrated else None,
@@ -280,11 +283,14 @@ class Windows:
         first, end = int(frame_numbers[0]), int(frame_numbers.max()) + 1
         state = file.state(episode) if self.spec.state else None
         actions = file.actions(episode) if self.spec.chunk else None
+        intervention = None
         if state is not None:
             state = state[first:end].copy()
         if actions is not None:
             actions = actions[first : end + self.spec.chunk].copy()
-        return Decoded(first, frames, state, actions)
+            if INTERVENTION in file.header(episode).signals:
+                intervention = file.signal(episode, INTERVENTION)[first : end + self.spec.chunk]
+        return Decoded(first, frames, state, actions, intervention)
 
     def _decode_all(self, pool: FrameCache) -> None:
         with ThreadPoolExecutor(2) as threads:  # decoding leaves the interpreter lock
@@ -292,6 +298,17 @@ class Windows:
             decoded = threads.map(self._decode, range(count))
             for segment in track(range(count), "decoding pictures", count):
                 pool.add(segment, next(decoded))
+
+
+def _led_to(
+    intervention: Bool[np.ndarray, " a"] | None, rows: Int64[np.ndarray, "t k"]
+) -> Bool[np.ndarray, "t k"]:
+    """Whether every action of a chunk answers a state that those before it in the chunk led to.
+    Where a policy acted otherwise, the next ones answer what it did, and are no way to go on."""
+    if intervention is None:
+        return np.ones(rows.shape, np.bool_)
+    first = np.ones((len(rows), 1), np.bool_)
+    return np.hstack([first, np.logical_and.accumulate(intervention[rows[:, :-1]], axis=1)])
 
 
 def picked(

@@ -51,7 +51,7 @@ def recorded(run: Path) -> set[str]:
         with EpisodeFile(file) as episodes:
             sources = [header.source for header in episodes.headers]
         return {f"{s.get('task', 'play')}-{s['scene']}-{s['index']:06d}" for s in sources}
-    return {path.stem for path in (run / "episodes.hdf5.parts").glob("*-*.hdf5")}
+    return {path.stem for path in (run / "episodes.hdf5.parts").glob("[0-9]*.hdf5")}
 
 
 def evaluated(run: Path) -> set[str]:

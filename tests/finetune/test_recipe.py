@@ -21,6 +21,7 @@ from firsthand.policy.config import (
     CameraConfig,
     ImageConfig,
     LossWeights,
+    NarrationConfig,
     PolicyConfig,
     PoolingConfig,
     TrunkConfig,
@@ -35,6 +36,7 @@ POLICY = PolicyConfig(
     pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
     action=ActionConfig(chunk_size=2, n_action_steps=1),
+    narration=NarrationConfig(maps=2),
     loss=LossWeights(
         gripper=1.0, video=1e-3
     ),  # the pictures here jump from dark to bright: most of the loss

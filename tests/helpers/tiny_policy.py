@@ -147,5 +147,5 @@ def make_policy(seed: int = 0, dropout: float = 0.2) -> TinyPolicy:
 def held_out(windows: TinyWindows) -> Validator:
     arithmetic = MixedPrecision(torch.device("cpu"), torch.float32)
     embed = Embedder(make_policy().encode_instructions)
-    blurs = best_blurs(windows, windows.order(0), {"rgb_static": SIZE})
+    blurs = best_blurs(windows, windows.order(0), {"rgb_static": SIZE}) if len(windows) else {}
     return Validator(windows, embed, TrainConfig(), arithmetic, blurs)

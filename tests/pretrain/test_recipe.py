@@ -12,6 +12,7 @@ from firsthand.episodes.storage.merge import EpisodeWriter
 from firsthand.policy.config import (
     CameraConfig,
     ImageConfig,
+    NarrationConfig,
     PolicyConfig,
     PoolingConfig,
     TrunkConfig,
@@ -29,6 +30,7 @@ POLICY = PolicyConfig(
     pool=PoolingConfig(tokens=2),
     trunk=TrunkConfig(width=32, depth=1, heads=2),
 )
+WHOLE = replace(POLICY, narration=NarrationConfig(enabled=False))  # whole horizons alone teach
 TRAINING = TrainConfig(
     steps=150, batch_size=16, learning_rate=3e-3, warmup=10, ema=0.9, precision="fp32",
     validate_every=75, picture_every=150, checkpoint_every=150,
@@ -104,14 +106,23 @@ def test_recordings_that_end_before_any_future_are_refused(tmp_path, lengths, sp
     path = store(tmp_path / "short.hdf5", lengths)
     words = f"split '{split}': policy.horizon_s looks 0.2 s ahead, .* recording lasts 0.2 s"
     with pytest.raises(UserError, match=words):
-        pretrain(PretrainConfig(POLICY, TRAINING), [path], tmp_path / "run")
+        pretrain(PretrainConfig(WHOLE, TRAINING), [path], tmp_path / "run")
+
+
+def test_futures_end_with_the_recording_where_narrations_are_learned_from(tmp_path):
+    """Two frames are enough then, one is not."""
+    brief = replace(TRAINING, steps=2, warmup=0, validate_every=2, picture_every=0)
+    pretrain(PretrainConfig(POLICY, brief), [store(tmp_path / "two.hdf5", [2] * 4)], tmp_path / "a")
+    with pytest.raises(UserError, match=r"split 'valid'.*the longest recording lasts 0\.1 s"):
+        one = store(tmp_path / "one.hdf5", [2, 1] * 2)
+        pretrain(PretrainConfig(POLICY, brief), [one], tmp_path / "b")
 
 
 def test_a_few_recordings_without_a_future_are_counted_once(tmp_path, capsys):
     """Batches of a single window: some have nothing to predict, and the run goes on."""
     path = store(tmp_path / "some.hdf5", [2, 4, 3, 4, 2, 4])
     brief = replace(TRAINING, steps=6, warmup=0, batch_size=1, validate_every=6, picture_every=0)
-    result = pretrain(PretrainConfig(POLICY, brief), [path], tmp_path / "run")
+    result = pretrain(PretrainConfig(WHOLE, brief), [path], tmp_path / "run")
     assert result.metrics["train/loss"] > 0
     said = capsys.readouterr().out
     assert (

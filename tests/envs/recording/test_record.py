@@ -21,6 +21,8 @@ from firsthand.envs.recording.replay import replay
 from firsthand.envs.recording.schedule import DemoRequest, RecordAttempt
 from firsthand.envs.tasks.initial_states import initial_state
 from firsthand.envs.tasks.instructions import TRAINING
+from firsthand.episodes.episode import WindowSpec
+from firsthand.episodes.sampling.windows import Windows
 from firsthand.episodes.storage.merge import EpisodeFile, EpisodeWriter
 from tests.conftest import PROJECT
 
@@ -44,23 +46,45 @@ def test_what_is_stored(recorded):
         assert file.env_args == SMALL.env_args()
         assert file.source["recorded_with"]["noise"] == SMALL.noise
         assert set(file.source["failures"]) == {f"{task} in scene D" for task in SMALL.tasks}
-        held_out = set(file.names("valid"))
+        held_out = {file.header(name).source["index"] for name in file.names("valid")}
+        trained = {file.header(name).source["index"] for name in file.names("train")}
+        assert held_out
+        assert not held_out & trained  # one of which goes on where the other ended
         for number, name in enumerate(file.names()):
             episode = file.read(name)
             source = episode.source
             assert source["task"] == SMALL.tasks[number % 2]
-            assert (name in held_out) == ((source["index"] + number % 2) % 2 == 0)
             assert episode.instruction in TRAINING[source["task"]]
             assert episode.fps == 10
             assert episode.frames["rgb_static"].shape == (len(episode), 24, 24, 3)
             assert episode.frames["rgb_gripper"].shape == (len(episode), 16, 16, 3)
             assert episode.state.shape == (len(episode), 15)
             assert episode.actions.shape == episode.executed.shape == (len(episode), 7)
-            start = initial_state(source["task"], source["index"], SMALL.seed, "recording")
-            assert source["reset"]["robot_obs"] == start[0].tolist()
-            assert source["reset"]["scene_obs"] == start[1].tolist()
-            np.testing.assert_allclose(episode.state[0, 7:14], start[0][7:14], atol=1e-6)
+            start = source["reset"]["robot_obs"]
+            np.testing.assert_allclose(episode.state[0, 7:14], start[7:14], atol=1e-6)
+            if not source["place"]:
+                drawn = initial_state(source["task"], source["index"], SMALL.seed, "recording")
+                assert source["reset"]["robot_obs"] == drawn[0].tolist()
+                assert source["reset"]["scene_obs"] == drawn[1].tolist()
     assert [path.name for path in recorded.parent.iterdir()] == ["demos.hdf5"]
+
+
+def test_others_begin_where_one_ended(recorded):
+    """In the world, not only in the list: executing one leads to where the next one begins."""
+    with EpisodeFile(recorded) as file:
+        episodes = [file.read(name) for name in file.names()]
+    rows = {(e.source["index"], e.source["place"]): e for e in episodes}
+    pairs = [(rows[row, n - 1], after) for (row, n), after in rows.items() if n]
+    assert pairs
+    env = PlayTable(cameras={}, action_repeat=3)
+    for before, after in pairs:
+        env.reset(options=dict(before.source["reset"]) | {"task": before.source["task"]})
+        for action in before.executed:
+            observation, _, success, _, _ = env.step(action)
+        assert success
+        assert observation["robot_obs"].tolist() == after.source["reset"]["robot_obs"]
+        assert observation["scene_obs"].tolist() == after.source["reset"]["scene_obs"]
+    env.close()
 
 
 @pytest.mark.parametrize("scenes", [(), ("B", "C")])
@@ -105,11 +129,10 @@ def test_frames_show_what_was_seen_before_the_action(recorded):
 def test_noise_is_executed_but_not_taught(tmp_path):
     recorder = Recorder(replace(SMALL, noise=1.0), tmp_path)
     calm = Recorder(replace(SMALL, noise=0.0), tmp_path)
-    episodes = [
-        recorder.attempt(RecordAttempt(DemoRequest("open_drawer", "D"), i)) for i in range(3)
-    ]
-    assert any((e.executed != e.actions).any() for e in episodes if e is not None)
-    quiet = calm.attempt(RecordAttempt(DemoRequest("open_drawer", "D"), 0))
+    rows = [RecordAttempt(DemoRequest("open_drawer", "D"), i, {}) for i in range(3)]
+    episodes = [episode for row in rows for episode in recorder.attempt(row)[0]]
+    assert any((e.executed != e.actions).any() for e in episodes)
+    (quiet,) = calm.attempt(rows[0])[0]
     assert np.array_equal(quiet.executed, quiet.actions)
     recorder.close()
     calm.close()
@@ -161,7 +184,7 @@ def test_killed_and_resumed(recorded, tmp_path):
         record(SMALL, out)
     with pytest.raises(UserError, match=r"noise was 0\.3 and is now 0\.1"):
         record(replace(SMALL, noise=0.1), out, resume=True)
-    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*-*")}
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("[0-9]*")}
     assert record(SMALL, out, resume=True) == out
     assert finished
     assert out.read_bytes() == recorded.read_bytes()
@@ -184,7 +207,7 @@ def test_failures_are_counted_and_replaced(tmp_path):
     out = record(config, tmp_path / "quick.hdf5")
     with EpisodeFile(out) as file:
         indices = [header.source["index"] for header in file.headers]
-        assert len(indices) == 3
+        assert len(set(indices)) == 3
         assert file.source["failures"]["turn_on_led in scene D"] == indices[-1] + 1 - 3
 
 
@@ -213,14 +236,16 @@ def test_tasks_and_scenes_are_shown_equally_often():
     assert max(counts.values()) - min(counts.values()) == 1
 
 
-@pytest.mark.parametrize("episodes", [34, 102, 1000])
-def test_some_are_held_out_however_few_there_are(episodes):
-    config = RecordConfig(episodes=episodes, scenes=("A", "B", "C"))
-    attempts = [
-        RecordAttempt(request, i) for request, count in config.wanted.items() for i in range(count)
-    ]
-    share = sum(config.holds_out(attempt) for attempt in attempts) / episodes
-    assert share == pytest.approx(1 / config.held_out_every, abs=0.02)
+@pytest.mark.parametrize(("play", "scenes"), [(False, "ABCD"), (False, "ABC"), (True, "D")])
+def test_one_row_in_so_many_is_held_out_of_every_scene(play, scenes):
+    config = RecordConfig(scenes=tuple(scenes), play=play)
+    requests = list(config.wanted)
+    rows = [RecordAttempt(requests[i % len(requests)], i, {}) for i in range(4000)]
+    held_out = [row.request.scene for row in rows if config.holds_out(row)]
+    assert len(held_out) == 4000 / config.held_out_every
+    assert config.holds_out(rows[5])
+    for scene in scenes:
+        assert held_out.count(scene) == pytest.approx(len(held_out) / len(scenes), rel=0.3)
 
 
 def test_settings_name_scenes_and_shares():
@@ -292,3 +317,26 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("firsthand.envs.recording.record.write_text", full)
     with pytest.raises(UserError, match=r"demos.hdf5: cannot be written: No space left on device"):
         record(SMALL, tmp_path / "demos.hdf5")
+
+
+def test_play_is_learned_under_its_sentences_alone(played):
+    """Every action is learned under the sentence that it followed, and those of failed attempts,
+    which nobody describes, under none."""
+    chunk = 10
+    spec = WindowSpec(length=1, stride=0.1, cameras=("rgb_static",), chunk=chunk)
+    windows = Windows([played], spec)
+    with EpisodeFile(played) as file:
+        headers, actions = file.headers, [file.actions(name) for name in file.names()]
+    for index in range(len(windows)):
+        recording, first = windows.locate(index)
+        window, subtasks = windows[index], headers[recording].source["subtasks"]
+        now = next(s for s in subtasks if s["first"] <= first <= s["last"])
+        learned = window.actions_valid[0]
+        if not now["success"]:
+            assert not learned.any()
+            continue
+        assert window.instruction == now["instruction"]
+        left = min(chunk, now["last"] - first + 1)
+        assert learned.tolist() == [True] * left + [False] * (chunk - left)
+        assert np.array_equal(window.actions[0, :left], actions[recording][first : first + left])
+    assert index == sum(header.length for header in headers) - 1

@@ -11,13 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from firsthand.envs.base import SUBSTEPS, World
-<<<<<<< HEAD
-from firsthand.envs.options import CAMERAS_CALVIN
-from firsthand.envs.playtable.layouts import DeskLayout
-=======
 from firsthand.envs.options import CAMERAS_CALVIN, check_looks
+from firsthand.envs.playtable.layouts import DeskLayout
 from firsthand.envs.playtable.looks import Look
->>>>>>> w/b
 from firsthand.envs.playtable.robot import Panda, load_pedestal
 from firsthand.envs.playtable.robot_urdf import panda_urdf
 from firsthand.envs.playtable.scene import Scene, load_floor, write_urdfs

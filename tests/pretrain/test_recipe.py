@@ -113,8 +113,8 @@ def test_futures_end_with_the_recording_where_narrations_are_learned_from(tmp_pa
     """Two frames are enough then, one is not."""
     brief = replace(TRAINING, steps=2, warmup=0, validate_every=2, picture_every=0)
     pretrain(PretrainConfig(POLICY, brief), [store(tmp_path / "two.hdf5", [2] * 4)], tmp_path / "a")
+    one = store(tmp_path / "one.hdf5", [2, 1] * 2)
     with pytest.raises(UserError, match=r"split 'valid'.*the longest recording lasts 0\.1 s"):
-        one = store(tmp_path / "one.hdf5", [2, 1] * 2)
         pretrain(PretrainConfig(POLICY, brief), [one], tmp_path / "b")
 
 

@@ -154,9 +154,11 @@ class VideoConfig:
     """Attention heads of a layer."""
     activation: Literal["relu", "gelu"] = "relu"
     """Between a layer's two linear maps."""
-    residual: bool = True
-    """Whether the decoder starts from the current picture (its features as input, its pixels as
-    what the prediction changes), or from mask tokens alone, as GR-1 does."""
+    start: Literal["blurs", "features", "mask"] = "blurs"
+    """What a prediction starts from. `mask`: learned mask tokens alone, as in GR-1. `features`: the
+    current picture's features, and its pixels, to which is added. `blurs`: its pixels and blurs of
+    them, mixed and added to as the queries say: what things look like is in the picture, where they
+    will be must come through the transformer. (From features a future can be drawn past it.)"""
     target: Literal["pixels", "normalised"] = "pixels"
     """`pixels`, which can be shown, or pixels `normalised` patch by patch (MAE, GR-1)."""
     eps: float = 0.05
@@ -166,8 +168,14 @@ class VideoConfig:
     frame costs about as much to predict as to act on."""
 
     def __post_init__(self) -> None:
-        if self.residual and self.target == "normalised":
-            raise ValueError("video.residual changes pixels: it needs video.target=pixels")
+        if self.start != "mask" and self.target == "normalised":
+            raise ValueError(
+                f"video.start={self.start} changes pixels: it needs video.target=pixels"
+            )
+        if self.start == "blurs" and self.patch % 4:
+            raise ValueError(
+                f"video.patch={self.patch} is no multiple of the 4 pixels in which blurs are mixed"
+            )
         if not 0 < self.batch_fraction <= 1:
             raise ValueError(f"video.batch_fraction must lie in (0, 1], not {self.batch_fraction}")
 
@@ -286,8 +294,8 @@ class PolicyConfig:
                 "narration.enabled=true looks for what changes in the pictures themselves: "
                 "their features cannot stand in their place"
             )
-        if self.video.residual:
+        if self.video.start != "mask":
             raise ValueError(
-                "video.residual=true starts from the pictures themselves: "
+                f"video.start={self.video.start} starts from the pictures themselves: "
                 "their features cannot stand in their place"
             )

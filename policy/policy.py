@@ -29,8 +29,9 @@ from firsthand.policy.config import PolicyConfig
 from firsthand.policy.inference.actor import PolicyActor
 from firsthand.policy.layout import Layout, TokenGroup
 from firsthand.policy.modules.action_head import ActionHead, action_losses, decode_actions
-from firsthand.policy.modules.future_target import future_target
-from firsthand.policy.modules.image_encoder import ImageFeatures, image_encoder
+from firsthand.policy.modules.blur import blurs_of
+from firsthand.policy.modules.future_target import future_target, patchify
+from firsthand.policy.modules.image_encoder import ImageFeatures, image_encoder, to_unit
 from firsthand.policy.modules.narration import NarrationHeads, NarrationLosses, changed_places
 from firsthand.policy.modules.state_encoder import FourierState, GR1State
 from firsthand.policy.modules.text_encoder import LanguageEncoder
@@ -191,7 +192,7 @@ class Policy(PretrainedModel):
             return x.unflatten(0, (len(cameras), -1, steps)).unbind()
 
         pooled = self.pool(features.grid, instruction)  # tokens (n k c)
-        grid = features.grid if self.config.video.residual else None
+        grid = features.grid if self.config.video.start == "features" else None
         plain = None
         if self.narration is not None:
             plain = features.grid if features.unmodulated is None else features.unmodulated
@@ -332,15 +333,14 @@ class Policy(PretrainedModel):
         self, outputs: Float[Tensor, "b t q d"], view: CameraView
     ) -> Float[Tensor, "b t p c"]:
         """The predicted patches of this camera's future images, as `future_target` writes them."""
-        rows = view.size // self.config.video.patch
-        start = ()
-        if self.config.video.residual:
-            assert view.grid is not None
-            start = (
-                view.grid.flatten(0, 1),
-                self.future_target.target(view.require_images()).flatten(0, 1),
-            )
-        patches = self.video_decoder(outputs.flatten(0, 1), rows, *start)
+        config, grid, current = self.config.video, None, None
+        if config.start != "mask":
+            now = to_unit(view.require_images().flatten(0, 1))  # (n 3 h h)
+            images = blurs_of(now) if config.start == "blurs" else now[:, None]
+            current = patchify(images, config.patch)  # (n m p c)
+            grid = None if view.grid is None else view.grid.flatten(0, 1)
+        rows = view.size // config.patch
+        patches = self.video_decoder(outputs.flatten(0, 1), rows, current, grid)
         return patches.unflatten(0, outputs.shape[:2])
 
     def weighted_sum(

@@ -16,7 +16,8 @@ KEYS = {
     "action.chunk": "action.chunk_size",
     "action.execute": "action.n_action_steps",
     "action.ensemble": "action.temporal_ensemble_coeff",
-    "video.from_current": "video.residual",
+    "video.from_current": "video.start",
+    "video.residual": "video.start",
     "video.floor": "video.eps",
     "video.share": "video.batch_fraction",
 }
@@ -24,6 +25,7 @@ VALUES = {
     "state": {"waves": "fourier"},
     "pool.kind": {"points": "spatial_softmax"},
     "trunk.position": {"slot": "time", "token": "learned"},
+    "video.start": {"true": "features", "false": "mask"},
 }
 WEIGHTS = {
     "embed_picture.": "image_proj.",
@@ -101,5 +103,6 @@ def _begun(name: str, beginnings: Mapping[str, str]) -> str:
 
 
 def _renamed(key: str, value: Any) -> tuple[str, Any]:
-    values = VALUES.get(key, {})
-    return KEYS.get(key, key), values.get(value, value) if isinstance(value, str) else value
+    new = KEYS.get(key, key)
+    word = str(value).lower() if isinstance(value, bool) else value
+    return new, VALUES.get(new, {}).get(word, value) if isinstance(word, str) else value

@@ -94,8 +94,7 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    older = {1: lambda config: before_narration(today(config))}
-    older |= {2: before_narration, 3: before_narration}
+    older = dict.fromkeys((1, 2, 3), lambda config: before_narration(today(config)))
     config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, older)
     statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
     weights = read_weights(directory / "model.safetensors")

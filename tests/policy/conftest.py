@@ -48,7 +48,7 @@ def tiny_gr1() -> PolicyConfig:
         trunk=TrunkConfig(width=24, depth=2, heads=2, intra_step_attention="causal"),
         action=ActionConfig(chunk_size=1, activation="none", n_action_steps=1),
         video=VideoConfig(
-            queries=2, patch=16, width=16, depth=1, heads=2, residual=False, batch_fraction=1.0
+            queries=2, patch=16, width=16, depth=1, heads=2, start="mask", batch_fraction=1.0
         ),
     )
 
@@ -58,6 +58,11 @@ CONFIGS = {
     "small, one frame": tiny(n_obs_steps=1),
     "small, causal within a step": tiny(
         trunk=TrunkConfig(width=24, depth=2, heads=2, intra_step_attention="causal")
+    ),
+    "small, from features": tiny(
+        video=VideoConfig(
+            queries=2, patch=8, width=16, depth=1, heads=2, batch_fraction=1.0, start="features"
+        )
     ),
     "small, narrated": tiny(narration=NarrationConfig(maps=2)),
     "gr1": tiny_gr1(),

@@ -80,8 +80,8 @@ def test_who_may_not_use_them_is_told(make_batch):
         (tiny(), "this one learns"),
         (replace(tiny_gr1(), images=learns), "this one learns"),
         (
-            replace(tiny_gr1(), video=replace(tiny_gr1().video, residual=True)),
-            "residual",
+            replace(tiny_gr1(), video=replace(tiny_gr1().video, start="features")),
+            "video.start=features",
         ),
     ]:
         policy = Policy(config, SEEN)

@@ -6,20 +6,18 @@ current picture, four Gaussian blurs of it, its mean colour and a constant: seve
 found by least squares on windows that are learned from. It knows nothing of what a picture shows.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
 from firsthand.policy.batch import Batch
+from firsthand.policy.modules.blur import BLURS, blur_matrices
 from firsthand.training.metrics import as_predicted, valid_futures
 
-SIGMAS = (1.0, 2.0, 4.0, 8.0)  # pixels, at the size at which a camera's future is predicted
-_TERMS = len(SIGMAS) + 3
+_TERMS = BLURS + 1
 _ALIKE = 1e-11  # of the largest sum of squares: less is rounding, for blurs are taken in fp32
 _AT_ONCE = 1 << 24  # numbers of the least squares that are held at a time
 
@@ -35,7 +33,9 @@ class BestBlur:
         with torch.autocast(now.device.type, enabled=False):
             weights = self.weights.to(now)
             mixed = weights[-1] + weights[0] * now
-            for weight, blur in zip(weights[1:-1], _blurs(now.shape[-1]).to(now), strict=True):
+            for weight, blur in zip(
+                weights[1:-1], blur_matrices(now.shape[-1]).to(now), strict=True
+            ):
                 mixed += weight * (blur @ now @ blur.T)
         return mixed
 
@@ -66,7 +66,7 @@ def _products(
 ) -> Float64[Tensor, "7 8"]:
     """Of the terms with each other and with the future, summed over all pixels and colours."""
     with torch.autocast(now.device.type, enabled=False):
-        blurs = _blurs(now.shape[-1]).to(now)
+        blurs = blur_matrices(now.shape[-1]).to(now)
         columns = [now, *(blur @ now @ blur.T for blur in blurs), torch.ones_like(now), future]
         rows = torch.stack([column.flatten() for column in columns]).double()
         return (rows[:-1] @ rows.T).cpu()
@@ -76,14 +76,3 @@ def _solved(products: Float64[Tensor, "7 8"]) -> Float64[Tensor, "7"]:
     """Least squares; the shortest solution where terms cannot be told apart."""
     terms, future = products[:, :-1], products[:, -1]
     return torch.linalg.pinv(terms, rtol=_ALIKE, hermitian=True) @ future
-
-
-@lru_cache
-def _blurs(size: int) -> Float[Tensor, "5 {size} {size}"]:
-    """Gaussian blurs as matrices, of a picture's rows and transposed of its columns; the last
-    makes a picture its mean colour. At the edges the bell is cut and sums to 1 again."""
-    positions = torch.arange(size, dtype=torch.float32)
-    apart = (positions[:, None] - positions).square()
-    widths: Sequence[float] = (*SIGMAS, math.inf)
-    bells = torch.stack([torch.exp(-apart / (2 * sigma**2)) for sigma in widths])
-    return bells / bells.sum(-1, keepdim=True)

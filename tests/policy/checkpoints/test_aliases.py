@@ -14,6 +14,7 @@ from firsthand.policy.checkpoints.aliases import (
     WEIGHTS,
     today,
     today_flat,
+    today_word,
     weight_of_before,
 )
 from firsthand.policy.checkpoints.storage import load_policy
@@ -45,7 +46,7 @@ def test_every_name_of_before_is_one_of_today() -> None:
         "spatial_softmax",
     )
     before = json.loads((BEFORE / "config.json").read_text())
-    assert all(_has(before, key) for key in KEYS)
+    assert all(_has(before, key) for key in KEYS if key != "video.residual")  # of 0.2.0
     assert all(_has(asdict(PolicyConfig()), key) for key in [*KEYS.values(), *VALUES])
 
 
@@ -56,6 +57,14 @@ def test_settings_of_a_run_are_read_by_today_s_names() -> None:
         "policy.trunk.position": "time",
         "corpus.length": 7,
     }
+
+
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_decoder_of_before_starts_from_features(value: object) -> None:
+    for name in ("policy.video.from_current", "policy.video.residual"):
+        assert today_flat({name: value}) == {"policy.video.start": "features"}
+    assert load_policy(BEFORE)[0].video.start == "features"
+    assert today_word("policy.video.residual=false") == "policy.video.start=mask"
 
 
 def test_what_has_today_s_names_stays() -> None:

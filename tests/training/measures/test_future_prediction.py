@@ -161,15 +161,15 @@ def test_where_there_is_no_skill_the_transformer_has_no_share_of_it():
     assert "skill_permuted" in figures
 
 
-@pytest.mark.parametrize("residual", [True, False])
-def test_a_policy_s_role_is_measured_on_its_own_decoder(residual):
-    """Without `residual` an untrained decoder depends on the queries alone, with it on nothing but
-    the picture: its last layer is zero."""
+@pytest.mark.parametrize("start", ["blurs", "features", "mask"])
+def test_a_policy_s_role_is_measured_on_its_own_decoder(start):
+    """From mask tokens an untrained decoder depends on the queries alone, from the picture on
+    nothing but that: its last layer is zero."""
     torch.manual_seed(0)
     config = PolicyConfig(
         cameras=(CameraConfig("rgb_static", 32),),
         trunk=TrunkConfig(width=24, depth=1, heads=2),
-        video=VideoConfig(width=16, heads=2, residual=residual),
+        video=VideoConfig(width=16, heads=2, start=start),
     )
     policy = Policy(config, Statistics()).eval()
     batch = dataclasses.replace(
@@ -179,7 +179,7 @@ def test_a_policy_s_role_is_measured_on_its_own_decoder(residual):
     images = policy.future_images(outputs["rgb_static"], views["rgb_static"])
     torch.testing.assert_close(images, policy.predict(batch).frames["rgb_static"])
     figures = evaluated(policy, batch, blurs={"rgb_static": EVENLY})
-    if residual:
+    if start != "mask":
         assert figures["skill_permuted"] == figures["skill"] == pytest.approx(0, abs=1e-6)
     else:
         assert figures["skill_permuted"] != figures["skill"]

@@ -40,11 +40,6 @@ class VisionConfig:
                 "widths needs one number of channels or more, each at least 1, "
                 f"not {list(self.widths)}"
             )
-        if self.encoder == "blocks" and self.size < 2 ** len(self.widths):
-            raise ValueError(
-                f"size={self.size} pixels cannot be halved {len(self.widths)} times, "
-                "once by each of widths"
-            )
 
 
 @dataclass(frozen=True)

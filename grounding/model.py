@@ -91,7 +91,7 @@ class GroundingModel(PretrainedModel):
             raise ValueError(f"clips have {images.shape[1]} frames, clip.frames says {frames}")
         if self.motion is None:
             return F.normalize(self.project(self.vision(images).summary), dim=1)
-        grid, summary = self.vision(images.flatten(0, -4))
+        grid, summary, *_ = self.vision(images.flatten(0, -4))
         if images.ndim == 5:
             grid, summary = (value.unflatten(0, images.shape[:2]) for value in (grid, summary))
         else:

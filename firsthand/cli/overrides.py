@@ -26,7 +26,7 @@ _TEXTS = (str, Path)
 def quoted(text: str) -> str:
     """A text as a value in Hydra's grammar, whatever characters it holds."""
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    escaped = re.sub(r"(\\*)(\"|$)", lambda m: 2 * m[1] + (r"\"" if m[2] else ""), text)
+    escaped = re.sub(r"(\\*)(\"|\Z)", lambda m: 2 * m[1] + (r"\"" if m[2] else ""), text)
     return f'"{escaped}"'
 
 

@@ -22,7 +22,7 @@ from firsthand.rendering.meshes import Mesh, box, cylinder, merge, sphere
 from firsthand.rendering.rasterizer import Instance, Rasteriser
 from firsthand.synthetic.hands.grip import grip_parts, grip_poses
 from firsthand.synthetic.hands.head import Head
-from firsthand.synthetic.hands.look import Look
+from firsthand.synthetic.hands.look import ClipLook
 from firsthand.synthetic.hands.play import DeskPlay
 from firsthand.synthetic.parts import Color, dyed, placed, pose
 from firsthand.synthetic.parts import rotation as turn_about
@@ -76,7 +76,7 @@ class FilmedPlay:
 class Stage:
     """A desk with blocks, the room around it and a hand, drawn at any moment of a play."""
 
-    def __init__(self, play: DeskPlay, still: Sequence[StillBlock], look: Look) -> None:
+    def __init__(self, play: DeskPlay, still: Sequence[StillBlock], look: ClipLook) -> None:
         self._play, self._still = play, still
         self._joints = {joint.link: joint for joint in desk_geometry.joints(play.layout)}
         self._links = ("base_link", *self._joints)
@@ -152,7 +152,12 @@ def _desk_meshes(layout: layouts.DeskLayout) -> list[tuple[str, Color, Mesh]]:
 
 
 def film(
-    play: DeskPlay, still: Sequence[StillBlock], look: Look, head: Head, size: int, every: int = 1
+    play: DeskPlay,
+    still: Sequence[StillBlock],
+    look: ClipLook,
+    head: Head,
+    size: int,
+    every: int = 1,
 ) -> FilmedPlay:
     """Every so many frames of a play. The look's blocks are those that take part in the play, then
     those that lie still."""

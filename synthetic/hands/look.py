@@ -116,7 +116,7 @@ PALETTES: Mapping[str, Palette] = {
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipLook:
     """Everything about a clip that is seen and does not move.
 
     `names` says what was drawn from the palette, `blocks` are colours' names, `colors` the colours,
@@ -137,7 +137,7 @@ class Look:
     gain: Float[np.ndarray, "3"]
 
 
-def sample_look(split: str, blocks: int, rng: np.random.Generator) -> Look:
+def sample_look(split: str, blocks: int, rng: np.random.Generator) -> ClipLook:
     """Choose how a clip of a split looks that shows so many blocks, each of another colour."""
     palette = PALETTES[split]
     names = {
@@ -167,7 +167,7 @@ def sample_look(split: str, blocks: int, rng: np.random.Generator) -> Look:
     chosen = rng.choice(list(BLOCK_COLORS), blocks, replace=False, p=shares / shares.sum())
     side = 1 if rng.random() < 0.7 else -1
     ambient = float(rng.uniform(0.38, 0.55))
-    return Look(
+    return ClipLook(
         names={**names, "hand": "right" if side > 0 else "left"},
         finish=finish,
         grain=textures.wood(finish.grain, TEXELS, WHITE, (dark, dark, dark), finish.rings),

@@ -41,6 +41,7 @@ POLICY = PolicyConfig(
         gripper=1.0, video=1e-3
     ),  # the pictures here jump from dark to bright: most of the loss
 )
+SILENT = NarrationConfig(enabled=False)
 TRAINING = TrainConfig(
     steps=400, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision="fp32",
     validate_every=200, picture_every=0, checkpoint_every=400,
@@ -165,7 +166,7 @@ def test_no_future_is_read_that_weighs_nothing():
 def test_sequences_longer_than_the_window_teach_as_well(demonstrations, tmp_path, position):
     """Every window in a sequence is learned from; rotary positions slide over it."""
     trunk = replace(POLICY.trunk, position=position)
-    policy = replace(POLICY, n_obs_steps=2, obs_stride_s=0.1, trunk=trunk)
+    policy = replace(POLICY, n_obs_steps=2, obs_stride_s=0.1, trunk=trunk, narration=SILENT)
     few = replace(TRAINING, steps=300, batch_size=8, validate_every=300, checkpoint_every=300)
     result = finetune(FinetuneConfig(policy, few, sequence=6), [demonstrations], tmp_path)
     losses = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

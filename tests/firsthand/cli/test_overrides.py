@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firsthand.cli import main as cli
@@ -119,6 +119,7 @@ def test_commas_within_quotes_and_brackets_do_not_split() -> None:
 names = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1)
 
 
+@example(name="\\\n")  # a backslash before the last line break, of which `$` makes an end
 @given(name=names | st.text("ab'\"\\${}=,~[] \n#%(:", min_size=1))
 def test_the_line_to_go_on_reads_back_as_it_was_meant(name: str) -> None:
     """By way of the shell, our reading, and Hydra's own grammar alone."""

@@ -94,11 +94,15 @@ def load_policy(source: str | Path) -> tuple[PolicyConfig, Statistics, dict[str,
         if not (directory / name).is_file():
             why = ": a policy without its statistics does not load" if name == FILES[1] else ""
             raise ValueError(f"{directory} holds no {name}{why}")
-    older = dict.fromkeys((1, 2, 3), lambda config: before_narration(today(config)))
+    older = dict.fromkeys(range(1, FORMAT_VERSION), _today)
     config = read_config(directory / "config.json", PolicyConfig, FORMAT_VERSION, older)
     statistics = from_dict(Statistics, read_json(directory / "statistics.json"), "statistics.json")
     weights = read_weights(directory / "model.safetensors")
     return config, statistics, {today_weight(name): value for name, value in weights.items()}
+
+
+def _today(config: Mapping[str, Any]) -> dict[str, Any]:
+    return before_narration(today(config))
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:

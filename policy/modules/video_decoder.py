@@ -72,14 +72,11 @@ class VideoDecoder(nn.Module):
         patches = self.predict(x).float()
         if current is None:
             return patches
-        if self.start == "blurs":
-            shares = rearrange(
-                self.mix(x).float(), "n p (m i j) -> n m p i j", m=BLURS, i=self.cells
-            )
-            current = current * repeat(
-                shares, "n m p i j -> n m p (i a j b e)", a=CELL, b=CELL, e=3
-            )
-        return patches + current.sum(1)
+        if self.start == "features":
+            return patches + current[:, 0]
+        shares = rearrange(self.mix(x).float(), "n p (m i j) -> n m p i j", m=BLURS, i=self.cells)
+        shares = repeat(shares, "n m p i j -> n m p (i a j b e)", a=CELL, b=CELL, e=3)
+        return patches + (shares * current).sum(1)
 
 
 def gather_cells(grid: Float[Tensor, "n c _ _"], rows: int) -> Float[Tensor, "n p c2"]:

@@ -47,10 +47,11 @@ def kill_often(
 
 
 def recorded(run: Path) -> set[str]:
+    """Rows that lie beside the file to be; once it is there, all of them up to the last in it."""
     if (file := run / "episodes.hdf5").exists():
         with EpisodeFile(file) as episodes:
-            sources = [header.source for header in episodes.headers]
-        return {f"{s.get('task', 'play')}-{s['scene']}-{s['index']:06d}" for s in sources}
+            last = max(header.source["index"] for header in episodes.headers)
+        return {f"{row:06d}" for row in range(last + 1)}
     return {path.stem for path in (run / "episodes.hdf5.parts").glob("[0-9]*.hdf5")}
 
 

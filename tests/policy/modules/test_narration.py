@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firsthand.policy.config import NarrationConfig
@@ -39,6 +39,7 @@ def frames(seed: int, count: int) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
 def test_the_losses_are_what_plain_loops_say(seed: int, count: int) -> None:
     module, given_ = heads(), frames(seed, count)

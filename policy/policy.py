@@ -316,7 +316,8 @@ class Policy(PretrainedModel):
         assert view.unmodulated is not None
         assert batch.narrated is not None
         assert batch.future_valid is not None
-        last = torch.arange(len(batch.valid)), batch.valid.sum(1) - 1  # window, frame
+        windows = torch.arange(len(batch.valid), device=batch.valid.device)
+        last = windows, batch.valid.sum(1) - 1
         now, grid = view.require_images()[last], view.unmodulated[last]
         then = self.images.fit(future[last], view.size)
         some = (batch.narrated & batch.valid & batch.future_valid)[last]  # (b)

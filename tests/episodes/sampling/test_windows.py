@@ -258,6 +258,22 @@ def test_what_is_watched_is_described_until_the_future_that_is_predicted(tmp_pat
     assert said == [["one"] * 5 + ["two"] * 5, ["one"] * 10]
 
 
+def test_a_narrated_future_ends_with_the_sentence(tmp_path, make_episode):
+    """One sentence, silence, another: futures a second ahead, of six seconds at 10 Hz."""
+    episode = play(make_episode, (Narration(0.0, 2.0, "one"), Narration(4.0, 6.0, "two")))
+    with EpisodeWriter(tmp_path / "narrated.h5") as writer:
+        writer.add(episode, "train")
+    spec = WindowSpec(1, 0.1, ("rgb_static",), future=1.0, narrated=True)
+    windows = Windows([tmp_path / "narrated.h5"], spec, verify=False)
+    stored = EpisodeFile(tmp_path / "narrated.h5").read(0).frames["rgb_static"]
+    ends = [19] * 20 + [59] * 40  # silence ends with the recording
+    for start in range(60):
+        window, later = windows[start], min(start + 10, ends[start])
+        assert window.narrated.tolist() == [start < 20 or start >= 40]
+        assert window.future_valid.tolist() == [later > start]
+        assert np.array_equal(window.future["rgb_static"][0], stored[max(start, later)])
+
+
 SPEC = WindowSpec(3, 0.1, ("rgb_static", "rgb_gripper"), future=0.3, chunk=4)
 
 
